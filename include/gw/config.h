@@ -1,0 +1,126 @@
+/* gw/config.h: what listens, what matches, where it goes. Specs are plain data, copied by the
+ * call that takes them; names join them, in any order of calls.
+ */
+#ifndef GW_CONFIG_H
+#define GW_CONFIG_H
+
+#include <gw/origin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bits. 0: H1 and H2, told apart by the first bytes. */
+enum { GW_PROTO_H1 = 1u, GW_PROTO_H2 = 2u };
+
+typedef uint32_t gw_id; /* a handle inside one builder, from 1; nowhere else */
+
+/* A place where connections come in. An accepted link names its listener. */
+typedef struct gw_listener_spec {
+    uint32_t size;
+    uint32_t mark;                 /* the host's number for this part, given back in errors    */
+    uint32_t protocols;            /* GW_PROTO_*; h2 in clear text is by prior knowledge       */
+    uint32_t head_timeout_ms;      /* a request head must be whole after; 10,000               */
+    uint32_t body_idle_timeout_ms; /* a body or a reader may stall so long; 30,000             */
+    uint32_t idle_timeout_ms;      /* a connection without a request is kept so long; 60,000   */
+    gw_str name;                   /* unique                                                   */
+    gw_str address;                /* for loops; empty: the host brings connections            */
+} gw_listener_spec;
+
+enum { GW_BALANCE_ROUND_ROBIN = 1 };
+
+/* Endpoints that are interchangeable, or the host itself (origin). */
+typedef struct gw_cluster_spec {
+    uint32_t size;
+    uint32_t mark;
+    uint32_t protocols;           /* GW_PROTO_H1 (default) or GW_PROTO_H2                      */
+    uint32_t balance;             /* GW_BALANCE_*; default round robin (smooth, weighted)      */
+    uint32_t connect_timeout_ms;  /* 2,000                                                     */
+    uint32_t response_timeout_ms; /* request sent to response head; 15,000; gRPC: off          */
+    uint32_t idle_timeout_ms;     /* a pooled connection without use is kept so long; 60,000   */
+    uint32_t connections_max;     /* to one endpoint, a worker; 64                             */
+    uint32_t streams_max;         /* h2: exchanges at once on a connection; 100                */
+    uint32_t requests_max;        /* on one connection, then it is closed; none                */
+    gw_str name;                  /* unique                                                    */
+    const gw_origin *origin;      /* not NULL: the host answers; no endpoints                  */
+} gw_cluster_spec;
+
+typedef struct gw_endpoint_spec {
+    uint32_t size;
+    uint32_t mark;
+    uint32_t weight; /* share of new exchanges; 1 to 65,535, default 1; GW_OFF: none            */
+    uint32_t reserved;
+    gw_str name;    /* stable identity, unique in its cluster; empty: the address               */
+    gw_str address; /* numeric or unix: in the loops of gw/loop.h                               */
+} gw_endpoint_spec;
+
+enum { GW_MATCH_PREFIX = 1, GW_MATCH_EXACT = 2 }; /* default: prefix, on whole segments */
+enum {
+    GW_ROUTE_CONNECT = 1u,   /* this route takes CONNECT, to its own cluster                   */
+    GW_ROUTE_NO_UPGRADE = 2u /* no Upgrade token is forwarded                                  */
+};
+
+/* The most specific route wins whatever the order: exact host over longest suffix over any; then
+ * exact path over longest prefix; then one that names methods; then one that names a listener.
+ * Two routes that tie and are not told apart by priority are an error. */
+typedef struct gw_route_spec {
+    uint32_t size;
+    uint32_t mark;
+    uint32_t match;              /* GW_MATCH_*                                                 */
+    uint32_t flags;              /* GW_ROUTE_*                                                 */
+    uint32_t priority;           /* the greater wins a tie; 0                                  */
+    uint32_t request_timeout_ms; /* whole exchange; none                                       */
+    uint32_t idle_timeout_ms;    /* of a tunnel; 300,000                                       */
+    uint32_t reply_code;         /* not 0: answer this, no cluster                             */
+    gw_str name;                 /* unique                                                     */
+    gw_str listener;             /* empty: any                                                 */
+    gw_str host;                 /* exact, or *.example.com; empty: any                        */
+    gw_str path;                 /* "/v1" matches /v1 and /v1/x, not /v10; empty: "/"          */
+    gw_str cluster;
+    gw_str reply_type, reply_body;
+    const gw_str *methods; /* empty: any but CONNECT                                           */
+    size_t methods_len;
+    const gw_str *upgrades; /* tokens that are forwarded; empty: websocket                     */
+    size_t upgrades_len;
+    void *user; /* gw_exchange_route_user */
+} gw_route_spec;
+
+/* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is
+ * wrong, with the nearest valid name where there is one. The library fills what size covers. */
+typedef struct gw_config_error {
+    uint32_t size;
+    gw_status status;
+    uint32_t mark;
+    uint32_t reserved;
+    char where[128];
+    char text[256];
+} gw_config_error;
+
+/* env NULL: defaults. Copied. */
+GW_API gw_status gw_builder_new(const gw_env *env, gw_builder **out) GW_MUST_CHECK;
+/* Each returns 0 on failure, which gw_builder_build then reports. GW_EINVAL there: a field out of
+ * range, a bad name, address, host or path; GW_EUNKNOWN: a name that nothing has. */
+GW_API gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec);
+GW_API gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec);
+GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *spec);
+GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
+/* In order. */
+GW_API gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter);
+/* Every error found so far and by the checks across parts, one a call, before build. */
+GW_API bool gw_builder_next_error(gw_builder *b, gw_config_error *out);
+/* Checks everything once and freezes it. The first error of any earlier call is reported here
+ * too. Frees b, in failure too. err may be NULL. O(n log n) in routes and endpoints. */
+GW_API gw_status gw_builder_build(gw_builder *b, gw_config **out, gw_config_error *err)
+    GW_MUST_CHECK;
+/* Only to give up; NULL is fine. */
+GW_API void gw_builder_free(gw_builder *b);
+
+GW_API gw_config *gw_config_ref(gw_config *config);
+GW_API void gw_config_unref(gw_config *config); /* NULL is fine */
+/* The i-th listener, in the order added; views live as long as config. GW_EUNKNOWN: no such. */
+GW_API gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,116 @@
+/* gw/exchange.h: what a hook may ask of the request in hand, and change.
+ *
+ * All belong to the worker's thread and are valid inside a hook only, but gw_resume.
+ */
+#ifndef GW_EXCHANGE_H
+#define GW_EXCHANGE_H
+
+#include <gw/message.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Who ended it. */
+enum { GW_BY_NONE = 0, GW_BY_CLIENT = 1, GW_BY_UPSTREAM = 2, GW_BY_GATEWAY = 3, GW_BY_HOST = 4 };
+
+/* Who, when, why, and how the machine felt it. phase: see gw_phase_name. reason: a row of the
+ * one table of causes, see gw_reason_of. A whole, undisturbed exchange has by GW_BY_NONE. */
+typedef struct gw_cause {
+    uint32_t by;
+    uint32_t phase;
+    uint32_t reason;
+    gw_status status;
+} gw_cause;
+
+/* One row of the table that answers every failure. */
+typedef struct gw_reason {
+    uint32_t size;
+    uint32_t http_code;   /* 0: nothing can be answered, the stream is cut             */
+    uint32_t grpc_status; /* what a gRPC client is told                                */
+    uint32_t reserved;
+    const char *name; /* "upstream_connect_refused": log token and metric label. Static */
+    const char *text; /* a sentence for people. Static                                  */
+} gw_reason;
+/* The row of reason; GW_EUNKNOWN: none. Rows are numbered from 0 without gaps. Pure; any thread. */
+GW_API gw_status gw_reason_of(uint32_t reason, gw_reason *out);
+GW_API const char *gw_phase_name(uint32_t phase); /* "receive", "connect" ...; never NULL */
+GW_API const char *gw_by_name(uint32_t by);       /* "client", "none" ...; never NULL     */
+
+/* Slot and generation: unique for the worker's life, for logs and traces. */
+typedef uint64_t gw_exchange_id;
+
+enum { GW_EXCHANGE_HTTP = 1, GW_EXCHANGE_GRPC = 2, GW_EXCHANGE_TUNNEL = 3 };
+
+/* The library fills it; empty or 0 until known. Views live until the hook returns. */
+typedef struct gw_exchange_info {
+    uint32_t size;
+    uint32_t kind;              /* GW_EXCHANGE_*                                   */
+    uint32_t client_protocol;   /* GW_PROTO_*                                      */
+    uint32_t upstream_protocol; /* GW_PROTO_*; 0: none or the host                 */
+    uint32_t code;              /* the status the client was sent                  */
+    uint32_t grpc_status;       /* of a gRPC exchange; GW_OFF: not known           */
+    gw_str listener, route, cluster, endpoint, peer;
+    gw_nanos started;  /* first byte of the head                                   */
+    gw_nanos routed;   /* route chosen                                             */
+    gw_nanos sent;     /* request head handed to the upstream                      */
+    gw_nanos answered; /* response head received                                   */
+    gw_nanos ended;
+    uint64_t request_bytes;  /* body bytes received from the client                */
+    uint64_t response_bytes; /* body bytes handed to the client's connection       */
+} gw_exchange_info;
+
+/* Fills what out->size covers. */
+GW_API gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out);
+GW_API gw_exchange_id gw_exchange_get_id(const gw_exchange *x);
+GW_API gw_worker *gw_exchange_worker(const gw_exchange *x);
+/* The client's connection. */
+GW_API gw_link *gw_exchange_link(const gw_exchange *x);
+/* Why it ended; meaningful in on_end. */
+GW_API gw_cause gw_exchange_cause(const gw_exchange *x);
+/* Never NULL. Changes made in on_request are what is routed and forwarded. */
+GW_API gw_message *gw_exchange_request(gw_exchange *x);
+/* NULL before there is one. */
+GW_API gw_message *gw_exchange_response(gw_exchange *x);
+/* Trailers of one side, made empty when first asked for; NULL: out of memory. A response's may be
+ * filled by an origin until it ends its pipe. */
+enum { GW_SIDE_REQUEST = 1, GW_SIDE_RESPONSE = 2 };
+GW_API gw_message *gw_exchange_trailers(gw_exchange *x, uint32_t side);
+/* Zeroed memory of exchange_bytes, for the filter or origin whose hook runs. NULL: it asked none. */
+GW_API void *gw_exchange_memory(const gw_exchange *x);
+/* From the exchange's arena; dies with it. NULL: out of memory or over exchange_bytes_max. */
+GW_API void *gw_exchange_alloc(gw_exchange *x, size_t len);
+/* The user pointer of its route; NULL before it is routed. */
+GW_API void *gw_exchange_route_user(const gw_exchange *x);
+
+/* 0 and empty: from the reason's row. Copied; texts too. */
+typedef struct gw_reply {
+    uint32_t size;
+    uint32_t code;        /* 200 to 599; 0: of the reason                            */
+    uint32_t grpc_status; /* for a gRPC client; 0: derived from code; GW_OFF: OK     */
+    uint32_t reserved;
+    gw_str type, body, grpc_message;
+} gw_reply;
+/* The answer that a hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
+ * GW_EINVAL: a code or type that cannot be sent. GW_ESTATE: the response has begun. */
+GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
+/* Origins: makes the response with that status (200 to 599); its head leaves after the hook. */
+GW_API gw_status gw_exchange_respond(gw_exchange *x, uint32_t code);
+
+/* One wait of one hook: pass it to any thread. A stale one is harmless while the worker lives. */
+typedef struct gw_ticket {
+    gw_worker *worker;
+    uint32_t slot;
+    uint32_t turn;
+} gw_ticket;
+/* Then return GW_WAIT. */
+GW_API gw_ticket gw_exchange_wait(gw_exchange *x);
+/* Any thread, also before the hook has returned. GW_OK: answer will reach on_resume, exactly
+ * once, before on_end. GW_ESTATE: stale or already resumed; answer stays the caller's. Never
+ * allocates. */
+GW_API gw_status gw_resume(gw_ticket ticket, void *answer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* gw/filter.h: the host's hooks on every exchange, and what a hook sees of a body. */
+#ifndef GW_FILTER_H
+#define GW_FILTER_H
+
+#include <gw/exchange.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum gw_verdict {
+    GW_NEXT = 0,  /* go on                                                              */
+    GW_WAIT = 1,  /* hold until there is news; needs gw_exchange_wait in on_request     */
+    GW_REPLY = 2, /* on_request: gw_exchange_reply was called; send that                */
+    GW_ABORT = 3  /* cut the exchange off; so does any value not listed here            */
+} gw_verdict;
+
+/* One filter is shared by all workers: its hooks run in each worker's thread. They run in order
+ * of registration. A NULL hook means GW_NEXT. No exception may leave a hook. */
+typedef struct gw_filter {
+    uint32_t size;
+    uint32_t exchange_bytes; /* zeroed memory per exchange: gw_exchange_memory             */
+    const char *name;        /* copied; unique                                             */
+    void *ctx;               /* given to every hook; must outlive the configuration        */
+    /* The request's head is read and accepted, not yet routed. */
+    gw_verdict (*on_request)(void *ctx, gw_exchange *x);
+    /* Once for every gw_resume that returned GW_OK, before on_end; its verdict answers for the
+     * hook that waited. side is GW_SIDE_REQUEST. */
+    gw_verdict (*on_resume)(void *ctx, gw_exchange *x, uint32_t side, void *answer);
+    /* Exactly once for each exchange whose head was begun, in every outcome, after any other hook
+     * of it. The place for access logs. */
+    void (*on_end)(void *ctx, const gw_exchange *x);
+} gw_filter;
+
+/* What a hook sees of a body: a bounded queue of bytes between a source and a target. */
+
+/* The bytes that are there, as up to max spans; returns how many spans. Valid until the next call
+ * on p or the return of the hook. */
+GW_API size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max);
+/* The source has ended: nothing comes after what peek shows. */
+GW_API bool gw_pipe_is_last(const gw_pipe *p);
+/* Takes len bytes off the front: they are consumed and the sender may send as many more.
+ * GW_EINVAL: more than there are. */
+GW_API gw_status gw_pipe_drop(gw_pipe *p, size_t len);
+/* How many bytes write would take now. */
+GW_API size_t gw_pipe_room(const gw_pipe *p);
+/* Copies up to room bytes; returns how many. */
+GW_API size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len);
+/* Origins: the body is complete; trailers set until now follow it. GW_ESTATE: already ended. */
+GW_API gw_status gw_pipe_end(gw_pipe *p);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+/* gw/limits.h: every bound that a host can set, and what the bounds add up to. */
+#ifndef GW_LIMITS_H
+#define GW_LIMITS_H
+
+#include <gw/env.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zero is the default beside each field. Per worker, but where another scope is named. Fixed
+ * when an engine is made. */
+typedef struct gw_limits {
+    uint32_t size;
+    uint32_t block_bytes;        /* payload of a pool block; 16640, 1024 to 1 MiB              */
+    uint32_t blocks_max;         /* blocks in the pool: the hard bound on bytes held; 16384    */
+    uint32_t links_max;          /* connections, both sides together; 10000                    */
+    uint32_t h2_links_max;       /* of those, HTTP/2 ones; 2048; GW_OFF: no HTTP/2             */
+    uint32_t exchanges_max;      /* 20000                                                      */
+    uint32_t head_bytes_max;     /* a request or response head, trailers too; 32768; else 431  */
+    uint32_t fields_max;         /* 100; else 431                                              */
+    uint32_t pipe_bytes_max;     /* body bytes held a direction of an exchange; 262144         */
+    uint32_t exchange_bytes_max; /* what origins and filters ask per exchange; 65536           */
+    uint32_t h2_streams_max;     /* concurrent streams a client may open on a connection; 128  */
+    uint32_t step_budget;        /* units of work in one gw_worker_step; 4096                  */
+    uint64_t body_bytes_max;     /* a request body; 0: no bound; else 413                      */
+} gw_limits;
+
+/* Worst case in bytes, for one worker but for config and total. */
+typedef struct gw_footprint {
+    uint32_t size;
+    uint32_t workers;
+    uint64_t blocks;  /* the block pool                        */
+    uint64_t objects; /* links, exchanges, slices              */
+    uint64_t h2;      /* HTTP/2 codec memory                   */
+    uint64_t config;  /* two configurations, as in a reload    */
+    uint64_t total;   /* all workers and the configurations    */
+} gw_footprint;
+
+/* Computes the worst case for out->workers workers (0: 1). limits NULL: defaults; config NULL:
+ * without one. GW_EINVAL: a limit outside its range. Pure; any thread. */
+GW_API gw_status gw_limits_footprint(const gw_limits *limits, const gw_config *config,
+                                     gw_footprint *out) GW_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,73 @@
+/* gw/link.h: one connection to one peer. The same reports in every mode: bytes, own backend,
+ * built-in loops.
+ *
+ * Reports only record; the next gw_worker_step acts on them. They may be made inside the backend's
+ * operations. All belong to the worker's thread.
+ */
+#ifndef GW_LINK_H
+#define GW_LINK_H
+
+#include <gw/env.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What is known of a connection. Copied from the host; views given out live as long as the link. */
+typedef struct gw_facts {
+    uint32_t size;
+    uint32_t protocol; /* GW_PROTO_*: one bit; 0: not yet known     */
+    gw_str peer;       /* address text; or any stable text          */
+    gw_str local;
+} gw_facts;
+
+/* Whom to connect to; the library fills it. Views live until the connection is reported. */
+typedef struct gw_destination {
+    uint32_t size;
+    uint32_t protocols;
+    gw_str address, cluster, endpoint;
+} gw_destination;
+
+enum {
+    GW_WANT_READ = 1u,
+    GW_WANT_WRITE = 2u,
+    GW_WANT_CONNECT = 4u,
+    GW_WANT_SHUTDOWN = 8u, /* all is sent: end the writing side, then report gw_link_sent(0, GW_EOF) */
+    GW_WANT_CLOSE = 32u    /* close it, then report gw_link_closed                                   */
+};
+/* What the library wants of this link now: a level, to be asked at any time. */
+GW_API uint32_t gw_link_want(const gw_link *l);
+GW_API gw_worker *gw_link_worker(const gw_link *l);
+GW_API void *gw_link_user(const gw_link *l); /* the host's pointer    */
+GW_API void gw_link_set_user(gw_link *l, void *user);
+GW_API void *gw_link_io(const gw_link *l); /* the backend's pointer */
+GW_API void gw_link_set_io(gw_link *l, void *io);
+GW_API gw_status gw_link_get_facts(const gw_link *l, gw_facts *out);
+/* GW_ESTATE: an accepted link has none. */
+GW_API gw_status gw_link_get_destination(const gw_link *l, gw_destination *out);
+/* No new exchange; closes when those in flight have ended. */
+GW_API void gw_link_finish(gw_link *l);
+/* Ends it now: its exchanges end with GW_BY_HOST. */
+GW_API void gw_link_abort(gw_link *l);
+
+/* result GW_OK, or why not (GW_EREFUSED, GW_EUNREACHABLE, GW_ETIMEDOUT, GW_EIO). facts may be NULL. */
+GW_API void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts);
+/* Rooms to read into, up to max of them (one readv). Returns how many; 0: no memory now or nothing
+ * wanted; GW_WANT_READ will come back. Valid until gw_link_received. */
+GW_API size_t gw_link_room(gw_link *l, gw_span *out, size_t max);
+/* len bytes lie in the rooms, in order; 0 gives them back. GW_OK: perhaps more is there; GW_AGAIN:
+ * no more now; GW_EOF or an error ends the reading side. GW_ERESET: both sides are gone. */
+GW_API void gw_link_received(gw_link *l, size_t len, gw_status result);
+/* Mode 1: the bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. */
+GW_API size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max);
+/* len bytes of those were accepted by the transport. An error ends the link. (0, GW_EOF): the
+ * GW_WANT_SHUTDOWN is done. */
+GW_API void gw_link_sent(gw_link *l, size_t len, gw_status result);
+/* The last word on every link, failed connects too, exactly once: no operation is in flight, no
+ * notice for l will follow, l is gone. May come at any time. */
+GW_API void gw_link_closed(gw_link *l);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

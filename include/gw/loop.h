@@ -1,0 +1,67 @@
+/* gw/loop.h: the built-in backends, and one descriptor for hosts that have a loop. */
+#ifndef GW_LOOP_H
+#define GW_LOOP_H
+
+#include <gw/worker.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gw_loop gw_loop;
+typedef struct gw_listener gw_listener; /* a listening socket of a loop */
+enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2 }; /* 0: the best there is */
+
+typedef struct gw_loop_spec {
+    uint32_t size;
+    uint32_t kind;                /* GW_LOOP_*                                            */
+    const gw_worker_spec *worker; /* index, seed, trace, name, user; ops and wake unused  */
+} gw_loop_spec;
+
+enum { GW_LISTEN_REUSEPORT = 1u, GW_LISTEN_V6ONLY = 2u };
+typedef struct gw_listen_spec {
+    uint32_t size;
+    uint32_t flags;   /* GW_LISTEN_* */
+    uint32_t backlog; /* 0: 1024     */
+    uint32_t reserved;
+    gw_str address;               /* ignored where a descriptor is given */
+    const gw_accept_spec *accept; /* listener and protocols for each     */
+} gw_listen_spec;
+
+/* GW_EUNSUPPORTED: that kind is not there; else as gw_worker_new. Makes the worker. */
+GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
+GW_API gw_worker *gw_loop_worker(gw_loop *loop);
+GW_API const char *gw_loop_name(const gw_loop *loop); /* "epoll", "poll" */
+/* GW_EINVAL: not a numeric or unix: address; GW_EREFUSED: in use or not permitted; GW_EIO. out may
+ * be NULL. */
+GW_API gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out);
+/* Takes fd on success; it must listen already. */
+GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec,
+                                   gw_listener **out);
+/* The address with the port that the system chose; returns its length, 0 on failure. */
+GW_API size_t gw_listener_address(const gw_listener *l, char *out, size_t max);
+GW_API int gw_listener_fd(const gw_listener *l); /* borrowed */
+GW_API void gw_listener_close(gw_listener *l);
+/* A connected socket becomes a client's link. Takes fd on success; makes it non-blocking. */
+GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_link **out);
+
+GW_API gw_nanos gw_loop_now(const gw_loop *loop); /* CLOCK_MONOTONIC of its last step */
+/* Watch this for reading (-1: this kind has none)... */
+GW_API int gw_loop_fd(const gw_loop *loop);
+/* ...and wait no longer than this; -1: no timer. Then call gw_loop_run_once(loop, 0). */
+GW_API int gw_loop_timeout_ms(const gw_loop *loop);
+/* Waits at most timeout_ms (-1: as long as it takes), moves bytes, steps. */
+GW_API gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms);
+/* Until gw_loop_stop, or drained. */
+GW_API gw_status gw_loop_run(gw_loop *loop);
+/* Any thread: stop listening, finish what is in flight, let gw_loop_run return. */
+GW_API gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms);
+/* Any thread, and signal handlers. */
+GW_API void gw_loop_stop(gw_loop *loop);
+/* Closes every descriptor it has, frees the worker. NULL is fine. */
+GW_API void gw_loop_free(gw_loop *loop);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

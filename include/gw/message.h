@@ -1,0 +1,45 @@
+/* gw/message.h: request and response heads, and trailers.
+ *
+ * Views live until the hook returns or the message is changed. Names compare without regard to
+ * ASCII case; the case a peer sent is kept. Setters copy into the exchange's arena and answer
+ * GW_EINVAL for bytes that HTTP forbids there (RFC 9110 5.1, 5.5), GW_ELIMIT when the head would
+ * pass the limits, GW_ENOMEM, GW_ESTATE when the head has left. All belong to the worker's thread.
+ */
+#ifndef GW_MESSAGE_H
+#define GW_MESSAGE_H
+
+#include <gw/env.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    GW_PART_METHOD = 1,
+    GW_PART_SCHEME = 2,
+    GW_PART_AUTHORITY = 3,
+    GW_PART_PATH = 4,              /* canonical: what is matched, logged and forwarded        */
+    GW_PART_QUERY = 5,             /* without its "?"; ptr NULL: none                         */
+    GW_PART_PROTOCOL = 6,          /* of an extended CONNECT (RFC 8441) or an Upgrade         */
+    GW_PART_TARGET_AS_RECEIVED = 7 /* for logs only                                           */
+};
+/* The empty view where the part is absent. */
+GW_API gw_str gw_message_part(const gw_message *m, uint32_t part);
+/* The status of a response; 0 for requests and trailers. */
+GW_API uint32_t gw_message_code(const gw_message *m);
+GW_API gw_status gw_message_set_code(gw_message *m, uint32_t code);
+/* The value of the first field of that name; ptr NULL: none. O(fields). */
+GW_API gw_str gw_message_field(const gw_message *m, gw_str name);
+GW_API size_t gw_message_fields(const gw_message *m);
+/* The i-th field in the order received. GW_EUNKNOWN: no such. */
+GW_API gw_status gw_message_field_at(const gw_message *m, size_t i, gw_str *name, gw_str *value);
+/* Replaces every field of that name by one. */
+GW_API gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value);
+GW_API gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value);
+/* Drops every field of that name; GW_EUNKNOWN: there was none. */
+GW_API gw_status gw_message_drop_field(gw_message *m, gw_str name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,36 @@
+/* gw/origin.h: the host answers an exchange itself, at its own pace.
+ *
+ * on_request runs once, when the request's head is read. It may answer at once: gw_exchange_respond,
+ * fields on gw_exchange_response, gw_pipe_write into the pipe on_write will show, gw_pipe_end.
+ * on_read then runs whenever there are new bytes of the request's body, and once at its end;
+ * on_write runs once after on_request, then whenever room came back after it had run out; and each
+ * runs once after the other ran. Never just because there is room: who has nothing to say yet
+ * returns GW_WAIT, and either waits for the other hook or takes a ticket (gw_exchange_wait)
+ * and is woken through on_resume. Backpressure is the pipe: bytes not dropped by on_read stop the
+ * client; room is what the client has not yet taken. */
+#ifndef GW_ORIGIN_H
+#define GW_ORIGIN_H
+
+#include <gw/filter.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gw_origin {
+    uint32_t size;
+    uint32_t exchange_bytes; /* zeroed memory per exchange: gw_exchange_memory            */
+    const char *name;        /* copied                                                    */
+    void *ctx;               /* given to every hook; must outlive the configuration       */
+    /* GW_NEXT; GW_ABORT: the client's stream is reset (or 502 if no response has begun). */
+    gw_verdict (*on_request)(void *ctx, gw_exchange *x);
+    gw_verdict (*on_read)(void *ctx, gw_exchange *x, gw_pipe *request);
+    gw_verdict (*on_write)(void *ctx, gw_exchange *x, gw_pipe *response);
+    gw_verdict (*on_resume)(void *ctx, gw_exchange *x, uint32_t side, void *answer);
+    void (*on_end)(void *ctx, const gw_exchange *x); /* exactly once                      */
+} gw_origin;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* gw/yaml.h: a configuration file, loaded through the public builder. In builds with the yaml
+ * feature; else every call answers GW_EUNSUPPORTED. */
+#ifndef GW_YAML_H
+#define GW_YAML_H
+
+#include <gw/config.h>
+#include <gw/limits.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { GW_BACKEND_AUTO = 0, GW_BACKEND_POLL = 1, GW_BACKEND_EPOLL = 2 };
+
+/* What a file says beside the configuration proper: for the host that runs it. Fixed at start. */
+typedef struct gw_yaml_settings {
+    uint32_t size;
+    uint32_t workers;          /* 0: one a core                                    */
+    uint32_t backend;          /* GW_BACKEND_*                                     */
+    uint32_t drain_ms;         /* 30,000                                           */
+    uint32_t has_access_log;   /* 1: access_log_path is set                        */
+    uint32_t reserved;
+    char access_log_path[256]; /* "-": standard output                             */
+} gw_yaml_settings;
+
+typedef struct gw_yaml_error {
+    uint32_t size;
+    gw_status status;
+    uint32_t line, column; /* from 1; 0: of the whole file */
+    char where[128];       /* "routes[3].cluster"          */
+    char text[256];        /* what is wrong, with the nearest valid name */
+} gw_yaml_error;
+
+/* Gives each builder hook a chance to add to it (filters, origins) before it is built; NULL: none. */
+typedef gw_status gw_yaml_extend_fn(void *ctx, gw_builder *b);
+
+/* Parses text (at most 4 MiB; no aliases to collections), builds the configuration. settings and
+ * limits get what the file says (start as GW_SPEC). Refused whole: err says where and why. */
+GW_API gw_status gw_yaml_load(const gw_env *env, gw_str text, gw_yaml_extend_fn *extend, void *ctx,
+                              gw_yaml_settings *settings, gw_limits *limits, gw_config **out,
+                              gw_yaml_error *err) GW_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
