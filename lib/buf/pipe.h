@@ -1,0 +1,40 @@
+/* buf/pipe.h: body bytes in flight one way inside an exchange, with a size: the unit of flow control
+ * (docs/flow-control.md). A source pushes at most the room; a target takes. The public gw_pipe. */
+#ifndef GW_BUF_PIPE_H
+#define GW_BUF_PIPE_H
+
+#include <gw/filter.h>
+
+#include "buf/chain.h"
+
+struct gw_pipe {
+    struct gw_chain chain;
+    size_t size;        /* the bound on chain.len; a source may pass it once by less than a block */
+    uint64_t bytes_in;  /* ever pushed            */
+    uint64_t bytes_out; /* ever taken off         */
+    bool is_ended;      /* the source has ended: bytes_in is final            */
+    bool is_cut;        /* the source broke off: what was pushed is not all   */
+};
+
+void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size);
+void gw_pipe_fini(struct gw_pipe *p);
+static inline size_t gw_pipe_len(const struct gw_pipe *p)
+{
+    return p->chain.len;
+}
+static inline bool gw_pipe_is_done(const struct gw_pipe *p) /* ended, and all was taken */
+{
+    return p->is_ended && p->chain.len == 0;
+}
+/* Moves the first len bytes of from in. Not after the end. GW_ENOMEM. */
+gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len) GW_MUST_CHECK;
+/* Appends a view of block. GW_ENOMEM. */
+gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len)
+    GW_MUST_CHECK;
+/* Moves the first len bytes to the end of to. GW_ENOMEM. */
+gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len) GW_MUST_CHECK;
+/* Drops what is in and takes nothing more: the exchange was cut. */
+void gw_pipe_cut(struct gw_pipe *p);
+/* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public: gw/filter.h. */
+
+#endif
