@@ -68,7 +68,8 @@ GW_API gw_worker *gw_exchange_worker(const gw_exchange *x);
 GW_API gw_link *gw_exchange_link(const gw_exchange *x);
 /* Why it ended; meaningful in on_end. */
 GW_API gw_cause gw_exchange_cause(const gw_exchange *x);
-/* Never NULL. Changes made in on_request are what is routed and forwarded. */
+/* Never NULL, and the same for the life of x: a hook may keep it in its memory, to read it in
+ * on_end. Changes made in on_request are what is routed and forwarded. */
 GW_API gw_message *gw_exchange_request(gw_exchange *x);
 /* NULL before there is one. */
 GW_API gw_message *gw_exchange_response(gw_exchange *x);

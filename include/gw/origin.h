@@ -7,7 +7,8 @@
  * runs once after the other ran. Never just because there is room: who has nothing to say yet
  * returns GW_WAIT, and either waits for the other hook or takes a ticket (gw_exchange_wait)
  * and is woken through on_resume. Backpressure is the pipe: bytes not dropped by on_read stop the
- * client; room is what the client has not yet taken. */
+ * client; room is what the client has not yet taken. Each pipe is the same object for the life of
+ * the exchange: an origin may keep both in its memory and use either in any hook of it but on_end. */
 #ifndef GW_ORIGIN_H
 #define GW_ORIGIN_H
 

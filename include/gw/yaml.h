@@ -12,7 +12,19 @@ extern "C" {
 
 enum { GW_BACKEND_AUTO = 0, GW_BACKEND_POLL = 1, GW_BACKEND_EPOLL = 2 };
 
-/* What a file says beside the configuration proper: for the host that runs it. Fixed at start. */
+/* One numeric address that a host name stands for: "10.0.0.1:80", "[::1]:80", zero-terminated. */
+typedef struct gw_yaml_answer {
+    char address[64];
+} gw_yaml_answer;
+/* Asked for each endpoint whose address is a name ("backend.local:80"). Fills up to max of out;
+ * returns how many there are; 0: the name does not resolve. May block: files are loaded off the
+ * workers. */
+typedef size_t gw_yaml_resolve_fn(void *ctx, gw_str address, gw_yaml_answer *out, size_t max);
+
+/* What a file says beside the configuration proper: for the host that runs it. Fixed at start.
+ * The host sets resolve and resolve_ctx. Each answer becomes an endpoint with the weight of its
+ * entry, named "ENTRY/ANSWER" where the entry has a name or several answers. An entry without an
+ * answer is left out; a cluster that keeps none is refused. resolve NULL: names are refused. */
 typedef struct gw_yaml_settings {
     uint32_t size;
     uint32_t workers;          /* 0: one a core                                    */
@@ -21,6 +33,8 @@ typedef struct gw_yaml_settings {
     uint32_t has_access_log;   /* 1: access_log_path is set                        */
     uint32_t reserved;
     char access_log_path[256]; /* "-": standard output                             */
+    gw_yaml_resolve_fn *resolve;
+    void *resolve_ctx;
 } gw_yaml_settings;
 
 typedef struct gw_yaml_error {
