@@ -1,0 +1,10 @@
+/* config/limits.h: limits with every default filled in and every range checked. */
+#ifndef GW_CONFIG_LIMITS_H
+#define GW_CONFIG_LIMITS_H
+
+#include <gw/limits.h>
+
+/* spec NULL: all defaults. GW_EINVAL: out of range. */
+gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out) GW_MUST_CHECK;
+
+#endif

@@ -1,0 +1,74 @@
+/* config/snapshot.h: the frozen form of a configuration: plain tables that the machine reads. Made by
+ * the builder, changed by nobody, freed with the last reference. The public gw_config. */
+#ifndef GW_CONFIG_SNAPSHOT_H
+#define GW_CONFIG_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include <gw/config.h>
+
+#include "balance/round_robin.h"
+#include "base/arena.h"
+#include "base/map.h"
+#include "route/tree.h"
+
+/* In each: durations in nanoseconds, GW_NEVER for none; texts with a zero byte behind. */
+struct gw_listener_conf {
+    gw_str name, address;
+    uint32_t index, protocols; /* never 0 */
+    gw_nanos head_timeout, body_idle_timeout, idle_timeout;
+};
+struct gw_endpoint_conf {
+    gw_str name, address;
+    uint32_t index;   /* in its cluster                      */
+    uint32_t ordinal; /* over all clusters of the snapshot   */
+    uint32_t weight;  /* 0: none                             */
+    struct gw_cluster_conf *cluster;
+};
+struct gw_cluster_conf {
+    gw_str name;
+    uint32_t index, protocol; /* one bit */
+    gw_nanos connect_timeout, response_timeout, idle_timeout;
+    bool has_response_timeout; /* it was set: then it is for gRPC too */
+    uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
+    struct gw_endpoint_conf *endpoints;
+    uint32_t endpoints_len;
+    struct gw_rr rr;
+    bool has_origin;
+    gw_origin origin; /* complete: what the caller's size did not cover is 0 */
+};
+struct gw_route_conf {
+    gw_str name;
+    uint32_t index, flags;
+    struct gw_cluster_conf *cluster; /* NULL: reply */
+    gw_nanos request_timeout, idle_timeout;
+    uint32_t reply_code;
+    gw_str reply_type, reply_body;
+    const gw_str *upgrades; /* lower case */
+    size_t upgrades_len;
+    void *user;
+};
+
+struct gw_config {
+    atomic_uint refs;
+    uint64_t generation; /* set once, by the engine that first applies it                     */
+    struct gw_heap heap; /* all its memory */
+    struct gw_listener_conf *listeners;
+    uint32_t listeners_len;
+    struct gw_cluster_conf *clusters;
+    uint32_t clusters_len;
+    uint32_t endpoints_len; /* over all clusters */
+    struct gw_route_conf *routes;
+    uint32_t routes_len;
+    gw_filter *filters; /* complete, in order */
+    uint32_t filters_len;
+    struct gw_route_tree *tree;
+};
+
+/* NULL: none of that name. O(n): at accept only. */
+const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, gw_str name);
+/* The route of a request, or NULL. */
+const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
+                                            bool *is_method_missing);
+
+#endif
