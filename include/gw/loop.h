@@ -50,7 +50,8 @@ GW_API gw_nanos gw_loop_now(const gw_loop *loop); /* CLOCK_MONOTONIC of its last
 GW_API int gw_loop_fd(const gw_loop *loop);
 /* ...and wait no longer than this; -1: no timer. Then call gw_loop_run_once(loop, 0). */
 GW_API int gw_loop_timeout_ms(const gw_loop *loop);
-/* Waits at most timeout_ms (-1: as long as it takes), moves bytes, steps. */
+/* Waits at most timeout_ms (-1: as long as it takes), moves bytes, steps. GW_EOF: stopped, or
+ * drained: gw_loop_run would return here. For hosts that do something of their own each turn. */
 GW_API gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms);
 /* Until gw_loop_stop, or drained. */
 GW_API gw_status gw_loop_run(gw_loop *loop);

@@ -45,7 +45,8 @@ typedef struct gw_yaml_error {
     char text[256];        /* what is wrong, with the nearest valid name */
 } gw_yaml_error;
 
-/* Gives each builder hook a chance to add to it (filters, origins) before it is built; NULL: none. */
+/* Gives each builder hook a chance to add to it (filters, origins) before it is built; NULL: none.
+ * settings and limits are filled by then. */
 typedef gw_status gw_yaml_extend_fn(void *ctx, gw_builder *b);
 
 /* Parses text (at most 4 MiB; no aliases to collections), builds the configuration. settings and
