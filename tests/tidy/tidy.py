@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""The rules of the house that a machine can check. Each is one test:
+
+    tidy.py RULE SOURCE_ROOT [ARGUMENTS]
+
+It prints each offence with its place and what to do, and exits 1; 0 is clean.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# What may be included from where: the layers of docs/architecture.md. A folder may always use
+# itself and the public headers named under PUBLIC. Nothing points up.
+EDGES = {
+    "base": set(),
+    "os": {"base"},
+    "buf": {"base"},
+    "http": {"buf", "base"},
+    "h1": {"http", "buf", "base"},
+    "h2": {"http", "buf", "base"},
+    "grpc": {"http", "buf", "base"},
+    "tls": {"buf", "base"},
+    "route": {"http", "base"},
+    "balance": {"http", "base"},
+    "guard": {"http", "base"},
+    "config": {"route", "balance", "guard", "http", "base", "os"},
+    "link": {"h1", "h2", "tls", "http", "buf", "base"},
+    "exchange": {"link", "config", "route", "balance", "guard", "grpc", "http", "buf", "base"},
+    "worker": {"exchange", "link", "config", "route", "balance", "guard", "grpc", "h1", "h2",
+               "tls", "http", "buf", "base", "os"},
+    "bytes": {"worker", "link", "base"},   # docs/decisions: it reads wants from the links
+    "loop": {"base"},
+    "adapters": {"base"},
+    "filters": {"http", "guard", "base"},
+    "observe": {"base"},
+}
+
+# Folders whose objects may need nothing of the C library but mem* and str*.
+PURE = ["base", "buf", "http", "h1", "route", "balance", "guard", "config", "link", "exchange",
+        "worker", "grpc", "bytes"]
+
+# What a compiler may call on its own account; the rest is the C library's or nobody's.
+RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(u?divti3|u?modti3|popcount\w+|"
+                     r"clz\w+|ctz\w+|multi3)|__(mem|str)\w+_chk|__builtin_\w+")
+PURE_LIBC = re.compile(r"mem\w+|str\w+|bcmp")
+
+BANNED = {
+    r"strcpy|strcat|sprintf|vsprintf|gets|strtok": "has no bound: use gw_str and mem*",
+    r"atoi|atol|strtol|strtoul|strtoull|strtod": "hides errors: use base/text.h",
+    r"alloca|setjmp|longjmp": "no hidden stack, no hidden jump",
+    r"malloc|calloc|realloc|free|strdup|strndup": "memory comes from the heap of base/heap.h",
+}
+# The one file that is the door to the C library's allocator, and adapters of libraries.
+MAY_ALLOCATE = {"lib/os/env.c"}
+
+offences = []
+
+
+def offence(place, text):
+    offences.append(f"{place}: {text}")
+
+
+def files(root, *patterns):
+    """Tracked or not, but never build folders: what a fresh clone with this change has."""
+    out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "--",
+                          *patterns], capture_output=True, text=True)
+    if out.returncode == 0:
+        return sorted(p for p in out.stdout.splitlines() if (pathlib.Path(root) / p).is_file())
+    base = pathlib.Path(root)  # an unpacked archive has no git
+    return sorted({str(p.relative_to(base)) for pattern in patterns for p in base.glob(
+        pattern if "/" in pattern or "**" in pattern else "**/" + pattern)
+        if not str(p.relative_to(base)).startswith("build")})
+
+
+def read(root, path):
+    return (pathlib.Path(root) / path).read_text(encoding="utf-8")
+
+
+def code_of(text):
+    """The text without comments and without what stands in quotes; lines keep their numbers."""
+    blank = lambda m: re.sub(r"[^\n]", " ", m.group(0))
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text,
+                  flags=re.S)
+
+
+def edges(root):
+    for path in files(root, "lib/*.c", "lib/*.h"):
+        folder = path.split("/")[1]
+        if folder not in EDGES:
+            offence(path, f'folder "{folder}" has no row in EDGES of tests/tidy/tidy.py')
+            continue
+        for number, line in enumerate(read(root, path).splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match or match.group(1) == "gw_features.h":
+                continue
+            target = match.group(1)
+            if "/" not in target or not (pathlib.Path(root) / "lib" / target).is_file():
+                offence(f"{path}:{number}", f'"{target}": includes are written from lib/')
+                continue
+            room = target.split("/")[0]
+            if room != folder and room not in EDGES[folder]:
+                offence(f"{path}:{number}", f"lib/{folder} must not include lib/{room}: it is "
+                        "above it, or no neighbour (docs/architecture.md, layers)")
+        if folder != "h2" and re.search(r"#\s*include\s+<nghttp2", read(root, path)):
+            offence(path, "nghttp2 is known to lib/h2 alone")
+    for path in files(root, "examples/*.c", "examples/*.h"):
+        for number, line in enumerate(read(root, path).splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if match and (pathlib.Path(root) / "lib" / match.group(1)).is_file():
+                offence(f"{path}:{number}", "examples use the public headers alone")
+
+
+def banned(root):
+    for path in files(root, "lib/*.c", "lib/*.h"):
+        for number, line in enumerate(code_of(read(root, path)).splitlines(), 1):
+            for names, why in BANNED.items():
+                if path in MAY_ALLOCATE and "malloc" in names:
+                    continue
+                for match in re.finditer(rf"(?<![\w.>])({names})\s*\(", line):
+                    offence(f"{path}:{number}", f"{match.group(1)}: {why}")
+
+
+def headers(root, cc, cxx):
+    """Each public header alone, in C99, C11 and C++17, with everything a host may turn on."""
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror",
+              "-fsyntax-only", f"-I{root}/include"]
+    strict_c = ["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef"]
+    for path in files(root, "include/gw/*.h"):
+        include = path[len("include/"):]
+        text = f"#include <{include}>\n#include <{include}>\nint main(void) {{ return 0; }}\n"
+        for compiler, language, flags in ((cc, "c", ["-std=c99", *strict_c]),
+                                          (cc, "c", ["-std=c11", *strict_c]),
+                                          (cxx, "c++", ["-std=c++17"])):
+            if not compiler:
+                continue
+            run = subprocess.run([*compiler.split(), *strict, *flags, "-x", language, "-"],
+                                 input=text, capture_output=True, text=True)
+            if run.returncode != 0:
+                offence(path, f"does not stand alone with {flags[0]}:\n{run.stderr}")
+        if f"#include <{include}>" not in read(root, "include/gw/gw.h") and include != "gw/gw.h":
+            offence(path, "is missing in gw/gw.h")
+
+
+def chart(root):
+    """docs/architecture.md has one line for every file of lib/, a header and its .c together:
+    four spaces, `folder/name`, spaces, what it is."""
+    described = {}
+    for number, line in enumerate(read(root, "docs/architecture.md").splitlines(), 1):
+        match = re.match(r"    ([a-z0-9_]+/[a-z0-9_]+) +\S", line)
+        if match and match.group(1).split("/")[0] in EDGES:
+            described.setdefault(match.group(1), number)
+    there = {p[len("lib/"):].rsplit(".", 1)[0] for p in files(root, "lib/*.c", "lib/*.h")}
+    for name in sorted(there - described.keys()):
+        offence("docs/architecture.md", f"add the line that says what lib/{name}.* is:\n"
+                f"    {name:<20}what it is")
+    for name, number in sorted(described.items()):
+        if name not in there:
+            offence(f"docs/architecture.md:{number}", f"describes lib/{name}, which is not there")
+
+
+def registered(root):
+    """Every source is named in the meson.build beside it, or in the nearest one above."""
+    for path in files(root, "lib/*.c", "tests/*.c", "tests/*.py", "tests/*.sh", "tests/*.cpp",
+                      "fuzz/*.c", "examples/*.c", "tests/*.gwt"):
+        folder = pathlib.PurePath(path).parent
+        name = pathlib.PurePath(path)
+        lists = []
+        while str(folder) not in (".", ""):
+            listing = pathlib.Path(root) / folder / "meson.build"
+            if listing.is_file():
+                lists.append((folder, listing.read_text()))
+            folder = folder.parent
+        shell = read(root, "dev")
+        found = path in shell
+        for folder, text in lists:
+            inside = str(name.relative_to(folder))
+            stem = name.stem
+            found = found or inside in text or name.name in text or (
+                name.suffix != ".gwt" and re.search(rf"'{re.escape(stem)}'", text) is not None)
+        if not found and name.suffix == ".gwt":
+            found = any(".gwt" in text or "scripts" in text for _, text in lists)
+        if not found and name.suffix in (".py", ".c") and "tests/bench/peers" in path:
+            found = (pathlib.Path(root) / "tests/bench/peers/Makefile").is_file()
+        if not found:  # what another file of its folder names: a script's helper
+            found = any(name.name in read(root, other) or (
+                name.suffix == ".py" and re.search(rf"import {name.stem}\b", read(root, other)))
+                for other in files(root, f"{name.parent}/*.py", f"{name.parent}/*.sh")
+                if other != path)
+        if not found:
+            offence(path, "no meson.build names it: it is never built or run")
+
+
+def linked(root):
+    """Every page of docs/ is reachable from README or another page, and no link is dead."""
+    pages = files(root, "docs/*.md", "docs/decisions/*.md")
+    reached = set()
+    for source in files(root, "*.md"):
+        for number, line in enumerate(read(root, source).splitlines(), 1):
+            for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", line):
+                path = os.path.normpath(os.path.join(os.path.dirname(source), target))
+                if not (pathlib.Path(root) / path).exists():
+                    offence(f"{source}:{number}", f"links to {target}, which is not there")
+                if path != source:
+                    reached.add(path)
+    for page in pages:
+        if page not in reached:
+            offence(page, "no other page links to it")
+
+
+def symbols_of(archive):
+    """object name -> (undefined, defined global symbols)"""
+    out = subprocess.run(["nm", "-A", "-g", archive], capture_output=True, text=True, check=True)
+    table = {}
+    for line in out.stdout.splitlines():
+        match = re.match(r".*?:([^:]+\.o):\s*(?:[0-9a-f]+)?\s+(\S)\s+(\S+)$", line)
+        if match:
+            name, kind, symbol = match.groups()
+            undefined, defined = table.setdefault(name, (set(), set()))
+            (undefined if kind in "Uw" else defined).add(symbol)
+    return table
+
+
+def objects_of(root):
+    """object name in the archive -> (folder, path); meson writes / as _"""
+    return {p[len("lib/"):].replace("/", "_") + ".o": (p.split("/")[1], p)
+            for p in files(root, "lib/*.c")}
+
+
+def pure(root, archive):
+    table = symbols_of(archive)
+    known = objects_of(root)
+    home = {s: known[o][0] for o, (_, defined) in table.items() if o in known for s in defined}
+    for name, (undefined, _) in sorted(table.items()):
+        if name not in known:
+            offence(name, "an object of the archive that no file of lib/ explains")
+            continue
+        folder, path = known[name]
+        for symbol in sorted(undefined):
+            where = home.get(symbol)
+            if where is not None:
+                if where != folder and where not in EDGES.get(folder, set()):
+                    offence(path, f"needs {symbol} of lib/{where}, which is above it or no "
+                            "neighbour")
+            elif folder in PURE and not RUNTIME.fullmatch(symbol) and \
+                    not PURE_LIBC.fullmatch(symbol):
+                if folder in ("link", "worker") and symbol.startswith("nghttp2_"):
+                    symbol += " (lib/h2 alone may)"
+                offence(path, f"needs {symbol}: a pure folder may use only mem* and str*")
+
+
+def mutable(root, archive):
+    """No mutable global anywhere: .data and .bss are empty."""
+    out = subprocess.run(["size", "-A", archive], capture_output=True, text=True, check=True)
+    member = "?"
+    for line in out.stdout.splitlines():
+        match = re.match(r"(\S+)\s+\(ex ", line)
+        if match:
+            member = match.group(1)
+        match = re.match(r"(\.(?:data|bss|tdata|tbss)(?:\.\S+)?|COMMON)\s+(\d+)", line)
+        # .data.rel.ro: constant tables of pointers, read only once loaded.
+        if match and int(match.group(2)) and not match.group(1).startswith(".data.rel.ro"):
+            offence(member, f"{match.group(2)} bytes of mutable globals in {match.group(1)}")
+
+
+def prefix(root, archive):
+    for name, (_, defined) in sorted(symbols_of(archive).items()):
+        for symbol in sorted(defined):
+            if not symbol.startswith("gw_"):
+                offence(name, f"{symbol}: a global symbol must start with gw_")
+
+
+def exports(root, library):
+    wanted = set(read(root, "tests/abi/symbols.txt").split())
+    out = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True,
+                         check=True)
+    exported = {line.split()[-1] for line in out.stdout.splitlines() if line.strip()}
+    declared = set()
+    for path in files(root, "include/gw/*.h"):
+        for match in re.finditer(r"\bGW_API\b[^;]*?\b(gw_\w+)\s*\(", code_of(read(root, path))):
+            declared.add(match.group(1))
+    for symbol in sorted(exported - wanted):
+        offence(library, f"exports {symbol}, which is not in tests/abi/symbols.txt")
+    for symbol in sorted(declared - wanted):
+        offence("include/gw", f"declares {symbol}, which is not in tests/abi/symbols.txt")
+    for symbol in sorted(wanted - declared):
+        offence("tests/abi/symbols.txt", f"{symbol} is in no public header")
+    for symbol in sorted(wanted - exported):
+        offence(library, f"{symbol} is promised and not exported")
+
+
+# Written so that this file does not name what it looks for.
+OUTSIDE = re.compile("|".join([r"/wo" + r"rk/", r"/ho" + r"me/\w", r"/ro" + r"ot/", r"/Us" + r"ers/",
+                               r"/mnt/\w", "shared fol" + "der"]))
+
+
+def outside(root):
+    """The repository speaks of itself alone: no path of somebody's machine."""
+    for path in files(root, "*"):
+        try:
+            text = read(root, path)
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            match = OUTSIDE.search(line)
+            if match:
+                offence(f"{path}:{number}", f'names "{match.group(0)}", a place outside')
+
+
+def format(root):
+    """clang-format has nothing to say."""
+    sources = files(root, "*.c", "*.h", "*.cpp")
+    run = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources], cwd=root,
+                         capture_output=True, text=True)
+    if run.returncode != 0:
+        places = sorted({line.split(":")[0] for line in run.stderr.splitlines()
+                         if re.match(r"[\w/.-]+:\d+:", line)})
+        for path in places:
+            offence(path, "run ./dev format")
+
+
+RULES = {f.__name__: f for f in (edges, banned, headers, chart, registered, linked, pure, mutable, prefix,
+                                 exports, outside, format)}
+
+
+def main():
+    rule, root, *rest = sys.argv[1:]
+    RULES[rule](os.path.abspath(root), *rest)
+    for text in offences:
+        print(text)
+    if offences:
+        print(f"{len(offences)} offences against the rule: {rule}")
+    return 1 if offences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
