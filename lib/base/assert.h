@@ -1,6 +1,6 @@
 /* base/assert.h: invariants. GW_ASSERT is cheap and on by default, also in release builds;
  * GW_ASSERT_SLOW checks whole structures and is on in tests (-Dassertions=full). Never on bytes of
- * a peer or on allocation: those are statuses. A failing one calls the host's panic hook. */
+ * a peer or on allocation: those are statuses. A failing one traps (base/assert.c). */
 #ifndef GW_BASE_ASSERT_H
 #define GW_BASE_ASSERT_H
 
