@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-/* GW_EINVAL: malformed. Never overflows (99999999 hours fit). */
+/* GW_EINVAL: malformed. What 64 bits of nanoseconds cannot hold (584 years) becomes UINT64_MAX. */
 gw_status gw_grpc_timeout_parse(gw_str text, gw_nanos *out) GW_MUST_CHECK;
 enum { GW_GRPC_TIMEOUT_MAX = 9 };
 /* Rounded up to the finest unit that 8 digits can say; 0 gives "0n". At most 9 bytes. */

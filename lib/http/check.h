@@ -17,10 +17,12 @@ bool gw_is_lower_name(gw_str s);        /* a token without upper-case letters (R
  * Connection: upgrade, 1.1, and one token; others are ignored). Refuses: Content-Length with
  * Transfer-Encoding, differing or malformed lengths, anything but exactly "chunked" as the only
  * transfer coding (unknown ones: coding_unknown), Transfer-Encoding in 1.0, CONNECT with a body
- * length, an Expect other than 100-continue, a malformed field name or value. */
+ * length, an Expect other than 100-continue. Names, values and the method were looked at by the scanner,
+ * line by line, with the classes above. Upgrade is also passed over when the request has a body. */
 enum gw_reason_id gw_check_h1_request(struct gw_message *m);
 /* A response from HTTP/1 to a request of that method. Same framing rules; 1xx, 204, 304, HEAD and 2xx
- * to CONNECT as RFC 9112 6.3 says. Any fault is upstream_bad_response. */
+ * to CONNECT as RFC 9112 6.3 says: HEAD and 304 give body NONE with has_length. 101 needs Upgrade and
+ * its Connection token; protocol is what it chose. Any fault is upstream_bad_response. */
 enum gw_reason_id gw_check_h1_response(struct gw_message *m, enum gw_method request_method);
 /* From HTTP/2: pseudo-fields are already in m (method_text, scheme, authority, target as :path,
  * protocol; code). is_end: the head ended the stream. Joins cookie crumbs (RFC 9113 8.2.3); Host must

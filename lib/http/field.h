@@ -64,7 +64,8 @@ struct gw_field {
 struct gw_fields {
     struct gw_arena *arena;
     struct gw_field *at;
-    uint32_t count, room; /* count: dropped ones too */
+    uint64_t seen;        /* a bit a known field: 0: surely not there */
+    uint32_t count, room; /* count: dropped ones too                  */
     uint32_t count_max;
 };
 

@@ -21,9 +21,9 @@ enum gw_method {
     GW_METHOD_PATCH
 };
 
-/* How long the body is, as the head says. */
+/* How long the body is: what follows the head. */
 enum gw_body_kind {
-    GW_BODY_NONE = 0,    /* there is none                                        */
+    GW_BODY_NONE = 0,    /* no byte follows (HEAD, 204, 304 too: see has_length)  */
     GW_BODY_LENGTH = 1,  /* length bytes                                         */
     GW_BODY_UNKNOWN = 2, /* until its end: chunked, END_STREAM or end of connection */
     GW_BODY_TUNNEL = 3   /* bytes both ways until each side ends                 */
@@ -35,6 +35,8 @@ struct gw_message {
     uint8_t body;     /* gw_body_kind    */
     uint8_t is_http10;
     uint8_t has_left; /* handed to a codec: setters answer GW_ESTATE */
+    uint8_t has_length; /* responses with body NONE (to HEAD, or 304): Content-Length said length
+                           all the same, and is sent on */
     uint16_t code; /* responses */
     uint64_t length;
     gw_str method_text, scheme, authority;
