@@ -9,7 +9,8 @@ enum { DIGITS_MAX = 8, UNITS = 6 };
 static const struct unit {
     char letter;
     gw_nanos ns;
-} units[UNITS] = { /* finest first */
+} units[UNITS] = {
+    /* finest first */
     { 'n', 1 },
     { 'u', 1000 },
     { 'm', 1000000 },

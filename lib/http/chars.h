@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 enum gw_char_class {
-    GW_CHAR_TOKEN = 1,      /* tchar (RFC 9110 5.6.2)                                    */
-    GW_CHAR_UPPER = 2,      /* A to Z                                                    */
-    GW_CHAR_DIGIT = 4,      /* 0 to 9                                                    */
-    GW_CHAR_HEX = 8,        /* 0 to 9, a to f, A to F                                    */
+    GW_CHAR_TOKEN = 1,       /* tchar (RFC 9110 5.6.2)                                    */
+    GW_CHAR_UPPER = 2,       /* A to Z                                                    */
+    GW_CHAR_DIGIT = 4,       /* 0 to 9                                                    */
+    GW_CHAR_HEX = 8,         /* 0 to 9, a to f, A to F                                    */
     GW_CHAR_UNRESERVED = 16, /* RFC 3986 2.3                                             */
-    GW_CHAR_HOST = 32,      /* unreserved and sub-delims: a registered name              */
-    GW_CHAR_TARGET = 64,    /* what may stand in a target: printable, no space, no "#"   */
-    GW_CHAR_VALUE = 128     /* what may stand in a field value (RFC 9110 5.5): no control
+    GW_CHAR_HOST = 32,       /* unreserved and sub-delims: a registered name              */
+    GW_CHAR_TARGET = 64,     /* what may stand in a target: printable, no space, no "#"   */
+    GW_CHAR_VALUE = 128      /* what may stand in a field value (RFC 9110 5.5): no control
                                but tab                                                   */
 };
 

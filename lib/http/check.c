@@ -104,8 +104,7 @@ static enum gw_reason_id check_expect(const struct gw_fields *f)
     if (gw_fields_find(f, GW_FIELD_EXPECT) == NULL)
         return GW_REASON_none;
     for (const struct gw_field *field; (field = gw_fields_next(f, &i)) != NULL;)
-        if (field->id == GW_FIELD_EXPECT &&
-            !gw_str_eq_nocase(field->value, GW_STR("100-continue")))
+        if (field->id == GW_FIELD_EXPECT && !gw_str_eq_nocase(field->value, GW_STR("100-continue")))
             return GW_REASON_expectation_unknown;
     return GW_REASON_none;
 }
@@ -153,8 +152,7 @@ static bool is_protocol(gw_str s)
     size_t slash = gw_str_find(s, '/');
     if (slash == s.len)
         return gw_is_token(s);
-    return gw_is_token(gw_str_slice(s, 0, slash)) &&
-           gw_is_token(gw_str_slice(s, slash + 1, s.len));
+    return gw_is_token(gw_str_slice(s, 0, slash)) && gw_is_token(gw_str_slice(s, slash + 1, s.len));
 }
 
 /* The one protocol that Upgrade offers or has chosen; empty: none that we would speak of. */

@@ -9,10 +9,9 @@ enum { FIRST_ROOM = 12, NAME_MAX = 19, SAME_LENGTH_MAX = 4 };
 static const struct known {
     gw_str name;
     uint16_t flags;
-} known[] = {
-    { { "", 0 }, 0 },
+} known[] = { { { "", 0 }, 0 },
 #define KNOWN(id, name, flags) { { name, sizeof(name) - 1 }, flags },
-    GW_KNOWN_FIELDS(KNOWN)
+              GW_KNOWN_FIELDS(KNOWN)
 #undef KNOWN
 };
 _Static_assert(sizeof known / sizeof known[0] == GW_FIELD_COUNT, "a row for each known field");

@@ -233,8 +233,7 @@ gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value)
 gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value)
 {
     gw_status status = settable(m, name, value);
-    if (status == GW_OK && m->kind == GW_MESSAGE_REQUEST &&
-        gw_field_find_id(name) == GW_FIELD_HOST)
+    if (status == GW_OK && m->kind == GW_MESSAGE_REQUEST && gw_field_find_id(name) == GW_FIELD_HOST)
         status = set_host(m, value);
     if (status == GW_OK)
         status = gw_fields_add_copy(&m->fields, name, value);

@@ -233,8 +233,7 @@ static bool take_scheme(struct gw_message *m, gw_str *target)
     static const gw_str prefixes[] = { { "http://", 7 }, { "https://", 8 } };
     for (int i = 0; i < 2; i++) {
         size_t len = prefixes[i].len;
-        if (target->len < len ||
-            !gw_str_eq_nocase(gw_str_slice(*target, 0, len), prefixes[i]))
+        if (target->len < len || !gw_str_eq_nocase(gw_str_slice(*target, 0, len), prefixes[i]))
             continue;
         m->scheme = gw_str_slice(prefixes[i], 0, len - 3);
         *target = gw_str_slice(*target, len, target->len);
