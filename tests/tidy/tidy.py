@@ -6,12 +6,12 @@
 It prints each offence with its place and what to do, and exits 1; 0 is clean.
 """
 
+import fnmatch
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 # What may be included from where: the layers of docs/architecture.md. A folder may always use
 # itself and the public headers named under PUBLIC. Nothing points up.
@@ -65,15 +65,19 @@ def offence(place, text):
 
 
 def files(root, *patterns):
-    """Tracked or not, but never build folders: what a fresh clone with this change has."""
-    out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "--",
-                          *patterns], capture_output=True, text=True)
+    """Paths that match, * also over slashes. Of what git knows or would add; of an unpacked archive
+    all, but for build folders."""
+    out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"],
+                         capture_output=True, text=True)
     if out.returncode == 0:
-        return sorted(p for p in out.stdout.splitlines() if (pathlib.Path(root) / p).is_file())
-    base = pathlib.Path(root)  # an unpacked archive has no git
-    return sorted({str(p.relative_to(base)) for pattern in patterns for p in base.glob(
-        pattern if "/" in pattern or "**" in pattern else "**/" + pattern)
-        if not str(p.relative_to(base)).startswith("build")})
+        paths = [p for p in out.stdout.split("\0") if p]
+    else:
+        paths = [os.path.relpath(os.path.join(folder, name), root)
+                 for folder, _, names in os.walk(root) for name in names]
+        paths = [p for p in paths if not p.startswith(("build", ".git/")) and
+                 "__pycache__" not in p]
+    return sorted({p for p in paths for pattern in patterns if fnmatch.fnmatchcase(p, pattern)
+                   and (pathlib.Path(root) / p).is_file()})
 
 
 def read(root, path):
