@@ -1,7 +1,7 @@
 /* The table of statuses: every name, its category, and the answers for numbers that are none. */
 
-#include <check.h>
-#include <stdlib.h>
+#include "base_test.h"
+
 #include <string.h>
 
 #include <gw/status.h>
@@ -56,17 +56,11 @@ START_TEST(a_number_that_is_none)
 }
 END_TEST
 
-int main(void)
+Suite *status_suite(void)
 {
     Suite *suite = suite_create("status");
-    TCase *table = tcase_create("table");
-    tcase_add_loop_test(table, names_and_categories, 0, ROWS);
-    tcase_add_loop_test(table, texts_differ, 0, ROWS);
-    tcase_add_test(table, a_number_that_is_none);
-    suite_add_tcase(suite, table);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    check_add_loop(suite, names_and_categories, 0, ROWS);
+    check_add_loop(suite, texts_differ, 0, ROWS);
+    check_add(suite, a_number_that_is_none);
+    return suite;
 }
