@@ -8,8 +8,8 @@
 #include <gw/config.h>
 
 #include "balance/round_robin.h"
-#include "base/arena.h"
-#include "base/map.h"
+#include "base/timer.h"
+#include "config/store.h"
 #include "route/tree.h"
 
 /* In each: durations in nanoseconds, GW_NEVER for none; texts with a zero byte behind. */
@@ -29,7 +29,7 @@ struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
     gw_nanos connect_timeout, response_timeout, idle_timeout;
-    bool has_response_timeout; /* it was set: then it is for gRPC too */
+    bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
     struct gw_endpoint_conf *endpoints;
     uint32_t endpoints_len;
@@ -51,8 +51,9 @@ struct gw_route_conf {
 
 struct gw_config {
     atomic_uint refs;
-    uint64_t generation; /* set once, by the engine that first applies it                     */
-    struct gw_heap heap; /* all its memory */
+    uint64_t generation;   /* set once, by the engine that first applies it                     */
+    struct gw_heap heap;   /* all its memory */
+    struct gw_store store; /* texts and tables */
     struct gw_listener_conf *listeners;
     uint32_t listeners_len;
     struct gw_cluster_conf *clusters;
@@ -65,6 +66,8 @@ struct gw_config {
     struct gw_route_tree *tree;
 };
 
+/* An empty one with one reference, for the builder; NULL: no memory. */
+gw_config *gw_config_new(const gw_allocator *allocator) GW_MUST_CHECK;
 /* NULL: none of that name. O(n): at accept only. */
 const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, gw_str name);
 /* The route of a request, or NULL. */

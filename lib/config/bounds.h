@@ -1,0 +1,25 @@
+/* config/bounds.h: how much a configuration may hold; docs/configuration.md says the same. */
+#ifndef GW_CONFIG_BOUNDS_H
+#define GW_CONFIG_BOUNDS_H
+
+enum {
+    GW_LISTENERS_MAX = 256,
+    GW_CLUSTERS_MAX = 1024,
+    GW_ENDPOINTS_MAX = 65536, /* over all clusters */
+    GW_ROUTES_MAX = 65536,
+    GW_FILTERS_MAX = 64,
+    GW_METHODS_MAX = 32,  /* of a route */
+    GW_UPGRADES_MAX = 16, /* of a route */
+    GW_NAME_MAX = 128,
+    GW_ENDPOINT_NAME_MAX = 400, /* a name, a slash and an address */
+    GW_ADDRESS_TEXT_MAX = 260,
+    GW_HOST_MAX = 253,
+    GW_PATH_MAX = 2048,
+    GW_TOKEN_MAX = 64,
+    GW_REPLY_TYPE_MAX = 255,
+    GW_REPLY_BODY_MAX = 65536,
+    GW_WEIGHT_MAX = 65535,
+    GW_CONFIG_ERRORS_MAX = 64 /* that are kept; the rest says nothing new */
+};
+
+#endif

@@ -1,0 +1,446 @@
+/* config/builder.c: takes parts, copies them, and checks each by itself. Checks across parts are in
+ * config/check.c; the tables are made in config/freeze.c. */
+
+#include "config/builder.h"
+
+#include "base/assert.h"
+#include "base/spec.h"
+#include "config/check.h"
+#include "config/freeze.h"
+#include "config/value.h"
+#include "gw_features.h"
+#include "os/env.h"
+
+#define MAGIC 0x6777626cu
+
+/* An id is a kind and a number from 1, so that none passes for one of another kind. */
+enum { KIND_LISTENER = 0, KIND_CLUSTER = 1, KIND_ENDPOINT = 2, KIND_ROUTE = 3, KIND_FILTER = 4 };
+#define KIND_SHIFT 24u
+
+static gw_id make_id(uint32_t kind, const struct gw_draft *draft)
+{
+    GW_ASSERT(draft->index + 1 < 1u << KIND_SHIFT);
+    return draft->is_bad ? 0 : (kind << KIND_SHIFT) + draft->index + 1;
+}
+
+gw_status gw_builder_new(const gw_env *env, gw_builder **out)
+{
+    gw_env own = { .size = sizeof own };
+    if (out == NULL)
+        return GW_EINVAL;
+    if (env != NULL && gw_spec_copy(&own, sizeof own, env) != GW_OK)
+        return GW_EINVAL;
+    if ((own.allocator.alloc == NULL) != (own.allocator.release == NULL))
+        return GW_EINVAL;
+    gw_os_env_fill(&own);
+    gw_config *config = gw_config_new(&own.allocator);
+    if (config == NULL)
+        return GW_ENOMEM;
+    gw_builder *b = gw_heap_zalloc(&config->heap, sizeof *b);
+    if (b == NULL) {
+        gw_config_unref(config);
+        return GW_ENOMEM;
+    }
+    b->magic = MAGIC;
+    b->config = config;
+    gw_store_init(&b->store, &config->heap);
+    *out = b;
+    return GW_OK;
+}
+
+void gw_builder_free(gw_builder *b)
+{
+    if (b == NULL)
+        return;
+    GW_ASSERT(b->magic == MAGIC);
+    gw_config *config = b->config;
+    gw_store_fini(&b->store);
+    b->magic = 0;
+    gw_heap_release(&config->heap, b, sizeof *b);
+    gw_config_unref(config);
+}
+
+bool gw_builder_is_faulty(const struct gw_builder *b)
+{
+    return b->has_no_memory || b->part_faults.len > 0 || b->check_faults.len > 0;
+}
+
+/* --- taking parts --- */
+
+/* Appends a draft of size bytes; NULL: no memory, or there are max already. */
+static void *add_draft(struct gw_part *part, struct gw_drafts *drafts, size_t size, uint32_t max)
+{
+    struct gw_builder *b = part->builder;
+    GW_ASSERT(b->magic == MAGIC);
+    b->is_checked = false;
+    part->faults = &b->part_faults;
+    if (drafts->len == max) {
+        struct gw_draft none = { .index = max };
+        part->draft = &none;
+        struct gw_text text = gw_fault_begin(part, NULL, GW_ELIMIT);
+        gw_text_cstr(&text, "there are too many; at most ");
+        gw_text_u64(&text, max);
+        part->draft = NULL;
+        return NULL;
+    }
+    struct gw_draft *draft = gw_store_take(&b->store, 1, size);
+    if (draft == NULL) {
+        b->has_no_memory = true;
+        return NULL;
+    }
+    draft->index = drafts->len++;
+    if (drafts->last != NULL)
+        drafts->last->next = draft;
+    else
+        drafts->first = draft;
+    drafts->last = draft;
+    part->draft = draft;
+    return draft;
+}
+
+/* Copies a spec of any size; a false answer was noted. */
+static bool copy_spec(const struct gw_part *part, void *own, size_t own_size, const void *spec)
+{
+    if (gw_spec_copy(own, own_size, spec) == GW_OK)
+        return true;
+    gw_fault_add(part, "size", GW_EINVAL,
+                 spec == NULL ? "the spec is NULL"
+                              : "start the spec as GW_SPEC(type); what this library does not know "
+                                "must be zero");
+    return false;
+}
+
+static void keep(const struct gw_part *part, gw_str *text)
+{
+    gw_str copy = { "", 0 };
+    if (text->ptr == NULL)
+        text->len = 0;
+    if (gw_store_copy(&part->builder->config->store, *text, &copy) != GW_OK)
+        part->builder->has_no_memory = true;
+    *text = copy;
+}
+
+static void lower(gw_str text)
+{
+    char *at = (char *)(uintptr_t)text.ptr; /* our own copy */
+    for (size_t i = 0; i < text.len; i++)
+        at[i] = gw_ascii_lower(at[i]);
+}
+
+/* Copies a list of at most max texts; a longer one is noted, and cut. */
+static void keep_list(const struct gw_part *part, const char *field, size_t max,
+                      const gw_str **list, size_t *len)
+{
+    size_t n = *list == NULL ? 0 : *len;
+    if (n > max) {
+        gw_fault_add(part, field, GW_ELIMIT, "the list is too long");
+        n = max;
+    }
+    gw_str *copy = gw_store_take(&part->builder->config->store, n, sizeof *copy);
+    if (copy == NULL) {
+        part->builder->has_no_memory = true;
+        n = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = (*list)[i];
+        keep(part, &copy[i]);
+    }
+    *list = copy;
+    *len = n;
+}
+
+static void refuse_bits(const struct gw_part *part, const char *field, uint32_t bits,
+                        uint32_t known)
+{
+    if ((bits & ~known) != 0)
+        gw_fault_add(part, field, GW_EINVAL, "bits that mean nothing are set");
+}
+
+static void refuse_h2(const struct gw_part *part, uint32_t protocols)
+{
+    if (!GW_HAVE_H2 && (protocols & GW_PROTO_H2) != 0)
+        gw_fault_add(part, "protocols", GW_EUNSUPPORTED, "this build has no HTTP/2");
+}
+
+static void set_identity(struct gw_draft *draft, uint32_t mark, gw_str name)
+{
+    draft->mark = mark;
+    draft->name = name;
+}
+
+gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
+{
+    if (b == NULL)
+        return 0;
+    struct gw_part part = { .builder = b, .list = "listeners" };
+    struct gw_listener_draft *draft = add_draft(&part, &b->listeners, sizeof *draft,
+                                                GW_LISTENERS_MAX);
+    if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
+        return 0;
+    keep(&part, &draft->spec.name);
+    keep(&part, &draft->spec.address);
+    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
+    gw_value_listener_address(&part, draft->spec.address);
+    refuse_bits(&part, "protocols", draft->spec.protocols, GW_PROTO_H1 | GW_PROTO_H2);
+    refuse_h2(&part, draft->spec.protocols);
+    return make_id(KIND_LISTENER, &draft->draft);
+}
+
+static void keep_origin(const struct gw_part *part, struct gw_cluster_draft *draft)
+{
+    const gw_origin *given = draft->spec.origin;
+    if (given == NULL)
+        return;
+    draft->spec.origin = &draft->origin;
+    if (gw_spec_copy(&draft->origin, sizeof draft->origin, given) != GW_OK) {
+        gw_fault_add(part, "origin.size", GW_EINVAL, "start it as GW_SPEC(gw_origin)");
+        return;
+    }
+    gw_str name = gw_cstr(draft->origin.name);
+    keep(part, &name);
+    draft->origin.name = name.ptr;
+    if (draft->origin.on_request == NULL)
+        gw_fault_add(part, "origin.on_request", GW_EINVAL, "an origin needs on_request");
+}
+
+static bool is_one_protocol(uint32_t protocols)
+{
+    return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2;
+}
+
+gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
+{
+    if (b == NULL)
+        return 0;
+    struct gw_part part = { .builder = b, .list = "clusters" };
+    struct gw_cluster_draft *draft = add_draft(&part, &b->clusters, sizeof *draft, GW_CLUSTERS_MAX);
+    if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
+        return 0;
+    keep(&part, &draft->spec.name);
+    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
+    keep_origin(&part, draft);
+    if (!is_one_protocol(draft->spec.protocols))
+        gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1 and h2");
+    refuse_h2(&part, draft->spec.protocols);
+    if (draft->spec.balance > GW_BALANCE_ROUND_ROBIN)
+        gw_fault_add(&part, "balance", GW_EINVAL, "not a way of balancing");
+    return make_id(KIND_CLUSTER, &draft->draft);
+}
+
+static struct gw_cluster_draft *find_cluster(const struct gw_builder *b, gw_id id)
+{
+    uint32_t index = (id & ((1u << KIND_SHIFT) - 1)) - 1;
+    if (id >> KIND_SHIFT != KIND_CLUSTER)
+        return NULL;
+    struct gw_draft *draft = b->clusters.first;
+    if (b->clusters.last != NULL && b->clusters.last->index == index)
+        draft = b->clusters.last; /* as everybody does it */
+    while (draft != NULL && draft->index != index)
+        draft = draft->next;
+    return (struct gw_cluster_draft *)(void *)draft;
+}
+
+/* Endpoints of a cluster that was refused need no second fault. */
+static gw_id refuse_orphan(struct gw_part *part, gw_id cluster, const gw_endpoint_spec *spec)
+{
+    gw_endpoint_spec own = { .size = 0 };
+    struct gw_draft none = { .index = 0 };
+    part->draft = &none;
+    part->faults = &part->builder->part_faults;
+    if (cluster == 0 && gw_builder_is_faulty(part->builder))
+        return 0;
+    if (gw_spec_copy(&own, sizeof own, spec) == GW_OK)
+        none.mark = own.mark;
+    gw_fault_add(part, NULL, GW_EINVAL, "its cluster is no id that gw_builder_cluster gave");
+    return 0;
+}
+
+gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *spec)
+{
+    if (b == NULL)
+        return 0;
+    struct gw_part part = { .builder = b, .list = "endpoints" };
+    struct gw_cluster_draft *into = find_cluster(b, cluster);
+    if (into == NULL)
+        return refuse_orphan(&part, cluster, spec);
+    part.inside = &into->draft;
+    uint32_t room = GW_ENDPOINTS_MAX - b->endpoints_len;
+    struct gw_endpoint_draft *draft = add_draft(&part, &into->endpoints, sizeof *draft,
+                                                into->endpoints.len + room);
+    if (draft == NULL)
+        return 0;
+    b->endpoints_len++;
+    if (!copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
+        return 0;
+    keep(&part, &draft->spec.address);
+    if (draft->spec.name.len == 0)
+        draft->spec.name = draft->spec.address;
+    else
+        keep(&part, &draft->spec.name);
+    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    gw_value_endpoint_address(&part, draft->spec.address);
+    if (draft->spec.name.ptr != draft->spec.address.ptr)
+        gw_value_name(&part, draft->spec.name, GW_ENDPOINT_NAME_MAX);
+    if (draft->spec.weight > GW_WEIGHT_MAX && draft->spec.weight != GW_OFF)
+        gw_fault_add(&part, "weight", GW_EINVAL, "it is from 1 to 65,535, or off");
+    if (draft->spec.reserved != 0)
+        gw_fault_add(&part, "reserved", GW_EINVAL, "it must be 0");
+    return make_id(KIND_ENDPOINT, &draft->draft);
+}
+
+static void keep_route(const struct gw_part *part, gw_route_spec *spec)
+{
+    keep(part, &spec->name);
+    keep(part, &spec->listener);
+    keep(part, &spec->host);
+    lower(spec->host);
+    if (spec->path.len == 0)
+        spec->path = GW_STR("/");
+    else
+        keep(part, &spec->path);
+    keep(part, &spec->cluster);
+    keep(part, &spec->reply_type);
+    keep(part, &spec->reply_body);
+    keep_list(part, "methods", GW_METHODS_MAX, &spec->methods, &spec->methods_len);
+    keep_list(part, "upgrades", GW_UPGRADES_MAX, &spec->upgrades, &spec->upgrades_len);
+    for (size_t i = 0; i < spec->upgrades_len; i++)
+        lower(spec->upgrades[i]);
+}
+
+static void check_target(const struct gw_part *part, const gw_route_spec *spec)
+{
+    bool has_cluster = spec->cluster.len > 0, has_reply = spec->reply_code != 0;
+    if (has_cluster && has_reply)
+        gw_fault_add(part, "reply_code", GW_EINVAL, "a cluster and a reply exclude each other");
+    if (!has_cluster && !has_reply)
+        gw_fault_add(part, "cluster", GW_EINVAL, "a cluster or a reply is needed");
+    if (!has_cluster && has_reply && (spec->flags & GW_ROUTE_CONNECT) != 0)
+        gw_fault_add(part, "flags", GW_EINVAL, "CONNECT needs a cluster");
+    if (!has_cluster && has_reply && spec->upgrades_len > 0)
+        gw_fault_add(part, "upgrades", GW_EINVAL, "an upgrade needs a cluster");
+    if ((spec->flags & GW_ROUTE_NO_UPGRADE) != 0 && spec->upgrades_len > 0)
+        gw_fault_add(part, "upgrades", GW_EINVAL, "the flag says that no upgrade is forwarded");
+}
+
+gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
+{
+    if (b == NULL)
+        return 0;
+    struct gw_part part = { .builder = b, .list = "routes" };
+    struct gw_route_draft *draft = add_draft(&part, &b->routes, sizeof *draft, GW_ROUTES_MAX);
+    if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
+        return 0;
+    gw_route_spec *own = &draft->spec;
+    keep_route(&part, own);
+    set_identity(&draft->draft, own->mark, own->name);
+    gw_value_name(&part, own->name, GW_NAME_MAX);
+    gw_value_host(&part, own->host);
+    gw_value_path(&part, own->path);
+    if (own->match > GW_MATCH_EXACT)
+        gw_fault_add(&part, "match", GW_EINVAL, "not a way of matching");
+    refuse_bits(&part, "flags", own->flags, GW_ROUTE_CONNECT | GW_ROUTE_NO_UPGRADE);
+    for (size_t i = 0; i < own->methods_len; i++)
+        gw_value_method(&part, own->methods, i, (own->flags & GW_ROUTE_CONNECT) != 0);
+    for (size_t i = 0; i < own->upgrades_len; i++)
+        gw_value_upgrade(&part, own->upgrades, i);
+    gw_value_reply(&part, own);
+    check_target(&part, own);
+    return make_id(KIND_ROUTE, &draft->draft);
+}
+
+gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter)
+{
+    if (b == NULL)
+        return 0;
+    struct gw_part part = { .builder = b, .list = "filters" };
+    struct gw_filter_draft *draft = add_draft(&part, &b->filters, sizeof *draft, GW_FILTERS_MAX);
+    if (draft == NULL || !copy_spec(&part, &draft->filter, sizeof draft->filter, filter))
+        return 0;
+    gw_str name = gw_cstr(draft->filter.name);
+    keep(&part, &name);
+    draft->filter.name = name.ptr;
+    set_identity(&draft->draft, 0, name);
+    gw_value_name(&part, name, GW_NAME_MAX);
+    return make_id(KIND_FILTER, &draft->draft);
+}
+
+/* --- reporting and building --- */
+
+static void check_once(struct gw_builder *b)
+{
+    if (b->is_checked)
+        return;
+    b->is_checked = true;
+    b->check_faults = (struct gw_faults){ .first = NULL };
+    gw_check_parts(b);
+}
+
+static const gw_config_error *next_of(struct gw_faults *faults)
+{
+    struct gw_fault *fault = faults->unread;
+    if (fault == NULL)
+        return NULL;
+    faults->unread = fault->next;
+    return &fault->error;
+}
+
+static const gw_config_error *no_memory(struct gw_builder *b)
+{
+    struct gw_text text;
+    gw_config_error *error = &b->spare.error;
+    *error = (gw_config_error){ .size = sizeof *error, .status = GW_ENOMEM };
+    gw_text_init(&text, error->text, sizeof error->text);
+    gw_text_cstr(&text, gw_status_text(GW_ENOMEM));
+    return error;
+}
+
+bool gw_builder_next_error(gw_builder *b, gw_config_error *out)
+{
+    if (b == NULL || out == NULL)
+        return false;
+    GW_ASSERT(b->magic == MAGIC);
+    const gw_config_error *error = next_of(&b->part_faults);
+    if (error == NULL) {
+        check_once(b);
+        error = next_of(&b->check_faults);
+    }
+    if (error == NULL && b->has_no_memory && !b->has_told_no_memory) {
+        b->has_told_no_memory = true;
+        error = no_memory(b);
+    }
+    return error != NULL && gw_spec_fill(out, error, sizeof *error) == GW_OK;
+}
+
+static const gw_config_error *first_error(struct gw_builder *b)
+{
+    if (b->has_no_memory)
+        return no_memory(b);
+    if (b->part_faults.first != NULL)
+        return &b->part_faults.first->error;
+    return b->check_faults.first == NULL ? NULL : &b->check_faults.first->error;
+}
+
+gw_status gw_builder_build(gw_builder *b, gw_config **out, gw_config_error *err)
+{
+    if (b == NULL)
+        return GW_EINVAL;
+    GW_ASSERT(b->magic == MAGIC);
+    gw_config *config = NULL;
+    check_once(b);
+    if (!gw_builder_is_faulty(b) && gw_freeze(b) != GW_OK)
+        b->has_no_memory = true;
+    const gw_config_error *error = first_error(b);
+    gw_status status = error == NULL ? GW_OK : error->status;
+    if (error != NULL && err != NULL && gw_spec_fill(err, error, sizeof *error) != GW_OK)
+        status = GW_EINVAL;
+    if (out == NULL)
+        status = GW_EINVAL;
+    if (status == GW_OK)
+        config = gw_config_ref(b->config);
+    gw_builder_free(b);
+    if (status == GW_OK)
+        *out = config;
+    return status;
+}

@@ -1,0 +1,75 @@
+/* config/builder.h: the parts of a configuration as they were given, and what is wrong with them.
+ * Drafts lie in the builder's own store, their texts already in that of the configuration. */
+#ifndef GW_CONFIG_BUILDER_H
+#define GW_CONFIG_BUILDER_H
+
+#include "config/bounds.h"
+#include "config/snapshot.h"
+
+/* What every part begins with. */
+struct gw_draft {
+    struct gw_draft *next;
+    uint32_t index; /* among all that were offered, refused ones too */
+    uint32_t mark;
+    gw_str name;
+    bool is_bad; /* a fault of its own was found */
+};
+struct gw_drafts {
+    struct gw_draft *first, *last;
+    uint32_t len;
+};
+
+struct gw_listener_draft {
+    struct gw_draft draft;
+    gw_listener_spec spec;
+};
+struct gw_endpoint_draft {
+    struct gw_draft draft;
+    gw_endpoint_spec spec;
+};
+struct gw_cluster_draft {
+    struct gw_draft draft;
+    gw_cluster_spec spec;
+    gw_origin origin; /* spec.origin points here, or is NULL */
+    struct gw_drafts endpoints;
+};
+struct gw_route_draft {
+    struct gw_draft draft;
+    gw_route_spec spec;
+    uint32_t cluster, listener; /* found by the check; UINT32_MAX: none, any */
+};
+struct gw_filter_draft {
+    struct gw_draft draft;
+    gw_filter filter;
+};
+
+struct gw_fault {
+    struct gw_fault *next;
+    gw_config_error error;
+};
+struct gw_faults {
+    struct gw_fault *first, *last;
+    struct gw_fault *unread;
+    uint32_t len;
+};
+
+struct gw_builder {
+    uint32_t magic;
+    gw_config *config; /* empty, but for its heap and the texts */
+    struct gw_store store;
+    struct gw_drafts listeners, clusters, routes, filters;
+    uint32_t endpoints_len;
+    struct gw_faults part_faults;  /* of single parts, as they came  */
+    struct gw_faults check_faults; /* across parts                   */
+    bool is_checked;               /* check_faults are of all parts  */
+    bool has_no_memory;            /* once, and so for ever          */
+    bool has_told_no_memory;
+    struct gw_fault spare; /* where faults go that nobody will read  */
+};
+
+/* Whether anything is wrong so far. */
+bool gw_builder_is_faulty(const struct gw_builder *b);
+/* The rows for the router, one a route. */
+void gw_builder_rules(const struct gw_builder *b, struct gw_route_rule *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* config/fault.c: a fault has the mark of its part, the path of its field, and a sentence. */
+
+#include "config/fault.h"
+
+#include "base/assert.h"
+
+/* NULL: enough is known already, or there is no memory for more. */
+static struct gw_fault *take(const struct gw_part *part)
+{
+    struct gw_builder *b = part->builder;
+    if (part->faults->len == GW_CONFIG_ERRORS_MAX)
+        return NULL;
+    struct gw_fault *fault = gw_store_take(&b->store, 1, sizeof *fault);
+    if (fault == NULL) {
+        b->has_no_memory = true;
+        return NULL;
+    }
+    struct gw_faults *faults = part->faults;
+    if (faults->last != NULL)
+        faults->last->next = fault;
+    else
+        faults->first = fault;
+    faults->last = fault;
+    if (faults->unread == NULL)
+        faults->unread = fault;
+    faults->len++;
+    return fault;
+}
+
+static void say_index(struct gw_text *text, const char *list, uint32_t index)
+{
+    gw_text_cstr(text, list);
+    gw_text_cstr(text, "[");
+    gw_text_u64(text, index);
+    gw_text_cstr(text, "]");
+}
+
+static void say_where(const struct gw_part *part, const char *field, gw_config_error *error)
+{
+    struct gw_text where;
+    gw_text_init(&where, error->where, sizeof error->where);
+    if (part->inside != NULL) {
+        say_index(&where, "clusters", part->inside->index);
+        gw_text_cstr(&where, ".");
+    }
+    say_index(&where, part->list, part->draft->index);
+    if (field != NULL) {
+        gw_text_cstr(&where, ".");
+        gw_text_cstr(&where, field);
+    }
+}
+
+struct gw_text gw_fault_begin(const struct gw_part *part, const char *field, gw_status status)
+{
+    GW_ASSERT(status != GW_OK);
+    part->draft->is_bad = true;
+    struct gw_fault *fault = take(part);
+    if (fault == NULL)
+        fault = &part->builder->spare;
+    gw_config_error *error = &fault->error;
+    *error = (gw_config_error){ .size = sizeof *error,
+                                .status = status,
+                                .mark = part->draft->mark };
+    say_where(part, field, error);
+    struct gw_text text;
+    gw_text_init(&text, error->text, sizeof error->text);
+    return text;
+}
+
+void gw_fault_add(const struct gw_part *part, const char *field, gw_status status, const char *text)
+{
+    struct gw_text message = gw_fault_begin(part, field, status);
+    gw_text_cstr(&message, text);
+}
+
+void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
+                        const char *text)
+{
+    struct gw_text message = gw_fault_begin(part, field, GW_EINVAL);
+    gw_text_cstr(&message, "\"");
+    gw_text_quoted(&message, gw_str_slice(value, 0, value.len < 80 ? value.len : 80));
+    gw_text_cstr(&message, value.len <= 80 ? "\": " : "...\": ");
+    gw_text_cstr(&message, text);
+}
+
+void gw_text_nearest(struct gw_text *text, gw_str wanted, const struct gw_drafts *drafts)
+{
+    /* Half of a short name may not be another name. */
+    size_t best = wanted.len / 3 + 1 < 3 ? wanted.len / 3 + 1 : 3;
+    gw_str name = { NULL, 0 };
+    for (const struct gw_draft *d = drafts->first; d != NULL; d = d->next) {
+        size_t distance = d->name.len == 0 ? best + 1 : gw_text_distance(wanted, d->name, best);
+        if (distance > best || (distance == best && name.len > 0))
+            continue;
+        best = distance;
+        name = d->name;
+    }
+    if (name.len == 0)
+        return;
+    gw_text_cstr(text, "; did you mean \"");
+    gw_text_quoted(text, name);
+    gw_text_cstr(text, "\"?");
+}

@@ -1,0 +1,27 @@
+/* config/fault.h: says what is wrong and where. */
+#ifndef GW_CONFIG_FAULT_H
+#define GW_CONFIG_FAULT_H
+
+#include "base/text.h"
+#include "config/builder.h"
+
+/* A part under examination: the last of a list, or one inside another. */
+struct gw_part {
+    struct gw_builder *builder;
+    struct gw_faults *faults;
+    const char *list; /* "clusters" */
+    struct gw_draft *draft;
+    const struct gw_draft *inside; /* the cluster of an endpoint; NULL */
+};
+
+/* Begins a fault of a field; field NULL: of the whole part. The caller goes on with the text. */
+struct gw_text gw_fault_begin(const struct gw_part *part, const char *field, gw_status status);
+void gw_fault_add(const struct gw_part *part, const char *field, gw_status status,
+                  const char *text);
+/* The quoted value, ": ", text; GW_EINVAL. */
+void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
+                        const char *text);
+/* Appends '; did you mean "x"?' if a name of the list is near. */
+void gw_text_nearest(struct gw_text *text, gw_str wanted, const struct gw_drafts *drafts);
+
+#endif

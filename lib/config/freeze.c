@@ -1,0 +1,210 @@
+/* config/freeze.c: defaults are filled in, names become pointers, and searches their tables. */
+
+#include "config/freeze.h"
+
+#include "base/assert.h"
+#include "gw_features.h"
+
+/* The defaults; gw/config.h and docs/configuration.md say the same. */
+enum {
+    HEAD_TIMEOUT_MS = 10000,
+    BODY_IDLE_TIMEOUT_MS = 30000,
+    IDLE_TIMEOUT_MS = 60000,
+    CONNECT_TIMEOUT_MS = 2000,
+    RESPONSE_TIMEOUT_MS = 15000,
+    TUNNEL_IDLE_TIMEOUT_MS = 300000,
+    CONNECTIONS = 64,
+    STREAMS = 100,
+    WEIGHT = 1
+};
+static const uint32_t all_protocols = GW_HAVE_H2 ? GW_PROTO_H1 | GW_PROTO_H2 : GW_PROTO_H1;
+
+static gw_nanos duration(uint32_t ms, uint32_t when_zero)
+{
+    uint32_t effective = ms == 0 ? when_zero : ms;
+    return effective == GW_OFF ? GW_NEVER : GW_MS(effective);
+}
+
+static uint32_t number(uint32_t n, uint32_t when_zero)
+{
+    return n == 0 ? when_zero : n;
+}
+
+static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
+{
+    config->listeners = gw_store_take(&config->store, b->listeners.len, sizeof *config->listeners);
+    if (config->listeners == NULL)
+        return GW_ENOMEM;
+    config->listeners_len = b->listeners.len;
+    for (const struct gw_draft *d = b->listeners.first; d != NULL; d = d->next) {
+        const gw_listener_spec *spec = &((const struct gw_listener_draft *)(const void *)d)->spec;
+        config->listeners[d->index] = (struct gw_listener_conf){
+            .name = spec->name,
+            .address = spec->address,
+            .index = d->index,
+            .protocols = number(spec->protocols, all_protocols),
+            .head_timeout = duration(spec->head_timeout_ms, HEAD_TIMEOUT_MS),
+            .body_idle_timeout = duration(spec->body_idle_timeout_ms, BODY_IDLE_TIMEOUT_MS),
+            .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
+        };
+    }
+    return GW_OK;
+}
+
+static gw_status make_turns(gw_config *config, struct gw_cluster_conf *cluster)
+{
+    uint32_t n = cluster->endpoints_len;
+    if (n == 0)
+        return GW_OK;
+    uint32_t *weights = gw_heap_alloc(&config->heap, n * sizeof *weights);
+    if (weights == NULL)
+        return GW_ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        weights[i] = cluster->endpoints[i].weight;
+    gw_status status = gw_rr_init(&cluster->rr, &config->heap, weights, n);
+    gw_heap_release(&config->heap, weights, n * sizeof *weights);
+    return status;
+}
+
+static gw_status freeze_endpoints(const struct gw_cluster_draft *draft, gw_config *config,
+                                  struct gw_cluster_conf *cluster)
+{
+    uint32_t n = draft->endpoints.len;
+    cluster->endpoints = gw_store_take(&config->store, n, sizeof *cluster->endpoints);
+    if (cluster->endpoints == NULL)
+        return GW_ENOMEM;
+    cluster->endpoints_len = n;
+    for (const struct gw_draft *d = draft->endpoints.first; d != NULL; d = d->next) {
+        const gw_endpoint_spec *spec = &((const struct gw_endpoint_draft *)(const void *)d)->spec;
+        cluster->endpoints[d->index] = (struct gw_endpoint_conf){
+            .name = spec->name,
+            .address = spec->address,
+            .index = d->index,
+            .ordinal = config->endpoints_len++,
+            .weight = number(spec->weight, WEIGHT),
+            .cluster = cluster
+        };
+        if (spec->weight == GW_OFF)
+            cluster->endpoints[d->index].weight = 0;
+    }
+    return GW_OK;
+}
+
+static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster_conf *out)
+{
+    const gw_cluster_spec *spec = &draft->spec;
+    *out = (struct gw_cluster_conf){
+        .name = spec->name,
+        .index = draft->draft.index,
+        .protocol = number(spec->protocols, GW_PROTO_H1),
+        .connect_timeout = duration(spec->connect_timeout_ms, CONNECT_TIMEOUT_MS),
+        .response_timeout = duration(spec->response_timeout_ms, RESPONSE_TIMEOUT_MS),
+        .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
+        .has_response_timeout = spec->response_timeout_ms != 0,
+        .connections_max = number(spec->connections_max, CONNECTIONS),
+        .streams_max = number(spec->streams_max, STREAMS),
+        .requests_max = number(spec->requests_max, GW_OFF),
+        .has_origin = spec->origin != NULL,
+        .origin = draft->origin,
+    };
+}
+
+static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
+{
+    config->clusters = gw_store_take(&config->store, b->clusters.len, sizeof *config->clusters);
+    if (config->clusters == NULL)
+        return GW_ENOMEM;
+    config->clusters_len = b->clusters.len;
+    gw_status status = GW_OK;
+    for (const struct gw_draft *d = b->clusters.first; d != NULL && status == GW_OK; d = d->next) {
+        const struct gw_cluster_draft *draft = (const struct gw_cluster_draft *)(const void *)d;
+        struct gw_cluster_conf *cluster = &config->clusters[d->index];
+        fill_cluster(draft, cluster);
+        status = freeze_endpoints(draft, config, cluster);
+        if (status == GW_OK)
+            status = make_turns(config, cluster);
+    }
+    return status;
+}
+
+static const gw_str default_upgrades[] = { { "websocket", 9 } };
+
+static void fill_route(const struct gw_route_draft *draft, gw_config *config,
+                       struct gw_route_conf *out)
+{
+    const gw_route_spec *spec = &draft->spec;
+    bool is_reply = spec->reply_code != 0;
+    bool has_body = spec->reply_body.len > 0;
+    *out = (struct gw_route_conf){
+        .name = spec->name,
+        .index = draft->draft.index,
+        .flags = spec->flags,
+        .cluster = is_reply ? NULL : &config->clusters[draft->cluster],
+        .request_timeout = duration(spec->request_timeout_ms, GW_OFF),
+        .idle_timeout = duration(spec->idle_timeout_ms, TUNNEL_IDLE_TIMEOUT_MS),
+        .reply_code = spec->reply_code,
+        .reply_type = has_body && spec->reply_type.len == 0 ? GW_STR("text/plain")
+                                                            : spec->reply_type,
+        .reply_body = spec->reply_body,
+        .upgrades = spec->upgrades,
+        .upgrades_len = spec->upgrades_len,
+        .user = spec->user,
+    };
+    if (!is_reply && spec->upgrades_len == 0 && (spec->flags & GW_ROUTE_NO_UPGRADE) == 0) {
+        out->upgrades = default_upgrades;
+        out->upgrades_len = sizeof default_upgrades / sizeof default_upgrades[0];
+    }
+}
+
+static gw_status plant(const struct gw_builder *b, gw_config *config)
+{
+    size_t n = b->routes.len, tie[2] = { 0, 0 };
+    struct gw_route_rule *rules = NULL;
+    if (n > 0) {
+        rules = gw_heap_alloc(&config->heap, n * sizeof *rules);
+        if (rules == NULL)
+            return GW_ENOMEM;
+        gw_builder_rules(b, rules);
+    }
+    gw_status status = gw_route_tree_new(&config->heap, rules, n, &config->tree, tie);
+    GW_ASSERT(status == GW_OK || status == GW_ENOMEM); /* ties were refused by the check */
+    gw_heap_release(&config->heap, rules, n * sizeof *rules);
+    return status;
+}
+
+static gw_status freeze_routes(const struct gw_builder *b, gw_config *config)
+{
+    config->routes = gw_store_take(&config->store, b->routes.len, sizeof *config->routes);
+    if (config->routes == NULL)
+        return GW_ENOMEM;
+    config->routes_len = b->routes.len;
+    for (const struct gw_draft *d = b->routes.first; d != NULL; d = d->next) {
+        const struct gw_route_draft *draft = (const struct gw_route_draft *)(const void *)d;
+        fill_route(draft, config, &config->routes[d->index]);
+    }
+    return plant(b, config);
+}
+
+static gw_status freeze_filters(const struct gw_builder *b, gw_config *config)
+{
+    config->filters = gw_store_take(&config->store, b->filters.len, sizeof *config->filters);
+    if (config->filters == NULL)
+        return GW_ENOMEM;
+    config->filters_len = b->filters.len;
+    for (const struct gw_draft *d = b->filters.first; d != NULL; d = d->next)
+        config->filters[d->index] = ((const struct gw_filter_draft *)(const void *)d)->filter;
+    return GW_OK;
+}
+
+gw_status gw_freeze(struct gw_builder *b)
+{
+    gw_config *config = b->config;
+    gw_status status = freeze_listeners(b, config);
+    if (status == GW_OK)
+        status = freeze_clusters(b, config);
+    if (status == GW_OK)
+        status = freeze_routes(b, config);
+    if (status == GW_OK)
+        status = freeze_filters(b, config);
+    return status;
+}

@@ -1,0 +1,81 @@
+/* config/limits.c: the defaults and ranges of every limit, and what they add up to. */
+
+#include "config/limits.h"
+
+#include <stddef.h>
+
+#include "base/assert.h"
+#include "base/spec.h"
+#include "config/snapshot.h"
+
+/* Fields of 32 bits: X(name, default, least, most). */
+#define LIMITS(X)                                                                                  \
+    X(block_bytes, 16640, 1024, 1u << 20)                                                          \
+    X(blocks_max, 16384, 16, 1u << 24)                                                             \
+    X(links_max, 10000, 1, 1u << 22)                                                               \
+    X(h2_links_max, 2048, 1, 1u << 22)                                                             \
+    X(exchanges_max, 20000, 1, 1u << 22)                                                           \
+    X(head_bytes_max, 32768, 512, 1u << 20)                                                        \
+    X(fields_max, 100, 1, 10000)                                                                   \
+    X(pipe_bytes_max, 262144, 1024, 1u << 30)                                                      \
+    X(exchange_bytes_max, 65536, 1, 1u << 24)                                                      \
+    X(h2_streams_max, 128, 1, 65535)                                                               \
+    X(step_budget, 4096, 1, 1u << 30)
+
+static const struct limit {
+    size_t at;
+    uint32_t when_zero, least, most;
+} limits[] = {
+#define ROW(name, when_zero, least, most) { offsetof(gw_limits, name), when_zero, least, most },
+    LIMITS(ROW)
+#undef ROW
+};
+
+static uint32_t *limit_at(gw_limits *l, const struct limit *limit)
+{
+    return (uint32_t *)(void *)((char *)l + limit->at);
+}
+
+gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
+{
+    gw_limits own = { .size = sizeof own };
+    if (spec != NULL && gw_spec_copy(&own, sizeof own, spec) != GW_OK)
+        return GW_EINVAL;
+    bool has_h2 = own.h2_links_max != GW_OFF, has_h2_default = own.h2_links_max == 0;
+    if (!has_h2)
+        own.h2_links_max = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        uint32_t *n = limit_at(&own, &limits[i]);
+        if (*n == 0)
+            *n = limits[i].when_zero;
+        if (*n < limits[i].least || *n > limits[i].most)
+            return GW_EINVAL;
+    }
+    if (has_h2_default && own.h2_links_max > own.links_max)
+        own.h2_links_max = own.links_max;
+    if (!has_h2)
+        own.h2_links_max = 0;
+    else if (own.h2_links_max > own.links_max)
+        return GW_EINVAL;
+    *out = own;
+    return GW_OK;
+}
+
+/* Bytes of each object at its largest, on 64 bits; a test holds these against the objects. */
+enum { BLOCK_HEAD_BYTES = 32, LINK_BYTES = 1024, EXCHANGE_BYTES = 4096, H2_BYTES = 26000 };
+
+gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
+{
+    gw_limits l;
+    gw_footprint own = { .size = sizeof own };
+    if (out == NULL || gw_limits_complete(spec, &l) != GW_OK ||
+        gw_spec_copy(&own, sizeof own, out) != GW_OK)
+        return GW_EINVAL;
+    own.workers = own.workers == 0 ? 1 : own.workers;
+    own.blocks = (uint64_t)l.blocks_max * (l.block_bytes + BLOCK_HEAD_BYTES);
+    own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES;
+    own.h2 = (uint64_t)l.h2_links_max * H2_BYTES;
+    own.config = config == NULL ? 0 : 2 * config->heap.used;
+    own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config;
+    return gw_spec_fill(out, &own, sizeof own);
+}

@@ -1,0 +1,86 @@
+/* config/snapshot.c: references to a configuration, its end, and what is looked up in it. */
+
+#include "config/snapshot.h"
+
+#include "base/assert.h"
+#include "base/spec.h"
+
+gw_config *gw_config_new(const gw_allocator *allocator)
+{
+    struct gw_heap heap;
+    gw_heap_init(&heap, allocator, 0);
+    gw_config *config = gw_heap_zalloc(&heap, sizeof *config);
+    if (config == NULL)
+        return NULL;
+    atomic_init(&config->refs, 1);
+    config->heap = heap;
+    gw_store_init(&config->store, &config->heap);
+    return config;
+}
+
+static void free_config(gw_config *config)
+{
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        gw_rr_fini(&config->clusters[i].rr, &config->heap);
+    gw_route_tree_free(config->tree);
+    gw_store_fini(&config->store);
+    struct gw_heap heap = config->heap;
+    gw_heap_release(&heap, config, sizeof *config);
+    GW_ASSERT(heap.used == 0);
+}
+
+gw_config *gw_config_ref(gw_config *config)
+{
+    if (config != NULL)
+        atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+    return config;
+}
+
+void gw_config_unref(gw_config *config)
+{
+    if (config == NULL)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel);
+    GW_ASSERT(before > 0);
+    if (before == 1)
+        free_config(config);
+}
+
+static uint32_t milliseconds(gw_nanos duration)
+{
+    return duration == GW_NEVER ? GW_OFF : (uint32_t)(duration / GW_MS(1));
+}
+
+gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out)
+{
+    if (config == NULL)
+        return GW_EINVAL;
+    if (i >= config->listeners_len)
+        return GW_EUNKNOWN;
+    const struct gw_listener_conf *listener = &config->listeners[i];
+    gw_listener_spec own = {
+        .size = sizeof own,
+        .protocols = listener->protocols,
+        .head_timeout_ms = milliseconds(listener->head_timeout),
+        .body_idle_timeout_ms = milliseconds(listener->body_idle_timeout),
+        .idle_timeout_ms = milliseconds(listener->idle_timeout),
+        .name = listener->name,
+        .address = listener->address,
+    };
+    return gw_spec_fill(out, &own, sizeof own);
+}
+
+const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, gw_str name)
+{
+    for (uint32_t i = 0; i < config->listeners_len; i++)
+        if (gw_str_eq(config->listeners[i].name, name))
+            return &config->listeners[i];
+    return NULL;
+}
+
+const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
+                                            bool *is_method_missing)
+{
+    uint32_t route = gw_route_tree_find(config->tree, key, is_method_missing);
+    return route == UINT32_MAX ? NULL : &config->routes[route];
+}
