@@ -1,0 +1,177 @@
+/* unit/buf_test.c: the pool of blocks; and the main of unit-buf. */
+
+#include "buf_test.h"
+
+static void block_fill(struct gw_block *b, uint8_t value)
+{
+    memset(b->bytes, value, b->size);
+    gw_block_filled(b, b->size - b->used);
+}
+
+START_TEST(pool_caps_and_reuses)
+{
+    enum { MAX = 10 };
+    struct test_alloc alloc;
+    struct gw_heap heap;
+    struct gw_pool pool;
+    struct gw_block *blocks[MAX];
+    test_alloc_init(&alloc);
+    gw_heap_init(&heap, &alloc.allocator, 0);
+    gw_pool_init(&pool, &heap, BLOCK, MAX);
+    ck_assert_uint_eq(gw_pool_available(&pool), MAX);
+    for (int i = 0; i < MAX; i++) {
+        blocks[i] = gw_block_take(&pool);
+        ck_assert_ptr_nonnull(blocks[i]);
+        ck_assert_uint_eq(blocks[i]->used, 0);
+        ck_assert_uint_eq(blocks[i]->size, BLOCK);
+        block_fill(blocks[i], (uint8_t)i);
+    }
+    ck_assert_ptr_null(gw_block_take(&pool));
+    ck_assert_uint_eq(gw_pool_available(&pool), 0);
+    for (int i = 0; i < MAX; i++)
+        for (int j = 0; j < BLOCK; j++)
+            ck_assert_int_eq(blocks[i]->bytes[j], i);
+    /* The one given back last is the one taken next; no allocator call from here on. */
+    uint64_t calls = alloc.calls;
+    gw_block_unref(blocks[3]);
+    gw_block_unref(blocks[7]);
+    ck_assert_uint_eq(gw_pool_available(&pool), 2);
+    ck_assert_ptr_eq(gw_block_take(&pool), blocks[7]);
+    ck_assert_ptr_eq(gw_block_take(&pool), blocks[3]);
+    ck_assert_uint_eq(blocks[3]->used, 0);
+    /* A second reference holds it. */
+    ck_assert_ptr_eq(gw_block_ref(blocks[0]), blocks[0]);
+    gw_block_unref(blocks[0]);
+    ck_assert_ptr_null(gw_block_take(&pool));
+    for (int i = 0; i < MAX; i++)
+        gw_block_unref(blocks[i]);
+    gw_block_unref(NULL);
+    ck_assert_uint_eq(alloc.calls, calls);
+    ck_assert_uint_eq(pool.out_peak, MAX);
+    gw_pool_fini(&pool);
+    ck_assert_uint_eq(heap.used, 0);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+/* What a block costs beside its payload: its header, which lies elsewhere. */
+START_TEST(payload_is_exact)
+{
+    struct test_alloc alloc;
+    struct gw_heap heap;
+    struct gw_pool pool;
+    struct gw_block *blocks[64];
+    test_alloc_init(&alloc);
+    gw_heap_init(&heap, &alloc.allocator, 0);
+    gw_pool_init(&pool, &heap, 16640, 64);
+    for (int i = 0; i < 64; i++) {
+        blocks[i] = gw_block_take(&pool);
+        ck_assert_ptr_nonnull(blocks[i]);
+    }
+    ck_assert_uint_eq(pool.block_bytes, 16640);
+    ck_assert_uint_le(heap.used, 64 * 16640 + 3 * 64 * sizeof(struct gw_block));
+    for (int i = 0; i < 64; i++)
+        gw_block_unref(blocks[i]);
+    gw_pool_fini(&pool);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+START_TEST(lent_bytes)
+{
+    struct test_alloc alloc;
+    struct gw_heap heap;
+    struct gw_pool pool;
+    static const char text[] = "the host's";
+    int done = 0;
+    test_alloc_init(&alloc);
+    gw_heap_init(&heap, &alloc.allocator, 0);
+    gw_pool_init(&pool, &heap, BLOCK, 1);
+    struct gw_block *b = gw_block_lend(&pool, (gw_const_span){ text, sizeof text }, count_done,
+                                       &done, NULL);
+    ck_assert_ptr_nonnull(b);
+    ck_assert_uint_eq(b->used, sizeof text);
+    ck_assert_uint_eq(gw_pool_available(&pool), 1); /* it is no block of the pool's */
+    gw_block_ref(b);
+    gw_block_unref(b);
+    ck_assert_int_eq(done, 0);
+    gw_block_unref(b);
+    ck_assert_int_eq(done, 1);
+    /* Without memory it is not taken, and done is not run. */
+    struct gw_block *lent[8];
+    uint32_t count = 0;
+    alloc.fail_from = 1;
+    while (count < 8 &&
+           (b = gw_block_lend(&pool, (gw_const_span){ text, 1 }, count_done, &done, NULL)) != NULL)
+        lent[count++] = b;
+    ck_assert_uint_lt(count, 8);
+    ck_assert_int_eq(done, 1);
+    ck_assert_ptr_null(gw_block_lend(&pool, (gw_const_span){ text, (size_t)UINT32_MAX + 1 },
+                                     count_done, &done, NULL));
+    for (uint32_t i = 0; i < count; i++)
+        gw_block_unref(lent[i]);
+    ck_assert_int_eq(done, 1 + (int)count);
+    gw_pool_fini(&pool);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+/* A static block without a pool: nothing is given back, done alone is run. */
+START_TEST(block_without_a_pool)
+{
+    uint8_t text[] = "static";
+    int done = 0;
+    struct gw_block b = { .bytes = text, .size = 6, .used = 6, .refs = 2 };
+    gw_block_unref(&b);
+    ck_assert_uint_eq(b.refs, 1);
+    b.done = count_done;
+    b.ctx = &done;
+    gw_block_unref(&b);
+    ck_assert_int_eq(done, 1);
+}
+END_TEST
+
+START_TEST(pool_without_memory)
+{
+    for (uint64_t k = 1;; k++) {
+        struct test_alloc alloc;
+        struct gw_heap heap;
+        struct gw_pool pool;
+        struct gw_block *blocks[12];
+        uint32_t count = 0;
+        test_alloc_init(&alloc);
+        alloc.fail_at = k;
+        gw_heap_init(&heap, &alloc.allocator, 0);
+        gw_pool_init(&pool, &heap, BLOCK, 12);
+        while (count < 12) {
+            uint64_t failed = alloc.failed;
+            struct gw_block *b = gw_block_take(&pool);
+            ck_assert((b == NULL) == (alloc.failed != failed));
+            if (b != NULL)
+                blocks[count++] = b;
+            ck_assert_uint_eq(pool.out, count);
+            ck_assert_uint_eq(pool.made, count);
+        }
+        while (count > 0)
+            gw_block_unref(blocks[--count]);
+        gw_pool_fini(&pool);
+        test_alloc_fini(&alloc);
+        if (alloc.failed == 0)
+            break;
+        ck_assert_uint_lt(k, 100);
+    }
+}
+END_TEST
+
+Suite *block_suite(void)
+{
+    Suite *suite = suite_create("block");
+    check_add(suite, pool_caps_and_reuses);
+    check_add(suite, payload_is_exact);
+    check_add(suite, lent_bytes);
+    check_add(suite, block_without_a_pool);
+    check_add(suite, pool_without_memory);
+    return suite;
+}
+
+CHECK_MAIN(block_suite, chain_suite, pipe_suite)
