@@ -1,0 +1,117 @@
+/* check.c: "gw check": is the file right, and how much memory may it take. */
+#include "json.h"
+#include "load.h"
+#include "say.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static double mebibytes(uint64_t bytes)
+{
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+static void print_listeners(const gw_config *config)
+{
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    for (size_t i = 0; gw_config_listener(config, i, &listener) == GW_OK; i++)
+        printf("  listener %.*s on %.*s\n", (int)listener.name.len, listener.name.ptr,
+               (int)listener.address.len, listener.address.ptr);
+}
+
+static void print_text(const char *path, const struct loaded *loaded, const gw_footprint *worst)
+{
+    printf("%s is right\n", path);
+    print_listeners(loaded->config);
+    printf("  workers %u\n", worst->workers);
+    printf("  memory, at worst:\n");
+    printf("    %10.1f MiB  blocks of bytes, a worker\n", mebibytes(worst->blocks));
+    printf("    %10.1f MiB  connections and requests, a worker\n", mebibytes(worst->objects));
+    printf("    %10.1f MiB  HTTP/2, a worker\n", mebibytes(worst->h2));
+    printf("    %10.1f MiB  configuration\n", mebibytes(worst->config));
+    printf("    %10.1f MiB  in all\n", mebibytes(worst->total));
+}
+
+static void print_json(const char *path, const gw_footprint *worst)
+{
+    char inner[512], line[2048];
+    struct json j;
+    json_open(&j, inner, sizeof inner);
+    json_number(&j, "blocks", worst->blocks);
+    json_number(&j, "objects", worst->objects);
+    json_number(&j, "h2", worst->h2);
+    json_number(&j, "config", worst->config);
+    json_number(&j, "total", worst->total);
+    gw_str memory = { inner, json_close(&j) };
+    json_open(&j, line, sizeof line);
+    json_text(&j, "file", gw_cstr(path), 1024);
+    json_bool(&j, "valid", true);
+    json_number(&j, "workers", worst->workers);
+    json_raw(&j, "memory", memory);
+    size_t len = json_close(&j);
+    printf("%.*s\n", (int)len, line);
+}
+
+static void print_json_error(const char *path, const gw_yaml_error *error)
+{
+    char line[4096];
+    struct json j;
+    json_open(&j, line, sizeof line);
+    json_text(&j, "file", gw_cstr(path), 1024);
+    json_bool(&j, "valid", false);
+    json_number(&j, "line", error->line);
+    json_number(&j, "column", error->column);
+    json_text(&j, "where", gw_cstr(error->where), 512);
+    json_text(&j, "text", gw_cstr(error->text), 1024);
+    size_t len = json_close(&j);
+    printf("%.*s\n", (int)len, line);
+}
+
+static int check_file(const char *path, bool as_json)
+{
+    struct loaded loaded = { 0 };
+    gw_yaml_error error;
+    int code = load_file(path, &loaded, &error);
+    if (code == EXIT_CONFIG && as_json)
+        print_json_error(path, &error);
+    if (code == EXIT_CONFIG)
+        load_say_error(path, &error);
+    if (code != EXIT_FINE)
+        return code;
+
+    gw_footprint worst = GW_SPEC(gw_footprint);
+    worst.workers = load_workers(&loaded);
+    gw_status status = gw_limits_footprint(&loaded.limits, loaded.config, &worst);
+    if (status != GW_OK) {
+        say("%s: limits: %s", path, gw_status_text(status));
+        code = EXIT_CONFIG;
+    } else if (as_json) {
+        print_json(path, &worst);
+    } else {
+        print_text(path, &loaded, &worst);
+    }
+    gw_config_unref(loaded.config);
+    return code;
+}
+
+int command_check(int argc, char **argv)
+{
+    const char *path = NULL;
+    bool as_json = false;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            as_json = true;
+        } else if (argv[i][0] == '-' || path != NULL) {
+            say_unknown_option("check", argv[i]);
+            return EXIT_USAGE;
+        } else {
+            path = argv[i];
+        }
+    }
+    if (path == NULL) {
+        say("check needs a file: gw check FILE");
+        return EXIT_USAGE;
+    }
+    return check_file(path, as_json);
+}

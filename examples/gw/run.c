@@ -1,0 +1,166 @@
+/* run.c: "gw run": a file's gateway, until a signal ends it. */
+#include "crew.h"
+#include "load.h"
+#include "say.h"
+#include "signals.h"
+
+#include <string.h>
+
+enum { WORKER_ENDED = 'E' };
+
+struct options {
+    const char *path;
+    uint32_t kind; /* GW_LOOP_*; 0: as the file says */
+};
+
+/* ---- the command line ---- */
+
+static bool parse_backend(const char *name, uint32_t *kind)
+{
+    static const struct {
+        const char *name;
+        uint32_t kind;
+    } known[] = { { "poll", GW_LOOP_POLL }, { "epoll", GW_LOOP_EPOLL } };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            *kind = known[i].kind;
+            return true;
+        }
+    }
+    if (strcmp(name, "io_uring") == 0)
+        say("io_uring is not in this release; --backend takes epoll or poll");
+    else
+        say("there is no backend \"%s\"; --backend takes epoll or poll", name);
+    return false;
+}
+
+static bool parse_options(int argc, char **argv, struct options *out)
+{
+    for (int i = 0; i < argc; i++) {
+        bool is_backend = strcmp(argv[i], "--backend") == 0;
+        if (is_backend && i + 1 == argc) {
+            say("--backend needs a name: epoll or poll");
+            return false;
+        }
+        if (is_backend) {
+            if (!parse_backend(argv[++i], &out->kind))
+                return false;
+        } else if (argv[i][0] == '-' || out->path != NULL) {
+            say_unknown_option("run", argv[i]);
+            return false;
+        } else {
+            out->path = argv[i];
+        }
+    }
+    if (out->path == NULL)
+        say("run needs a file: gw run FILE; \"gw demo\" needs none");
+    return out->path != NULL;
+}
+
+static uint32_t kind_of(const struct options *options, const struct loaded *loaded)
+{
+    if (options->kind != 0)
+        return options->kind;
+    switch (loaded->settings.backend) {
+    case GW_BACKEND_POLL:
+        return GW_LOOP_POLL;
+    case GW_BACKEND_EPOLL:
+        return GW_LOOP_EPOLL;
+    default:
+        return 0;
+    }
+}
+
+/* ---- from the first signal to the last worker ---- */
+
+static void end(struct crew *crew, uint32_t drain_ms, bool *is_draining)
+{
+    if (*is_draining) {
+        say("ending now");
+        crew_stop(crew);
+        return;
+    }
+    say("finishing what is in flight, for at most %u ms; a second signal ends at once", drain_ms);
+    crew_drain(crew, drain_ms);
+    *is_draining = true;
+}
+
+/* A worker that ends though nobody asked takes the others with it: a gateway with half of its
+ * threads would look healthy. */
+static void wait_for_workers(struct crew *crew, struct access_log *log, uint32_t drain_ms)
+{
+    bool is_draining = false;
+    for (uint32_t ended = 0; ended < crew->count;) {
+        switch (signals_next()) {
+        case SIGNAL_REOPEN:
+            access_log_reopen(log);
+            break;
+        case SIGNAL_RELOAD:
+            say("SIGHUP: this release cannot reload; end it with SIGTERM and start it again");
+            break;
+        case WORKER_ENDED:
+            ended++;
+            if (!is_draining)
+                crew_stop(crew);
+            break;
+        default:
+            end(crew, drain_ms, &is_draining);
+            break;
+        }
+    }
+}
+
+static bool work(struct crew *crew, const struct loaded *loaded, struct access_log *log)
+{
+    if (!crew_apply(crew, loaded->config) || !crew_listen(crew, loaded->config))
+        return false;
+    signals_block();
+    bool is_started = crew_start(crew);
+    signals_unblock();
+    if (is_started) {
+        say("running: %u workers, %s; end it with SIGTERM or Ctrl-C", crew->count,
+            gw_loop_name(crew->members[0].loop));
+        wait_for_workers(crew, log, loaded->settings.drain_ms);
+    } else {
+        crew_stop(crew);
+    }
+    return crew_join(crew) && is_started;
+}
+
+static int run(const struct options *options, const struct loaded *loaded)
+{
+    struct access_log log = { .fd = -1 };
+    if (loaded->settings.has_access_log != 0 &&
+        !access_log_open(&log, loaded->settings.access_log_path))
+        return EXIT_FAILED;
+    struct crew crew = { .notify_fd = -1 };
+    struct crew_spec spec = { .workers = load_workers(loaded),
+                              .kind = kind_of(options, loaded),
+                              .limits = &loaded->limits,
+                              .log = &log,
+                              .notify_fd = signals_writer(),
+                              .notify_byte = WORKER_ENDED };
+    bool is_fine = crew_open(&crew, &spec) && work(&crew, loaded, &log);
+    crew_close(&crew);
+    access_log_close(&log);
+    return is_fine ? EXIT_FINE : EXIT_FAILED;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct options options = { 0 };
+    if (!parse_options(argc, argv, &options))
+        return EXIT_USAGE;
+    struct loaded loaded = { 0 };
+    gw_yaml_error error;
+    int code = load_file(options.path, &loaded, &error);
+    if (code == EXIT_CONFIG) {
+        load_say_error(options.path, &error);
+        say("%s is not run; \"gw check %s\" looks again", options.path, options.path);
+    }
+    if (code != EXIT_FINE)
+        return code;
+    code = signals_open() ? run(&options, &loaded) : EXIT_FAILED;
+    gw_config_unref(loaded.config);
+    return code;
+}

@@ -1,0 +1,129 @@
+"""gw: exit codes and messages of what needs no network."""
+import json
+import os
+import re
+import unittest
+
+import support
+from support import gw
+
+GATEWAY = """\
+listeners:
+  - name: edge
+    address: 127.0.0.1:0
+clusters:
+  - name: web
+    endpoints: [ { address: "127.0.0.1:9" } ]
+routes:
+  - name: all
+    match: { prefix: / }
+    cluster: %s
+"""
+
+
+class Usage(unittest.TestCase):
+    def says(self, arguments, code, text):
+        """That code, nothing on stdout, and text on stderr."""
+        got, out, err = gw(*arguments)
+        self.assertEqual((got, out), (code, ""), err)
+        self.assertEqual(err, text)
+
+    def test_no_command(self):
+        code, out, err = gw()
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("gw demo", err)
+
+    def test_unknown_command(self):
+        self.says(["rum"], 2, 'gw: there is no command "rum"; "gw help" lists them\n')
+        self.says(["help", "rum"], 2, 'gw: there is no command "rum"; "gw help" lists them\n')
+
+    def test_unknown_options(self):
+        for command in ["run", "check", "demo", "version"]:
+            self.says([command, "--fast"], 2,
+                      f'gw: {command} does not know "--fast"; "gw help {command}" says what it '
+                      'takes\n')
+
+    def test_missing_arguments(self):
+        self.says(["run"], 2, 'gw: run needs a file: gw run FILE; "gw demo" needs none\n')
+        self.says(["check"], 2, "gw: check needs a file: gw check FILE\n")
+        self.says(["run", "x", "--backend"], 2, "gw: --backend needs a name: epoll or poll\n")
+        self.says(["run", "x", "--backend", "kqueue"], 2,
+                  'gw: there is no backend "kqueue"; --backend takes epoll or poll\n')
+        self.says(["run", "x", "--backend", "io_uring"], 2,
+                  "gw: io_uring is not in this release; --backend takes epoll or poll\n")
+        for port in ["", "-1", "65536", "http"]:
+            self.says(["demo", "--port", port], 2,
+                      "gw: --port needs a number from 0 to 65535; 0 is any that is free\n")
+        self.says(["demo", "--json"], 2,
+                  "gw: --json goes with --check: gw demo --check --json\n")
+
+    def test_help_of_each_command(self):
+        _, usage, _ = gw("help")
+        commands = re.findall(r"^  gw (\w+)", usage, re.MULTILINE)
+        self.assertEqual(commands, ["demo", "run", "check", "version", "help"])
+        for command in commands:
+            code, out, err = gw("help", command)
+            self.assertEqual((code, err), (0, ""))
+            self.assertTrue(out.startswith("gw " + command), out)
+            self.assertLessEqual(max(map(len, out.splitlines())), 90)
+            self.assertEqual(gw(command, "--help")[1], out)
+
+    def test_version(self):
+        code, out, _ = gw("version")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"^gw \d+\.\d+\.\d+\n")
+        code, out, _ = gw("version", "--json")
+        self.assertEqual(code, 0)
+        self.assertEqual(set(json.loads(out)), {"version", "features", "licence"})
+
+
+class Check(support.Folder):
+    def test_a_file_that_is_right(self):
+        path = self.write("gateway.yaml", GATEWAY % "web")
+        code, out, err = gw("check", path)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("listener edge on 127.0.0.1:0", out)
+        self.assertRegex(out, r"\d+\.\d MiB  in all")
+
+    def test_json(self):
+        path = self.write("gateway.yaml", "workers: 3\n" + GATEWAY % "web")
+        code, out, _ = gw("check", path, "--json")
+        self.assertEqual(code, 0)
+        answer = json.loads(out)
+        memory = answer["memory"]
+        self.assertEqual((answer["valid"], answer["workers"]), (True, 3))
+        one = memory["blocks"] + memory["objects"] + memory["h2"]
+        self.assertEqual(memory["total"], 3 * one + memory["config"])
+
+    def test_place_and_nearest_name_of_an_error(self):
+        path = self.write("gateway.yaml", GATEWAY % "wev")
+        for command in ["check", "run"]:
+            code, out, err = gw(command, path)
+            self.assertEqual((code, out), (3, ""))
+            self.assertRegex(err, "^" + re.escape(path) + r":10:\d+: routes\[0\]\.cluster: .*\bweb\b")
+        code, out, _ = gw("check", path, "--json")
+        error = json.loads(out)
+        self.assertEqual((code, error["valid"], error["line"], error["where"]),
+                         (3, False, 10, "routes[0].cluster"))
+
+    def test_a_file_that_is_not_there(self):
+        path = os.path.join(self.folder, "none.yaml")
+        for command in ["check", "run"]:
+            code, out, err = gw(command, path)
+            self.assertEqual((code, out), (1, ""))
+            self.assertEqual(err, f"gw: cannot read {path}: No such file or directory\n")
+
+    def test_a_name_that_does_not_resolve(self):
+        lonely = GATEWAY.replace("127.0.0.1:9", "no-such-host.invalid:80") % "web"
+        code, _, err = gw("check", self.write("lonely.yaml", lonely))
+        self.assertEqual(code, 3)
+        self.assertIn("no-such-host.invalid does not resolve", err)
+        backed = GATEWAY.replace('{ address: "127.0.0.1:9" }',
+                                 '{ address: "no-such-host.invalid:80" }, { address: "localhost:9" }')
+        code, _, err = gw("check", self.write("backed.yaml", backed % "web"))
+        self.assertEqual(code, 0, err)
+        self.assertIn("no-such-host.invalid does not resolve", err)
+
+
+if __name__ == "__main__":
+    support.main()
