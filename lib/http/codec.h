@@ -25,14 +25,14 @@ enum gw_half {
 
 /* What changed since the owner last looked (it clears the bits). */
 enum gw_news {
-    GW_NEWS_HEAD = 1,   /* in_head is whole and checked (in is BODY or DONE)                   */
-    GW_NEWS_INFO = 2,   /* client role: informational responses wait in info                  */
-    GW_NEWS_BODY = 4,   /* bytes were pushed into in_pipe                                      */
-    GW_NEWS_END = 8,    /* in is DONE                                                          */
-    GW_NEWS_CUT = 16,   /* in is CUT: the peer or the connection ended it; see fault, by_peer  */
-    GW_NEWS_ROOM = 32,  /* bytes of out_pipe were taken: its source may go on                  */
-    GW_NEWS_SENT = 64,  /* out is DONE                                                         */
-    GW_NEWS_OPEN = 128  /* out_* may be used: the request was accepted for sending (client role) */
+    GW_NEWS_HEAD = 1,  /* in_head is whole and checked (in is BODY or DONE)                   */
+    GW_NEWS_INFO = 2,  /* client role: informational responses wait in info                  */
+    GW_NEWS_BODY = 4,  /* bytes were pushed into in_pipe                                      */
+    GW_NEWS_END = 8,   /* in is DONE                                                          */
+    GW_NEWS_CUT = 16,  /* in is CUT: the peer or the connection ended it; see fault, by_peer  */
+    GW_NEWS_ROOM = 32, /* bytes of out_pipe were taken: its source may go on                  */
+    GW_NEWS_SENT = 64, /* out is DONE                                                         */
+    GW_NEWS_OPEN = 128 /* out_* may be used: the request was accepted for sending (client role) */
 };
 
 struct gw_codec;
@@ -48,12 +48,12 @@ struct gw_stream {
     uint8_t in, out;        /* gw_half                                     */
     uint8_t request_method; /* gw_method; client role: set before open     */
     bool is_http10;         /* server role: the client speaks HTTP/1.0     */
-    bool is_tunnel;   /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
+    bool is_tunnel; /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
     bool has_trailers_in;
-    bool is_refused;  /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
+    bool is_refused;    /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
                          or closed before any byte of it was taken by the transport)           */
-    bool by_peer;     /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
-    uint16_t fault;   /* gw_reason_id, with CUT                                                */
+    bool by_peer;       /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
+    uint16_t fault;     /* gw_reason_id, with CUT                                                */
     uint32_t peer_code; /* h2: the code of the peer's RST_STREAM or GOAWAY                     */
     /* Receiving. */
     struct gw_message *in_head;     /* the owner's memory; filled by the codec                */
@@ -92,7 +92,7 @@ struct gw_codec_limits {
 struct gw_codec_spec {
     struct gw_heap *heap;
     struct gw_pool *pool;
-    const struct gw_codec_owner *owner; /* lives as long as the codec */
+    const struct gw_codec_owner *owner;   /* lives as long as the codec */
     const struct gw_codec_limits *limits; /* likewise */
     bool is_client;
 };
@@ -107,12 +107,15 @@ enum gw_codec_state {
 struct gw_codec_ops {
     const char *name;  /* "h1", "h2"   */
     uint32_t protocol; /* GW_PROTO_*   */
-    /* Takes what it can off rx. GW_OK: took all, or all it can for now (see wants_read); an error
-     * (GW_EPROTO, GW_ENOMEM, GW_ELIMIT): the connection is lost to reading, streams were told, what
-     * must be said to the peer will be written; state is OVER. */
+    /* Takes what it can off rx. GW_OK: took all, or all it can for now (see wants_read). With state
+     * OVER, any other status (GW_EPROTO, GW_ENOMEM, GW_ELIMIT): the connection is lost to reading,
+     * streams were told, what must be said to the peer will be written. GW_ENOMEM with another
+     * state: nothing is lost; call again when memory may be free. To be called again also when rx
+     * is not empty and a stream was advanced or detached: what waits in rx may go on then. */
     gw_status (*read)(struct gw_codec *c, struct gw_chain *rx, gw_nanos now);
-    /* The peer ended its sending side (rx was read to its end before), or (GW_ERESET, GW_EIO ...) the
-     * connection is gone: every stream that still needs it is CUT. */
+    /* The peer ended its sending side (GW_OK or GW_EOF), after rx was read to its end: rx is empty,
+     * or what is left is only the begin of something (wants_read(rx->len) is true). Or (GW_ERESET,
+     * GW_EIO ...) the connection is gone: every stream that still needs it is CUT. */
     void (*read_end)(struct gw_codec *c, gw_status why, gw_nanos now);
     /* Would read take more bytes now? False while a pipe is full (h1), a response is owed and one
      * block of read-ahead lies in rx (h1 server), or reading is over. rx_len: what lies in rx. */
@@ -147,12 +150,15 @@ struct gw_codec_ops {
 /* The head of every codec object. */
 struct gw_codec {
     const struct gw_codec_ops *ops;
-    uint8_t state;         /* gw_codec_state                                                       */
-    uint16_t fault;        /* gw_reason_id: why it is over, if by an error                         */
-    uint32_t streams;      /* attached now                                                         */
-    uint32_t streams_ever; /* attached ever                                                        */
-    bool is_head_pending;  /* a request head has begun and is not whole: its deadline runs         */
-    uint64_t written;      /* bytes ever appended to tx                                            */
+    uint8_t state;    /* gw_codec_state                                                       */
+    uint16_t fault;   /* gw_reason_id: why it is over, if by an error                         */
+    uint32_t streams; /* attached now                                                         */
+    uint32_t
+        streams_ever;     /* attached ever                                                        */
+    bool is_head_pending; /* a request head has begun and is not whole: its deadline runs         */
+    bool is_write_done;   /* nothing will ever be appended to tx again: when it has left, the
+                              sending side may be ended (a tunnel half may still be read)          */
+    uint64_t written;     /* bytes ever appended to tx                                            */
 };
 
 static inline void gw_stream_tell(const struct gw_codec_owner *owner, struct gw_stream *s,

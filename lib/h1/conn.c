@@ -1,0 +1,395 @@
+/* h1/conn.c: what a connection does alike in both roles: attaching, ending, reading lines of a head
+ * and bodies, writing bodies. Heads are written by the roles. */
+
+#include "h1/conn.h"
+
+#include "base/assert.h"
+#include "h1/head.h"
+#include "h1/scan.h"
+#include "h1/write.h"
+#include "http/check.h"
+
+_Static_assert(offsetof(struct gw_h1, base) == 0, "gw_h1_of_const");
+_Static_assert(sizeof(struct gw_h1) <= 256, "an idle connection is one small object");
+
+struct gw_codec *gw_h1_new(const struct gw_codec_spec *spec)
+{
+    struct gw_h1 *c = gw_heap_zalloc(spec->heap, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->base.ops = spec->is_client ? &gw_h1_client_ops : &gw_h1_server_ops;
+    c->owner = spec->owner;
+    c->limits = spec->limits;
+    c->heap = spec->heap;
+    c->pool = spec->pool;
+    c->is_server = !spec->is_client;
+    return &c->base;
+}
+
+void gw_h1_free(struct gw_codec *codec)
+{
+    struct gw_h1 *c = gw_h1_of(codec);
+    GW_ASSERT(c->stream == NULL && codec->streams == 0);
+    gw_heap_release(c->heap, c, sizeof *c);
+}
+
+void gw_h1_attach(struct gw_h1 *c, struct gw_stream *s)
+{
+    GW_ASSERT(c->stream == NULL && s->codec == NULL);
+    c->stream = s;
+    c->base.streams = 1;
+    c->base.streams_ever++;
+    s->codec = &c->base;
+    s->id = c->base.streams_ever;
+    gw_list_init(&s->node);
+    gw_list_init(&s->all);
+    c->owes_crlf = false;
+    c->infos = 0;
+}
+
+void gw_h1_unattach(struct gw_h1 *c)
+{
+    c->stream->codec = NULL;
+    c->stream = NULL;
+    c->base.streams = 0;
+    c->head = NULL;
+}
+
+void gw_h1_over(struct gw_h1 *c, enum gw_reason_id fault)
+{
+    c->phase = GW_H1_OVER;
+    c->base.is_head_pending = false;
+    c->base.state = GW_CODEC_OVER;
+    if (c->base.fault == GW_REASON_none)
+        c->base.fault = (uint16_t)fault;
+    if (c->stream == NULL || c->stream->out >= GW_HALF_DONE)
+        c->base.is_write_done = !c->owes_503;
+}
+
+void gw_h1_cut(struct gw_h1 *c, enum gw_reason_id fault, bool by_peer)
+{
+    struct gw_stream *s = c->stream;
+    GW_ASSERT(fault != GW_REASON_none);
+    gw_h1_over(c, fault);
+    /* A response that came whole stays whole, whatever becomes of the rest of its request. */
+    if (s == NULL || s->in == GW_HALF_CUT || (!c->is_server && s->in == GW_HALF_DONE))
+        return;
+    s->in = GW_HALF_CUT;
+    s->fault = (uint16_t)fault;
+    s->by_peer = by_peer;
+    gw_stream_tell(c->owner, s, GW_NEWS_CUT);
+}
+
+void gw_h1_in_done(struct gw_h1 *c, uint32_t news)
+{
+    struct gw_stream *s = c->stream;
+    GW_ASSERT(s->in < GW_HALF_DONE);
+    s->in = GW_HALF_DONE;
+    c->phase = GW_H1_DONE;
+    /* A pipe that the owner has cut stays cut. */
+    if (s->in_pipe != NULL && !s->in_pipe->is_cut && !s->in_pipe->is_ended)
+        s->in_pipe->is_ended = true;
+    gw_stream_tell(c->owner, s, news | GW_NEWS_END);
+    gw_h1_settle(c);
+}
+
+void gw_h1_begin_tunnel(struct gw_h1 *c)
+{
+    c->is_last = true;
+    if (c->phase == GW_H1_DONE || c->phase == GW_H1_OVER)
+        return; /* the peer has ended its side already */
+    c->phase = GW_H1_BODY;
+    gw_h1_body_start(&c->body, GW_H1_BODY_RAW, 0);
+}
+
+void gw_h1_settle(struct gw_h1 *c)
+{
+    const struct gw_stream *s = c->stream;
+    if (s->in >= GW_HALF_DONE && s->out >= GW_HALF_DONE && c->is_last)
+        gw_h1_over(c, GW_REASON_none);
+}
+
+/* ---- reading a head ---- */
+
+void gw_h1_start_head(struct gw_h1 *c, struct gw_message *m)
+{
+    c->head = m;
+    c->head_bytes = 0;
+    c->has_line = false;
+    c->phase = GW_H1_HEAD;
+}
+
+/* One line of the head; the empty one ends it. */
+static enum gw_reason_id take_line(struct gw_h1 *c, gw_str line,
+                                   const struct gw_h1_head_steps *steps)
+{
+    c->head_bytes += (uint32_t)line.len + 2;
+    if (!c->has_line) {
+        c->has_line = true;
+        return steps->first_line(c, line);
+    }
+    if (line.len == 0)
+        return steps->whole(c);
+    return gw_h1_field_line(c->head != NULL ? &c->head->fields : NULL, line);
+}
+
+/* Lines that lie in one piece at the front of rx, taken off together: the usual case. */
+static enum gw_reason_id take_front(struct gw_h1 *c, struct gw_chain *rx, size_t max,
+                                    const struct gw_h1_head_steps *steps)
+{
+    gw_const_span front = gw_chain_front(rx);
+    const char *start = front.ptr, *at = start, *end = start + front.len;
+    enum gw_reason_id reason = GW_REASON_none;
+    if (front.len > max)
+        end = start + max;
+    while (reason == GW_REASON_none && c->phase == GW_H1_HEAD) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        if (lf == NULL || lf == at || lf[-1] != '\r')
+            break; /* the general way will tell */
+        reason = take_line(c, (gw_str){ at, (size_t)(lf - at) - 1 }, steps);
+        at = lf + 1;
+    }
+    if (at != start) {
+        gw_chain_drop(rx, (size_t)(at - start));
+        c->scanned = 0;
+    }
+    return reason;
+}
+
+enum gw_reason_id gw_h1_read_head(struct gw_h1 *c, struct gw_chain *rx,
+                                  const struct gw_h1_head_steps *steps, bool *may_retry)
+{
+    enum gw_reason_id too_large = GW_REASON_head_too_large, reason = GW_REASON_none;
+    *may_retry = false;
+    while (reason == GW_REASON_none && c->phase == GW_H1_HEAD && rx->len > 0) {
+        gw_str line;
+        GW_ASSERT(c->head_bytes <= c->limits->head_bytes_max);
+        size_t max = c->limits->head_bytes_max - c->head_bytes;
+        if (c->scanned == 0) {
+            reason = take_front(c, rx, max, steps);
+            if (reason != GW_REASON_none || c->phase != GW_H1_HEAD || rx->len == 0)
+                break;
+            max = c->limits->head_bytes_max - c->head_bytes;
+        }
+        switch (gw_h1_line(rx, &c->scanned, max, &line)) {
+        case GW_H1_LINE_PART:
+            return GW_REASON_none;
+        case GW_H1_LINE_LONG:
+            return c->has_line || !c->is_server ? too_large : GW_REASON_target_too_long;
+        case GW_H1_LINE_BARE:
+            return c->has_line ? GW_REASON_bad_field : GW_REASON_bad_request_line;
+        case GW_H1_LINE_NO_MEMORY:
+            *may_retry = true;
+            return GW_REASON_no_memory;
+        case GW_H1_LINE_WHOLE:
+            break;
+        }
+        reason = take_line(c, line, steps);
+        gw_chain_drop(rx, line.len + 2);
+        c->scanned = 0;
+    }
+    return reason;
+}
+
+/* ---- reading a body ---- */
+
+enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
+{
+    struct gw_stream *s = c->stream;
+    uint64_t before = s->in_pipe->bytes_in;
+    struct gw_h1_body_target target = { .pipe = s->in_pipe,
+                                        .trailers = s->in_trailers,
+                                        .trailer_bytes_max = c->limits->head_bytes_max };
+    enum gw_reason_id reason = gw_h1_body_read(&c->body, rx, &c->scanned, &target);
+    uint32_t news = s->in_pipe->bytes_in != before ? GW_NEWS_BODY : 0;
+    if (reason == GW_REASON_none && gw_h1_body_is_whole(&c->body)) {
+        if (c->body.kind == GW_H1_BODY_CHUNKED && s->in_trailers != NULL) {
+            reason = gw_check_trailers(s->in_trailers);
+            s->has_trailers_in = gw_message_fields(s->in_trailers) > 0;
+        }
+        if (reason == GW_REASON_none) {
+            gw_h1_in_done(c, news);
+            return GW_REASON_none;
+        }
+    }
+    if (news != 0)
+        gw_stream_tell(c->owner, s, news);
+    return reason;
+}
+
+/* ---- writing ---- */
+
+/* Up to at least want bytes, but only whole slices if that ends before all: nothing is split, so
+ * nothing can fail. */
+static size_t whole_slices(const struct gw_chain *chain, size_t want)
+{
+    size_t n = 0;
+    for (const struct gw_slice *s = chain->first; s != NULL && n < want; s = s->next)
+        n += s->len;
+    return n;
+}
+
+static void out_done(struct gw_h1 *c)
+{
+    c->stream->out = GW_HALF_DONE;
+    if (c->is_last || c->base.state == GW_CODEC_OVER)
+        c->base.is_write_done = true;
+}
+
+/* The source did not keep its word, or broke off: so does the connection, which the peer sees. */
+static void out_broken(struct gw_h1 *c, bool is_told)
+{
+    struct gw_stream *s = c->stream;
+    s->out = GW_HALF_CUT;
+    if (is_told)
+        gw_h1_cut(c, GW_REASON_internal, false);
+    else
+        gw_h1_over(c, GW_REASON_internal);
+}
+
+static gw_status write_owed(struct gw_h1 *c, struct gw_chain *tx)
+{
+    gw_status status = gw_chain_write(tx, "\r\n", 2);
+    c->owes_crlf = status != GW_OK;
+    return status;
+}
+
+static gw_status write_chunk(struct gw_h1 *c, struct gw_chain *tx, size_t n)
+{
+    gw_status status = gw_h1_write_size(tx, n, c->owes_crlf);
+    if (status != GW_OK)
+        return status;
+    status = gw_pipe_take(c->stream->out_pipe, tx, n);
+    GW_ASSERT(status == GW_OK); /* whole slices */
+    return write_owed(c, tx);
+}
+
+static gw_status write_last(struct gw_h1 *c, struct gw_chain *tx)
+{
+    gw_status status;
+    if (c->out_kind == GW_H1_BODY_CHUNKED) {
+        status = gw_h1_write_last(tx, c->stream->out_trailers, c->owes_crlf);
+        if (status != GW_OK)
+            return status;
+    } else if (c->out_kind == GW_H1_BODY_LENGTH && c->out_left > 0) {
+        out_broken(c, true);
+        return GW_OK;
+    }
+    out_done(c);
+    return GW_OK;
+}
+
+/* One turn: a piece of the body, or its end. *is_stuck: nothing more can be said now. */
+static gw_status write_body(struct gw_h1 *c, struct gw_chain *tx, size_t mark, bool *is_stuck)
+{
+    struct gw_pipe *pipe = c->stream->out_pipe;
+    gw_status status = GW_OK;
+    if (c->out_kind == GW_H1_BODY_LENGTH && c->out_left == 0 &&
+        (pipe == NULL || gw_pipe_len(pipe) == 0)) {
+        out_done(c);
+        return GW_OK;
+    }
+    if (pipe->is_cut) {
+        out_broken(c, false);
+        return GW_OK;
+    }
+    size_t n = whole_slices(&pipe->chain, mark - tx->len);
+    if (n == 0 && pipe->is_ended)
+        return write_last(c, tx);
+    if (n == 0) {
+        *is_stuck = true;
+        return c->owes_crlf ? write_owed(c, tx) : GW_OK;
+    }
+    switch ((enum gw_h1_body_kind)c->out_kind) {
+    case GW_H1_BODY_LENGTH:
+        if (n > c->out_left) {
+            out_broken(c, true);
+            return GW_OK;
+        }
+        c->out_left -= n;
+        status = gw_pipe_take(pipe, tx, n);
+        break;
+    case GW_H1_BODY_RAW:
+        status = gw_pipe_take(pipe, tx, n);
+        break;
+    case GW_H1_BODY_CHUNKED:
+        status = write_chunk(c, tx, n);
+        break;
+    }
+    return status;
+}
+
+/* What stands before a body. */
+static gw_status write_head(struct gw_h1 *c, struct gw_chain *tx)
+{
+    gw_status status = c->is_server ? gw_h1_server_write_first(c, tx) : GW_OK;
+    if (status != GW_OK || c->stream == NULL || c->stream->out != GW_HALF_HEAD)
+        return status;
+    return c->is_server ? gw_h1_server_write_head(c, tx) : gw_h1_client_write_head(c, tx);
+}
+
+gw_status gw_h1_write(struct gw_codec *codec, struct gw_chain *tx, size_t mark, gw_nanos now)
+{
+    struct gw_h1 *c = gw_h1_of(codec);
+    struct gw_stream *s = c->stream;
+    bool is_stuck = false;
+    size_t before = tx->len;
+    uint64_t taken = s != NULL && s->out_pipe != NULL ? s->out_pipe->bytes_out : 0;
+    bool was_done = s == NULL || s->out >= GW_HALF_DONE;
+    (void)now;
+    gw_status status = write_head(c, tx);
+    while (status == GW_OK && !is_stuck && s != NULL && s->out == GW_HALF_BODY && !c->is_holding &&
+           tx->len < mark)
+        status = write_body(c, tx, mark, &is_stuck);
+    codec->written += tx->len - before;
+    if (was_done)
+        return status;
+    uint32_t news = 0;
+    if (s->out_pipe != NULL && s->out_pipe->bytes_out != taken)
+        news |= GW_NEWS_ROOM;
+    if (s->out == GW_HALF_DONE) {
+        s->out_mark = codec->written;
+        news |= GW_NEWS_SENT;
+    }
+    if (news != 0)
+        gw_stream_tell(c->owner, s, news);
+    gw_h1_settle(c);
+    return status;
+}
+
+bool gw_h1_wants_write(const struct gw_codec *codec)
+{
+    const struct gw_h1 *c = gw_h1_of_const(codec);
+    const struct gw_stream *s = c->stream;
+    if (c->owes_503)
+        return true;
+    if (s == NULL)
+        return false;
+    if (s->out == GW_HALF_HEAD || (c->is_server && s->out_info != NULL && s->out < GW_HALF_BODY))
+        return true;
+    if (s->out != GW_HALF_BODY || c->is_holding)
+        return false;
+    const struct gw_pipe *pipe = s->out_pipe;
+    if (c->out_kind == GW_H1_BODY_LENGTH && c->out_left == 0)
+        return true;
+    return c->owes_crlf || pipe->is_cut || pipe->is_ended || gw_pipe_len(pipe) > 0;
+}
+
+void gw_h1_start_out(struct gw_h1 *c, enum gw_h1_body_kind kind, uint64_t length)
+{
+    struct gw_stream *s = c->stream;
+    c->out_kind = (uint8_t)kind;
+    c->out_left = length;
+    s->out = GW_HALF_BODY;
+    s->out_head->has_left = 1;
+}
+
+void gw_h1_reset(struct gw_codec *codec, struct gw_stream *s, uint32_t h2_code)
+{
+    struct gw_h1 *c = gw_h1_of(codec);
+    (void)h2_code;
+    GW_ASSERT(s == c->stream);
+    s->in = GW_HALF_CUT;
+    s->out = GW_HALF_CUT;
+    gw_h1_over(c, GW_REASON_none);
+}
