@@ -21,8 +21,9 @@ struct gw_codec *gw_h2_new(const struct gw_codec_spec *spec, struct gw_h2_shared
                            gw_nanos now) GW_MUST_CHECK;
 /* Client role: what the peer lets us have at once; 0: not yet known or none left. */
 uint32_t gw_h2_streams_left(const struct gw_codec *c);
-/* A PING from us; when its answer has come, pings_answered of the codec has grown. Benign failure. */
+/* A PING from us; when its answer has come, pings_answered has grown. Benign failure. */
 void gw_h2_ping(struct gw_codec *c);
+uint32_t gw_h2_pings_answered(const struct gw_codec *c);
 /* Worst case of bytes of one connection, for the footprint. */
 uint64_t gw_h2_connection_bytes(void);
 

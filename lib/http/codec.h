@@ -40,14 +40,15 @@ struct gw_codec;
 /* Embedded in the owner's object. Fields of a half are written by one side only: in_* by the codec,
  * out_* by the owner, but for the states. All memory is the owner's. */
 struct gw_stream {
-    struct gw_codec *codec; /* NULL: not attached */
-    struct gw_list node;    /* the codec's: streams with something to write */
-    struct gw_list all;     /* the codec's: all streams of the connection   */
-    uint32_t id;            /* h2: the stream's; h1: a running number      */
-    uint32_t news;          /* gw_news                                     */
-    uint8_t in, out;        /* gw_half                                     */
-    uint8_t request_method; /* gw_method; client role: set before open     */
-    bool is_http10;         /* server role: the client speaks HTTP/1.0     */
+    struct gw_codec *codec;  /* NULL: not attached */
+    struct gw_list node;     /* the codec's: streams with something to write */
+    struct gw_list all;      /* the codec's: all streams of the connection   */
+    struct gw_list flushing; /* the link's: streams whose end has not left yet */
+    uint32_t id;             /* h2: the stream's; h1: a running number      */
+    uint32_t news;           /* gw_news                                     */
+    uint8_t in, out;         /* gw_half                                     */
+    uint8_t request_method;  /* gw_method; client role: set before open     */
+    bool is_http10;          /* server role: the client speaks HTTP/1.0     */
     bool is_tunnel; /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
     bool has_trailers_in;
     bool is_refused;    /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
@@ -63,11 +64,20 @@ struct gw_stream {
     uint32_t info_count;
     /* Sending. */
     struct gw_message *out_head;
-    struct gw_message *out_trailers; /* looked at when out_pipe is done; NULL: none            */
+    struct gw_message *out_trailers; /* looked at when out_pipe is done; NULL or empty: none   */
     struct gw_pipe *out_pipe;
     struct gw_message *out_info; /* server role: a queue, written before the head              */
     uint64_t out_mark; /* when out became DONE: bytes ever appended to the connection's chain  */
 };
+
+/* Everything zero, in no list. */
+static inline void gw_stream_init(struct gw_stream *s)
+{
+    memset(s, 0, sizeof *s);
+    gw_list_init(&s->node);
+    gw_list_init(&s->all);
+    gw_list_init(&s->flushing);
+}
 
 /* The other side of a codec: the connection and the exchanges above it. */
 struct gw_codec_owner {
@@ -150,15 +160,14 @@ struct gw_codec_ops {
 /* The head of every codec object. */
 struct gw_codec {
     const struct gw_codec_ops *ops;
-    uint8_t state;    /* gw_codec_state                                                       */
-    uint16_t fault;   /* gw_reason_id: why it is over, if by an error                         */
-    uint32_t streams; /* attached now                                                         */
-    uint32_t
-        streams_ever;     /* attached ever                                                        */
-    bool is_head_pending; /* a request head has begun and is not whole: its deadline runs         */
-    bool is_write_done;   /* nothing will ever be appended to tx again: when it has left, the
-                              sending side may be ended (a tunnel half may still be read)          */
-    uint64_t written;     /* bytes ever appended to tx                                            */
+    uint8_t state;         /* gw_codec_state */
+    uint16_t fault;        /* gw_reason_id: why it is over, if by an error */
+    uint32_t streams;      /* attached now */
+    uint32_t streams_ever; /* attached ever */
+    bool is_head_pending;  /* a request head has begun and is not whole: its deadline runs */
+    bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
+                              side may be ended (a tunnel's other half may still be read) */
+    uint64_t written;   /* bytes ever appended to tx */
 };
 
 static inline void gw_stream_tell(const struct gw_codec_owner *owner, struct gw_stream *s,

@@ -20,7 +20,6 @@ struct gw_tls_engine_ops {
     void (*close)(struct gw_tls_engine *e);
     bool (*is_ready)(const struct gw_tls_engine *e); /* the handshake is over */
     gw_str (*alpn)(const struct gw_tls_engine *e);   /* empty: none            */
-    /* Wire bytes are wanted though nothing is to be sent or there are some to send: bits 1, 2. */
     void (*free)(struct gw_tls_engine *e);
 };
 struct gw_tls_engine {

@@ -1,0 +1,50 @@
+/* base/stats.h: counters with one writer, the worker's thread, and any reader: relaxed stores, no
+ * read-modify-write. X(id, kind, name, unit, help) */
+#ifndef GW_BASE_STATS_H
+#define GW_BASE_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define GW_STATS(X)                                                                                \
+    X(LINKS_ACCEPTED, COUNTER, "links_accepted", "links", "client connections accepted")           \
+    X(LINKS_CONNECTED, COUNTER, "links_connected", "links", "upstream connections made")           \
+    X(LINKS_CONNECT_FAILED, COUNTER, "links_connect_failed", "links",                              \
+      "upstream connections that could not be made")                                               \
+    X(LINKS_REFUSED, COUNTER, "links_refused", "links", "connections refused for a limit")         \
+    X(LINKS_OPEN, GAUGE, "links_open", "links", "connections now, both sides")                     \
+    X(EXCHANGES, COUNTER, "exchanges", "exchanges", "requests begun")                              \
+    X(EXCHANGES_OPEN, GAUGE, "exchanges_open", "exchanges", "requests in flight")                  \
+    X(EXCHANGES_FAILED, COUNTER, "exchanges_failed", "exchanges",                                  \
+      "requests that ended with a cause")                                                          \
+    X(UPSTREAM_REUSED, COUNTER, "upstream_reused", "exchanges",                                    \
+      "requests sent on a connection that had served one before")                                  \
+    X(BYTES_RECEIVED, COUNTER, "bytes_received", "bytes", "bytes received, both sides")            \
+    X(BYTES_SENT, COUNTER, "bytes_sent", "bytes", "bytes sent, both sides")                        \
+    X(BLOCKS_USED, GAUGE, "blocks_used", "blocks", "blocks of the pool in use at the last step")   \
+    X(MEMORY_USED, GAUGE, "memory_used", "bytes", "memory of the worker at the last step")         \
+    X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")
+
+enum gw_stat_id {
+#define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,
+    GW_STATS(GW_STAT_ENUM)
+#undef GW_STAT_ENUM
+        GW_STAT_COUNT
+};
+
+struct gw_stats {
+    _Atomic uint64_t values[GW_STAT_COUNT];
+};
+
+static inline void gw_stats_add(struct gw_stats *stats, enum gw_stat_id id, uint64_t n)
+{
+    atomic_store_explicit(&stats->values[id],
+                          atomic_load_explicit(&stats->values[id], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+static inline void gw_stats_set(struct gw_stats *stats, enum gw_stat_id id, uint64_t n)
+{
+    atomic_store_explicit(&stats->values[id], n, memory_order_relaxed);
+}
+
+#endif

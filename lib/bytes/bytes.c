@@ -1,0 +1,21 @@
+/* bytes/bytes.c: mode 1: what changed, told one link at a time, when the host asks. */
+
+#include <gw/bytes.h>
+
+#include "base/spec.h"
+#include "link/conn.h"
+#include "worker/worker.h"
+
+bool gw_bytes_next(gw_worker *w, gw_notice *out)
+{
+    gw_notice own = GW_SPEC(gw_notice);
+    struct gw_list *node = gw_list_pop_front(&w->links.notices);
+
+    if (node == NULL)
+        return false;
+    own.link = GW_CONTAINER(node, struct gw_link, notice);
+    own.link->told_want = gw_conn_want(own.link);
+    own.want = own.link->told_want;
+    own.user = own.link->user;
+    return gw_spec_fill(out, &own, sizeof own) == GW_OK;
+}

@@ -1,0 +1,123 @@
+/* exchange/deadline.c: nothing waits for ever: which deadline runs in which state, and what it means
+ * when it passes. One timer an exchange, set to the nearest, moved lazily. */
+
+#include "exchange/exchange.h"
+
+struct nearest {
+    gw_nanos when;
+    enum gw_reason_id reason;
+    uint32_t by;
+};
+
+static void consider(struct nearest *n, gw_nanos since, gw_nanos timeout, enum gw_reason_id reason,
+                     uint32_t by)
+{
+    if (timeout != GW_NEVER && since + timeout < n->when)
+        *n = (struct nearest){ since + timeout, reason, by };
+}
+
+/* The client owes body bytes and there is room for them. */
+static bool waits_for_body(const struct gw_exchange *x)
+{
+    return x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE && x->down.codec != NULL &&
+           gw_pipe_room(&x->request_pipe) > 0;
+}
+
+static void consider_tunnel(const struct gw_exchange *x, struct nearest *n)
+{
+    gw_nanos last = x->client_in > x->client_out ? x->client_in : x->client_out;
+
+    if (x->upstream_in > last)
+        last = x->upstream_in;
+    consider(n, last, x->route->idle_timeout, GW_REASON_tunnel_idle, GW_BY_GATEWAY);
+}
+
+static void consider_await(const struct gw_exchange *x, struct nearest *n)
+{
+    gw_nanos timeout = x->cluster->response_timeout, since = x->sent;
+
+    if (x->kind == GW_EXCHANGE_GRPC && !x->cluster->has_response_timeout)
+        return;
+    if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE)
+        return; /* it runs from the end of the request */
+    if (x->is_origin_started && x->client_in > since)
+        since = x->client_in;
+    consider(n, since, timeout, GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
+}
+
+static void consider_relay(const struct gw_exchange *x, struct nearest *n)
+{
+    gw_nanos idle = x->listener->body_idle_timeout;
+
+    if (x->is_down_sent || gw_pipe_len(&x->response_pipe) > 0) {
+        gw_nanos since = x->client_out;
+        if (x->is_down_sent && x->down_link->active > since)
+            since = x->down_link->active;
+        consider(n, since, idle, GW_REASON_client_read_timeout, GW_BY_CLIENT);
+    } else if (!x->is_response_whole && x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
+        consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
+                 x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
+    }
+}
+
+static struct nearest find(const struct gw_exchange *x)
+{
+    struct nearest n = { GW_NEVER, GW_REASON_none, GW_BY_NONE };
+    gw_nanos idle = x->listener->body_idle_timeout;
+
+    switch ((enum gw_phase)x->phase) {
+    case GW_PHASE_RECEIVE:
+        consider(&n, x->started, x->listener->head_timeout, GW_REASON_client_head_timeout,
+                 GW_BY_CLIENT);
+        return n;
+    case GW_PHASE_FILTER:
+        consider(&n, x->waited, idle, GW_REASON_request_timeout, GW_BY_HOST);
+        break;
+    case GW_PHASE_CONNECT:
+        consider(&n, x->waited, x->cluster->connect_timeout, GW_REASON_pool_full, GW_BY_GATEWAY);
+        break;
+    case GW_PHASE_AWAIT:
+        consider_await(x, &n);
+        break;
+    case GW_PHASE_RELAY:
+        if (x->kind == GW_EXCHANGE_TUNNEL)
+            consider_tunnel(x, &n);
+        else
+            consider_relay(x, &n);
+        break;
+    case GW_PHASE_ROUTE:
+    case GW_PHASE_PICK:
+    case GW_PHASE_END:
+    case GW_PHASE_COUNT:
+        break;
+    }
+    if (x->kind == GW_EXCHANGE_HTTP && !x->is_discarding && waits_for_body(x))
+        consider(&n, x->client_in, idle, GW_REASON_client_body_timeout, GW_BY_CLIENT);
+    if (x->route != NULL && x->kind != GW_EXCHANGE_TUNNEL)
+        consider(&n, x->started, x->route->request_timeout, GW_REASON_request_timeout,
+                 GW_BY_GATEWAY);
+    if (x->grpc_deadline < n.when && !x->is_failed)
+        n = (struct nearest){ x->grpc_deadline, GW_REASON_grpc_deadline, GW_BY_CLIENT };
+    return n;
+}
+
+void gw_deadline_arm(struct gw_exchange *x)
+{
+    struct nearest n = find(x);
+
+    if (n.when < x->alarm.timer.when)
+        gw_timer_set(x->of->links->wheel, &x->alarm.timer, n.when);
+}
+
+void gw_deadline_ring(struct gw_alarm *alarm)
+{
+    struct gw_exchange *x = GW_CONTAINER(alarm, struct gw_exchange, alarm);
+    struct nearest n = find(x);
+
+    if (n.when <= x->of->links->now)
+        gw_exchange_fail(x, n.by, n.reason, GW_ETIMEDOUT);
+    if (x->phase == GW_PHASE_END)
+        return;
+    gw_deadline_arm(x);
+    gw_exchange_wake(x);
+}

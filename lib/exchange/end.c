@@ -1,0 +1,101 @@
+/* exchange/end.c: how an exchange fails and how it ends: one way for each, with a cause. */
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+
+void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
+{
+    gw_upstream_cancel(&x->waiter);
+    if (x->up.codec == NULL)
+        return;
+    if (x->up.out < GW_HALF_DONE || x->up.in < GW_HALF_DONE)
+        gw_link_reset(x->up_link, &x->up, h2_code);
+    gw_link_detach(x->up_link, &x->up);
+    x->up.news = 0;
+}
+
+static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
+                       gw_status status)
+{
+    if (x->is_failed)
+        return;
+    x->is_failed = true;
+    x->cause = (gw_cause){ by, x->phase, reason, status };
+    gw_stats_add(x->of->stats, GW_STAT_EXCHANGES_FAILED, 1);
+    gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_FAIL, x->id, by, reason);
+}
+
+/* Can the client still be told with a response of ours? */
+static bool can_reply(const struct gw_exchange *x, enum gw_reason_id reason)
+{
+    gw_reason row = GW_SPEC(gw_reason);
+
+    return gw_reason_of(reason, &row) == GW_OK && row.http_code != 0 && x->down.codec != NULL &&
+           x->down.out == GW_HALF_IDLE && !x->down_link->is_lost && x->phase < GW_PHASE_RELAY;
+}
+
+/* A gRPC response that has begun can still end with a status of ours (the message that is cut is
+ * not whole, and the client sees why). */
+static bool can_end_grpc(const struct gw_exchange *x)
+{
+    return x->kind == GW_EXCHANGE_GRPC && x->cause.by != GW_BY_CLIENT && x->down.codec != NULL &&
+           (x->down.out == GW_HALF_BODY || x->down.out == GW_HALF_HEAD) && !x->is_local &&
+           !x->down_link->is_lost && !x->response_pipe.is_ended &&
+           x->response.body == GW_BODY_UNKNOWN && x->down_link->codec->ops->protocol == GW_PROTO_H2;
+}
+
+void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
+                      gw_status status)
+{
+    if (x->phase == GW_PHASE_END)
+        return;
+    if (x->is_failed) { /* the farewell failed too */
+        gw_exchange_finish(x);
+        return;
+    }
+    name_cause(x, by, reason, status);
+    gw_exchange_leave_upstream(x, by == GW_BY_CLIENT ? GW_H2_CANCEL : gw_reason_h2_code(reason));
+    x->waiting = GW_WAITING_NOT;
+    if (can_reply(x, reason)) {
+        gw_reply_reason(x, reason);
+        return;
+    }
+    if (can_end_grpc(x)) {
+        gw_reply_grpc_end(x, reason);
+        return;
+    }
+    gw_pipe_cut(&x->response_pipe);
+    if (x->down.codec != NULL && !x->down_link->is_lost)
+        gw_link_reset(x->down_link, &x->down, gw_reason_h2_code(reason));
+    gw_exchange_finish(x);
+}
+
+static void let_go(struct gw_exchange *x)
+{
+    x->ended = x->of->links->now;
+    gw_exchange_leave_upstream(x, GW_H2_CANCEL);
+    gw_filters_end(x);
+    if (x->down.codec != NULL)
+        gw_link_detach(x->down_link, &x->down);
+    gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_END, x->id, x->cause.reason,
+                   x->code);
+    gw_list_remove(&x->run);
+    gw_list_remove(&x->all);
+    gw_list_push_back(&x->of->dead, &x->all);
+}
+
+void gw_exchange_finish(struct gw_exchange *x)
+{
+    if (x->is_over)
+        return;
+    if (x->phase != GW_PHASE_END)
+        gw_exchange_enter(x, GW_PHASE_END);
+    /* An answer that was taken from another thread must reach on_resume before on_end. */
+    if (x->wait != NULL) {
+        if (!gw_wait_disarm(&x->of->waits, x->wait))
+            return;
+        x->wait = NULL;
+    }
+    x->is_over = true;
+    let_go(x);
+}

@@ -1,0 +1,278 @@
+/* exchange/exchange.c: the life of exchanges: begun by a client's stream, kept on lists, freed at the
+ * reap. What happens in between is in run.c. */
+
+#include "exchange/exchange.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+enum { EXCHANGE_MAGIC = 0x45786368 };
+
+static void *take_block(void *ctx)
+{
+    struct gw_block *block = gw_block_take(ctx);
+
+    if (block == NULL)
+        return NULL;
+    /* The chunk's last word remembers its block: the arena knows bytes only. */
+    memcpy(block->bytes + block->size - sizeof block, &block, sizeof block);
+    return block->bytes;
+}
+
+static void give_block(void *ctx, void *chunk)
+{
+    struct gw_pool *pool = ctx;
+    struct gw_block *block;
+
+    memcpy(&block, (char *)chunk + pool->block_bytes - sizeof block, sizeof block);
+    gw_block_unref(block);
+}
+
+gw_status gw_exchanges_init(struct gw_exchanges *all)
+{
+    gw_slab_init(&all->slab, all->links->heap, sizeof(struct gw_exchange),
+                 all->limits->exchanges_max);
+    gw_list_init(&all->all);
+    gw_list_init(&all->runnable);
+    gw_list_init(&all->dead);
+    all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
+                                            all->limits->block_bytes - sizeof(void *) };
+    return gw_waits_init(&all->waits, all->links->heap, all->limits->exchanges_max);
+}
+
+static void free_exchange(struct gw_exchange *x)
+{
+    struct gw_exchanges *all = x->of;
+
+    GW_ASSERT(x->magic == EXCHANGE_MAGIC && x->phase == GW_PHASE_END);
+    GW_ASSERT(x->down.codec == NULL && x->up.codec == NULL);
+    gw_timer_cancel(all->links->wheel, &x->alarm.timer);
+    gw_pipe_fini(&x->request_pipe);
+    gw_pipe_fini(&x->response_pipe);
+    gw_arena_fini(&x->arena);
+    gw_binding_release(all, x->binding);
+    gw_list_remove(&x->all);
+    gw_list_remove(&x->run);
+    all->count--;
+    gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
+    x->magic = 0;
+    gw_slab_give(&all->slab, x);
+}
+
+void gw_exchanges_fini(struct gw_exchanges *all)
+{
+    struct gw_list *node;
+
+    while ((node = all->all.next) != &all->all) {
+        struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
+        gw_exchange_finish(x);
+        gw_exchanges_take_letters(all);
+        gw_exchange_run(x);
+    }
+    gw_exchanges_reap(all);
+    gw_slab_fini(&all->slab);
+    gw_waits_fini(&all->waits);
+}
+
+struct gw_binding *gw_exchanges_leave_bindings(struct gw_exchanges *all)
+{
+    struct gw_binding *b, *current = all->binding;
+
+    while ((b = all->old) != NULL) {
+        all->old = b->next;
+        gw_binding_reset(b);
+        gw_binding_free(b);
+    }
+    all->binding = NULL;
+    if (current != NULL)
+        gw_binding_reset(current);
+    return current;
+}
+
+void gw_exchanges_reap(struct gw_exchanges *all)
+{
+    struct gw_list *node;
+
+    while ((node = all->dead.next) != &all->dead)
+        free_exchange(GW_CONTAINER(node, struct gw_exchange, all));
+}
+
+/* ---- bindings ---- */
+
+void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
+{
+    struct gw_binding *old = all->binding;
+
+    all->binding = binding;
+    if (old == NULL)
+        return;
+    if (old->users == 0) {
+        gw_binding_free(old);
+        return;
+    }
+    old->next = all->old;
+    all->old = old;
+}
+
+void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding)
+{
+    struct gw_binding **at;
+
+    GW_ASSERT(binding->users > 0);
+    if (--binding->users > 0 || binding == all->binding)
+        return;
+    for (at = &all->old; *at != NULL; at = &(*at)->next) {
+        if (*at == binding) {
+            *at = binding->next;
+            gw_binding_free(binding);
+            return;
+        }
+    }
+}
+
+gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
+{
+    const struct gw_listener_conf *conf;
+
+    if (all->binding == NULL)
+        return GW_EUNKNOWN;
+    conf = gw_config_find_listener(all->binding->config, listener);
+    if (conf == NULL)
+        return GW_EUNKNOWN;
+    if (link->binding != NULL)
+        gw_binding_release(all, link->binding);
+    link->binding = all->binding;
+    link->binding->users++;
+    link->listener = conf;
+    link->head_timeout = conf->head_timeout;
+    link->idle_timeout = conf->idle_timeout;
+    return GW_OK;
+}
+
+/* ---- the link's side ---- */
+
+static struct gw_exchanges *of_link(const struct gw_link *link)
+{
+    return link->links->above_ctx;
+}
+
+static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struct gw_link *link)
+{
+    memset(x, 0, offsetof(struct gw_exchange, cell));
+    x->magic = EXCHANGE_MAGIC;
+    x->of = all;
+    x->id = ++all->ids;
+    x->kind = GW_EXCHANGE_HTTP;
+    x->down_link = link;
+    x->binding = link->binding;
+    x->binding->users++;
+    x->listener = link->listener;
+    x->started = x->client_in = x->client_out = all->links->now;
+    x->grpc_deadline = GW_NEVER;
+    gw_list_init(&x->run);
+    gw_list_init(&x->waiter.node);
+    gw_stream_init(&x->down);
+    gw_stream_init(&x->up);
+    gw_arena_init(&x->arena, x->cell, sizeof x->cell, &all->blocks,
+                  4 * (size_t)all->limits->head_bytes_max + all->limits->exchange_bytes_max);
+    gw_message_init(&x->request, GW_MESSAGE_REQUEST, &x->arena, all->limits->fields_max);
+    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, all->limits->fields_max);
+    gw_message_init(&x->request_trailers, GW_MESSAGE_TRAILERS, &x->arena, all->limits->fields_max);
+    gw_message_init(&x->response_trailers, GW_MESSAGE_TRAILERS, &x->arena, all->limits->fields_max);
+    gw_pipe_init(&x->request_pipe, all->links->pool, all->limits->pipe_bytes_max);
+    gw_pipe_init(&x->response_pipe, all->links->pool, all->limits->pipe_bytes_max);
+    gw_timer_init(&x->alarm.timer);
+    x->alarm.ring = gw_deadline_ring;
+}
+
+static struct gw_stream *open_exchange(struct gw_link *link)
+{
+    struct gw_exchanges *all = of_link(link);
+    struct gw_exchange *x;
+
+    if (link->binding != all->binding &&
+        gw_exchange_bind_link(all, link, link->listener->name) != GW_OK)
+        gw_link_drain(link); /* its listener is gone: this one is served, then it closes */
+    x = gw_slab_take(&all->slab);
+    if (x == NULL)
+        return NULL;
+    init_exchange(x, all, link);
+    x->down.in_head = &x->request;
+    x->down.in_trailers = &x->request_trailers;
+    x->down.in_pipe = &x->request_pipe;
+    gw_list_push_back(&all->all, &x->all);
+    all->count++;
+    gw_stats_add(all->stats, GW_STAT_EXCHANGES, 1);
+    gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
+    gw_trace_event(all->trace, all->links->now, GW_TRACE_EXCHANGE_BEGIN, x->id, link->id, 0);
+    gw_exchange_wake(x); /* its deadline is armed */
+    return &x->down;
+}
+
+static struct gw_exchange *of_stream(const struct gw_link *link, struct gw_stream *s)
+{
+    return link->is_client ? GW_CONTAINER(s, struct gw_exchange, up)
+                           : GW_CONTAINER(s, struct gw_exchange, down);
+}
+
+static void changed(struct gw_link *link, struct gw_stream *s)
+{
+    gw_exchange_wake(of_stream(link, s));
+}
+
+static struct gw_message *new_info(struct gw_link *link, struct gw_stream *s)
+{
+    struct gw_exchange *x = of_stream(link, s);
+    struct gw_message *m = gw_arena_alloc(&x->arena, sizeof *m);
+
+    if (m != NULL)
+        gw_message_init(m, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    return m;
+}
+
+static void flushed(struct gw_stream *s)
+{
+    struct gw_exchange *x = GW_CONTAINER(s, struct gw_exchange, down);
+
+    x->is_flushed = true;
+    gw_exchange_wake(x);
+}
+
+static void gone(struct gw_link *link)
+{
+    if (link->binding != NULL)
+        gw_binding_release(of_link(link), link->binding);
+    link->binding = NULL;
+}
+
+const struct gw_link_above gw_exchange_above = {
+    .open = open_exchange,
+    .changed = changed,
+    .new_info = new_info,
+    .flushed = flushed,
+    .gone = gone,
+};
+
+void gw_exchange_wake(struct gw_exchange *x)
+{
+    if (!gw_list_is_linked(&x->run))
+        gw_list_push_back(&x->of->runnable, &x->run);
+}
+
+void gw_exchanges_take_letters(struct gw_exchanges *all)
+{
+    struct gw_letter *letter = gw_mailbox_take(&all->waits.mailbox);
+
+    while (letter != NULL) {
+        struct gw_wait *w = GW_CONTAINER(letter, struct gw_wait, letter);
+        struct gw_exchange *x = w->x;
+        void *answer = w->answer;
+        letter = letter->next;
+        x->wait = NULL;
+        gw_wait_release(&all->waits, w);
+        gw_exchange_resumed(x, answer);
+        gw_exchange_wake(x);
+    }
+}

@@ -1,0 +1,164 @@
+/* exchange/exchange.h: one request and its response, from the first byte of the head to on_end: two
+ * streams, two pipes, a route, a cause. Private to lib/exchange and lib/worker.
+ *
+ * The request pipe is filled by the client's stream and emptied by the upstream's (or an origin); the
+ * response pipe the other way. Codecs fill and empty; the exchange decides, and passes the word from
+ * one stream to the other: bytes came (advance the target), room came back (advance the source).
+ */
+#ifndef GW_EXCHANGE_EXCHANGE_H
+#define GW_EXCHANGE_EXCHANGE_H
+
+#include "exchange/binding.h"
+#include "exchange/states.h"
+#include "exchange/wait.h"
+#include "link/pool.h"
+
+enum { GW_EXCHANGE_CELL = 1024 };
+
+struct gw_exchanges;
+
+struct gw_exchange {
+    uint32_t magic;
+    uint8_t phase;          /* gw_phase */
+    uint8_t kind;           /* GW_EXCHANGE_HTTP ... */
+    bool is_failed;         /* cause is set: only the farewell to the client is left      */
+    bool is_discarding;     /* nobody wants the request's body: it is dropped             */
+    bool is_local;          /* the response is ours (reply), no upstream feeds it         */
+    bool has_response;      /* `response` holds a head (local, or received)               */
+    bool is_response_whole; /* all of it is in the pipe                                   */
+    bool is_down_sent;      /* the end is in the client's chain; waits for the transport  */
+    bool is_flushed;        /* ... and was accepted by it                                 */
+    bool is_replied;        /* gw_exchange_reply was called by the hook that runs         */
+    bool in_hook;
+    bool is_over; /* on_end has run: only the reap is left                     */
+    /* Origin (see origin.c). */
+    bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
+    bool is_origin_done;
+    uint8_t filter_at; /* next filter to ask */
+    uint8_t waiting;   /* GW_WAITING_* */
+    struct gw_exchanges *of;
+    struct gw_list all, run;
+    uint64_t id;
+    struct gw_link *down_link, *up_link;
+    struct gw_stream down, up;
+    struct gw_waiter waiter;
+    struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
+    struct gw_binding *binding;
+    const struct gw_listener_conf *listener;
+    const struct gw_route_conf *route;
+    const struct gw_cluster_conf *cluster;
+    const struct gw_endpoint_conf *endpoint;
+    struct gw_message request, response, request_trailers, response_trailers;
+    struct gw_pipe request_pipe, response_pipe;
+    struct gw_arena arena;
+    gw_cause cause;
+    uint32_t code; /* what the client was sent */
+    uint32_t upstream_protocol;
+    size_t host_bytes; /* arena bytes that hooks asked for */
+    void **memory;     /* of filters, by index             */
+    void *origin_memory;
+    void *hook_memory; /* of the hook that runs            */
+    struct gw_reply_text {
+        gw_str type, grpc_message;
+        size_t body_len; /* the body lies in the response pipe */
+        uint32_t code, grpc_status;
+    } reply;
+    /* Times, and when something last moved. */
+    gw_nanos started, routed, sent, answered, ended;
+    gw_nanos waited;        /* since when the hook or the connection is waited for  */
+    gw_nanos client_in;     /* the client gave body bytes, or had no room to        */
+    gw_nanos client_out;    /* the client took body bytes, or had nothing to take   */
+    gw_nanos upstream_in;   /* the upstream gave                                    */
+    gw_nanos grpc_deadline; /* GW_NEVER: none */
+    struct gw_alarm alarm;
+    _Alignas(16) char cell[GW_EXCHANGE_CELL]; /* first memory of the arena */
+};
+
+enum { GW_WAITING_NOT = 0, GW_WAITING_FILTER = 1, GW_WAITING_ORIGIN = 2 };
+
+/* What all exchanges of a worker share. */
+struct gw_exchanges {
+    struct gw_links *links;
+    struct gw_upstreams *upstreams;
+    const gw_limits *limits;
+    struct gw_log *log;
+    struct gw_stats *stats;
+    const struct gw_trace *trace;
+    struct gw_binding *binding; /* the current one; NULL: none yet */
+    struct gw_binding *old;     /* earlier ones still in use       */
+    struct gw_slab slab;
+    struct gw_arena_source blocks;
+    struct gw_list all, runnable, dead;
+    struct gw_waits waits;
+    uint64_t ids;
+    uint32_t count;
+};
+
+extern const struct gw_link_above gw_exchange_above;
+
+gw_status gw_exchanges_init(struct gw_exchanges *all) GW_MUST_CHECK;
+void gw_exchanges_fini(struct gw_exchanges *all); /* ends what is left, hooks are told */
+/* After the links are gone too: frees the old ones, gives back the current one, reset; NULL: none. */
+struct gw_binding *gw_exchanges_leave_bindings(struct gw_exchanges *all) GW_MUST_CHECK;
+/* The current configuration; takes the binding. */
+void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding);
+void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding); /* one user less */
+/* Letters from other threads. */
+void gw_exchanges_take_letters(struct gw_exchanges *all);
+void gw_exchanges_reap(struct gw_exchanges *all);
+/* The link's listener in the current configuration; GW_EUNKNOWN: it is no longer there. */
+gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
+    GW_MUST_CHECK;
+
+/* run.c */
+void gw_exchange_run(struct gw_exchange *x);
+void gw_exchange_wake(struct gw_exchange *x); /* on the list of runnable ones */
+void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase);
+
+/* end.c: the one way in which anything fails. */
+void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
+                      gw_status status);
+void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter is on the way */
+void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
+
+/* filters.c */
+enum gw_filter_result {
+    GW_FILTER_DONE,
+    GW_FILTER_WAIT,
+    GW_FILTER_REPLY,
+    GW_FILTER_ABORT,
+    GW_FILTER_NO_MEMORY
+};
+enum gw_filter_result gw_filters_request(struct gw_exchange *x);
+void gw_filters_end(struct gw_exchange *x);
+/* An answer has come to the hook that waits. */
+void gw_exchange_resumed(struct gw_exchange *x, void *answer);
+/* Zeroed memory from the arena, counted against exchange_bytes_max. */
+void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
+
+/* upstream.c: pick, connect, and what the upstream's stream says. */
+void gw_exchange_pick(struct gw_exchange *x);
+void gw_exchange_connect(struct gw_exchange *x); /* a connection could not be had */
+void gw_exchange_take_upstream_news(struct gw_exchange *x);
+
+/* origin.c: the host as upstream. */
+void gw_origin_start(struct gw_exchange *x);
+void gw_origin_run(struct gw_exchange *x);
+void gw_origin_resumed(struct gw_exchange *x, void *answer);
+
+/* relay.c: heads and bodies towards the client. */
+void gw_relay_response(struct gw_exchange *x); /* the head in `response` goes down     */
+void gw_relay_down_news(struct gw_exchange *x, uint32_t news);
+void gw_relay_settle(struct gw_exchange *x); /* what stays over a step pins little  */
+
+/* reply.c: local answers. */
+void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason);
+void gw_reply_host(struct gw_exchange *x); /* what gw_exchange_reply asked for */
+void gw_reply_route(struct gw_exchange *x);
+void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason); /* trailers, head is out */
+
+/* deadline.c */
+void gw_deadline_arm(struct gw_exchange *x);
+void gw_deadline_ring(struct gw_alarm *alarm);
+
+#endif

@@ -1,0 +1,144 @@
+/* exchange/origin.c: the host as upstream: its hooks are called when there is something for them, never
+ * just because there is room. */
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+
+static const gw_origin *origin_of(const struct gw_exchange *x)
+{
+    return &x->cluster->origin;
+}
+
+static void abort_exchange(struct gw_exchange *x)
+{
+    gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
+}
+
+/* After every hook: what it did is passed on. */
+static void pass_on(struct gw_exchange *x)
+{
+    x->was_pipe_full = gw_pipe_room(&x->response_pipe) < x->response_pipe.size / 2;
+    if (x->has_response && x->phase == GW_PHASE_AWAIT)
+        gw_relay_response(x);
+    if (x->response_pipe.is_ended && !x->is_response_whole) {
+        if (!x->has_response) { /* a body without a head */
+            abort_exchange(x);
+            return;
+        }
+        x->is_response_whole = true;
+        x->is_discarding = true;
+        if (gw_pipe_len(&x->request_pipe) > 0 &&
+            gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe)) != GW_OK)
+            return;
+    }
+    x->upstream_in = x->of->links->now;
+    gw_link_advance(x->down_link, &x->down);
+}
+
+static bool judge(struct gw_exchange *x, gw_verdict verdict)
+{
+    x->in_hook = false;
+    x->hook_memory = NULL;
+    if (verdict != GW_NEXT && verdict != GW_WAIT) {
+        abort_exchange(x);
+        return false;
+    }
+    pass_on(x);
+    return !x->is_failed;
+}
+
+static void enter(struct gw_exchange *x)
+{
+    x->in_hook = true;
+    x->hook_memory = x->origin_memory;
+}
+
+void gw_origin_start(struct gw_exchange *x)
+{
+    const gw_origin *origin = origin_of(x);
+
+    x->is_origin_started = true;
+    x->sent = x->of->links->now;
+    if (origin->exchange_bytes > 0) {
+        x->origin_memory = gw_exchange_take_memory(x, origin->exchange_bytes);
+        if (x->origin_memory == NULL) {
+            gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+            return;
+        }
+    }
+    x->wants_on_write = true;
+    x->wants_on_read = gw_pipe_len(&x->request_pipe) > 0 || x->request_pipe.is_ended;
+    if (origin->on_request != NULL) {
+        enter(x);
+        judge(x, origin->on_request(origin->ctx, x));
+    }
+}
+
+static void call_on_read(struct gw_exchange *x)
+{
+    const gw_origin *origin = origin_of(x);
+    uint64_t before = x->request_pipe.bytes_out;
+    bool is_end = x->request_pipe.is_ended, was_end_shown = x->is_end_shown;
+
+    x->wants_on_read = false;
+    if (origin->on_read == NULL) {
+        if (gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe)) == GW_OK)
+            pass_on(x);
+        return;
+    }
+    if (gw_pipe_len(&x->request_pipe) == 0 && (!is_end || x->is_end_shown))
+        return;
+    enter(x);
+    if (!judge(x, origin->on_read(origin->ctx, x, &x->request_pipe)))
+        return;
+    if (is_end && gw_pipe_len(&x->request_pipe) == 0)
+        x->is_end_shown = true;
+    if (x->request_pipe.bytes_out != before || x->is_end_shown != was_end_shown)
+        x->wants_on_write = true;
+}
+
+static void call_on_write(struct gw_exchange *x)
+{
+    const gw_origin *origin = origin_of(x);
+
+    x->wants_on_write = false;
+    if (origin->on_write == NULL)
+        return;
+    enter(x);
+    if (!judge(x, origin->on_write(origin->ctx, x, &x->response_pipe)))
+        return;
+    if (gw_pipe_len(&x->request_pipe) > 0)
+        x->wants_on_read = true;
+}
+
+void gw_origin_run(struct gw_exchange *x)
+{
+    if (!x->is_origin_started)
+        return;
+    /* on_read leads to on_write only when it took bytes or saw the end: so this ends. */
+    while (!x->is_failed && !x->is_response_whole && (x->wants_on_read || x->wants_on_write)) {
+        if (x->wants_on_read)
+            call_on_read(x);
+        else
+            call_on_write(x);
+    }
+}
+
+void gw_origin_resumed(struct gw_exchange *x, void *answer)
+{
+    const gw_origin *origin = origin_of(x);
+
+    if (origin->on_resume == NULL)
+        return;
+    enter(x);
+    if (x->phase == GW_PHASE_END || x->is_failed) { /* it must be told all the same; to no effect */
+        (void)origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer);
+        x->in_hook = false;
+        return;
+    }
+    if (!judge(x, origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer)))
+        return;
+    x->wants_on_write = true;
+    x->wants_on_read = gw_pipe_len(&x->request_pipe) > 0 ||
+                       (x->request_pipe.is_ended && !x->is_end_shown);
+}

@@ -1,0 +1,104 @@
+/* exchange/relay.c: heads and bodies between the client and whoever answers. Bytes are moved by the
+ * codecs; here it is decided that they may, and each side is told of the other's progress. */
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+#include "http/hop.h"
+
+/* Both sides become a pipe of bytes: Upgrade (RFC 9110 7.8) or CONNECT (9.3.6). */
+static void begin_tunnel(struct gw_exchange *x)
+{
+    x->kind = GW_EXCHANGE_TUNNEL;
+    x->down.is_tunnel = true;
+    x->up.is_tunnel = true;
+    x->response.body = GW_BODY_TUNNEL;
+    if (x->up.codec != NULL)
+        gw_link_advance(x->up_link, &x->up);
+}
+
+static bool is_tunnel_head(const struct gw_exchange *x)
+{
+    return x->response.code == 101 ||
+           (x->request.method == GW_METHOD_CONNECT && x->response.code / 100 == 2);
+}
+
+void gw_relay_response(struct gw_exchange *x)
+{
+    gw_nanos now = x->of->links->now;
+
+    if (x->response.code == 101 && x->request.protocol.len == 0) {
+        gw_exchange_fail(x, GW_BY_UPSTREAM, GW_REASON_upstream_bad_response, GW_EPROTO);
+        return;
+    }
+    if (gw_hop_strip(&x->response) != GW_OK) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
+    x->answered = x->client_out = now;
+    x->code = x->response.code;
+    x->down.out_head = &x->response;
+    x->down.out_trailers = &x->response_trailers;
+    x->down.out_pipe = &x->response_pipe;
+    if (is_tunnel_head(x))
+        begin_tunnel(x);
+    x->response.has_left = true;
+    x->down.out = GW_HALF_HEAD;
+    gw_exchange_enter(x, GW_PHASE_RELAY);
+    gw_link_advance(x->down_link, &x->down);
+}
+
+/* The request's body goes nowhere: it is taken and dropped, so that the client may read our answer. */
+static void discard(struct gw_exchange *x)
+{
+    size_t len = gw_pipe_len(&x->request_pipe);
+
+    if (len == 0)
+        return;
+    if (gw_pipe_drop(&x->request_pipe, len) == GW_OK)
+        gw_link_advance(x->down_link, &x->down);
+}
+
+static bool is_body_too_large(const struct gw_exchange *x)
+{
+    uint64_t max = x->of->limits->body_bytes_max;
+
+    return max > 0 && x->request_pipe.bytes_in > max && x->kind != GW_EXCHANGE_TUNNEL;
+}
+
+void gw_relay_down_news(struct gw_exchange *x, uint32_t news)
+{
+    gw_nanos now = x->of->links->now;
+
+    if ((news & GW_NEWS_BODY) != 0) {
+        x->client_in = now;
+        if (!x->is_failed && is_body_too_large(x)) {
+            gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
+            return;
+        }
+    }
+    if ((news & (GW_NEWS_BODY | GW_NEWS_END)) != 0) {
+        if (x->is_discarding)
+            discard(x);
+        else if (x->up.codec != NULL)
+            gw_link_advance(x->up_link, &x->up);
+        else if (x->is_origin_started)
+            x->wants_on_read = true;
+    }
+    if ((news & GW_NEWS_ROOM) != 0) {
+        x->client_out = now;
+        if (x->up.codec != NULL)
+            gw_link_advance(x->up_link, &x->up);
+        else if (x->is_origin_started && x->was_pipe_full)
+            x->wants_on_write = true;
+    }
+    if ((news & GW_NEWS_SENT) != 0)
+        x->is_down_sent = true;
+}
+
+void gw_relay_settle(struct gw_exchange *x)
+{
+    if (gw_pipe_len(&x->request_pipe) > 0)
+        gw_chain_settle(&x->request_pipe.chain);
+    if (gw_pipe_len(&x->response_pipe) > 0)
+        gw_chain_settle(&x->response_pipe.chain);
+}

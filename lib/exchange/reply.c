@@ -1,0 +1,185 @@
+/* exchange/reply.c: answers of the gateway's own: failures by the table of causes, `respond:` routes,
+ * and what a hook said. In the shape that the client's protocol expects. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+#include "grpc/status.h"
+#include "http/check.h"
+
+enum { GRPC_STATUS_DIGITS = 10 };
+
+/* The response in hand goes to the client; the request's body, if any is left, is dropped. */
+static void send_reply(struct gw_exchange *x)
+{
+    gw_exchange_leave_upstream(x, GW_H2_CANCEL);
+    x->is_local = true;
+    x->is_response_whole = true;
+    x->has_response = true;
+    x->is_discarding = true;
+    x->answered = x->client_out = x->of->links->now;
+    x->code = x->response.code;
+    if (!x->response_pipe.is_ended)
+        x->response_pipe.is_ended = true;
+    (void)!gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe));
+    x->down.out_head = &x->response;
+    x->down.out_trailers = &x->response_trailers;
+    x->down.out_pipe = &x->response_pipe;
+    x->response.has_left = true;
+    x->down.out = GW_HALF_HEAD;
+    gw_exchange_enter(x, GW_PHASE_RELAY);
+    gw_link_advance(x->down_link, &x->down);
+}
+
+/* Not even the memory for an answer: the client's stream is cut. */
+static void give_up(struct gw_exchange *x)
+{
+    x->is_failed = false;
+    x->phase = GW_PHASE_RELAY; /* no second attempt at a reply */
+    gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+}
+
+static void begin_response(struct gw_exchange *x, uint32_t code)
+{
+    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    x->response.code = (uint16_t)code;
+    x->response_trailers.fields.count = 0;
+    gw_pipe_fini(&x->response_pipe);
+    gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
+}
+
+static gw_status add_grpc_status(struct gw_exchange *x, struct gw_fields *fields, uint32_t status,
+                                 gw_str text)
+{
+    char digits[GRPC_STATUS_DIGITS + GW_U64_TEXT_MAX];
+    gw_str number = { digits, gw_format_u64(status, digits) }, message;
+    gw_status result = gw_arena_copy(&x->arena, number, &number);
+
+    if (result == GW_OK)
+        result = gw_fields_add(fields, GW_FIELD_GRPC_STATUS, GW_STR("grpc-status"), number);
+    if (result != GW_OK || text.len == 0)
+        return result;
+    result = gw_grpc_message_encode(&x->arena, text, &message);
+    if (result != GW_OK)
+        return result;
+    return gw_fields_add(fields, GW_FIELD_GRPC_MESSAGE, GW_STR("grpc-message"), message);
+}
+
+/* Trailers-only: one head that ends the stream. */
+static void reply_grpc(struct gw_exchange *x, uint32_t status, gw_str text)
+{
+    begin_response(x, 200);
+    x->response.body = GW_BODY_NONE;
+    if (gw_fields_add(&x->response.fields, GW_FIELD_CONTENT_TYPE, GW_STR("content-type"),
+                      GW_STR("application/grpc")) != GW_OK ||
+        add_grpc_status(x, &x->response.fields, status, text) != GW_OK) {
+        give_up(x);
+        return;
+    }
+    send_reply(x);
+}
+
+/* Head fields of a body of len bytes; *has_body: it is sent (not for HEAD, 204, 304). */
+static gw_status add_body_fields(struct gw_exchange *x, gw_str type, size_t len, bool *has_body)
+{
+    *has_body = gw_response_has_body((enum gw_method)x->request.method, x->response.code);
+    x->response.body = GW_BODY_LENGTH;
+    x->response.length = len;
+    if (!*has_body && x->request.method != GW_METHOD_HEAD)
+        x->response.body = GW_BODY_NONE;
+    if (len == 0 || x->response.body == GW_BODY_NONE)
+        return GW_OK;
+    return gw_fields_add_copy(&x->response.fields, GW_STR("Content-Type"), type);
+}
+
+static void reply_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
+{
+    bool has_body;
+
+    begin_response(x, code);
+    if (add_body_fields(x, type, body.len, &has_body) != GW_OK ||
+        (has_body && gw_pipe_write(&x->response_pipe, body.ptr, body.len) != body.len)) {
+        give_up(x);
+        return;
+    }
+    send_reply(x);
+}
+
+/* "STATUS REASON\nCAUSE\n": no detail of what lies behind the gateway. */
+static void reply_page(struct gw_exchange *x, uint32_t code, const char *cause)
+{
+    char page[160];
+    struct gw_text text;
+
+    gw_text_init(&text, page, sizeof page);
+    gw_text_u64(&text, code);
+    gw_text_cstr(&text, " ");
+    gw_text_cstr(&text, gw_code_phrase(code));
+    gw_text_cstr(&text, "\n");
+    gw_text_cstr(&text, cause);
+    gw_text_cstr(&text, "\n");
+    reply_http(x, code, GW_STR("text/plain"), gw_cstr(page));
+}
+
+void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
+{
+    gw_reason row = GW_SPEC(gw_reason);
+
+    if (gw_reason_of(reason, &row) != GW_OK || row.http_code == 0) {
+        give_up(x);
+        return;
+    }
+    if (x->kind == GW_EXCHANGE_GRPC)
+        reply_grpc(x, row.grpc_status, gw_cstr(row.text));
+    else
+        reply_page(x, row.http_code, row.name);
+}
+
+void gw_reply_route(struct gw_exchange *x)
+{
+    const struct gw_route_conf *r = x->route;
+
+    if (x->kind == GW_EXCHANGE_GRPC)
+        reply_grpc(x, gw_grpc_of_http(r->reply_code), gw_cstr(gw_code_phrase(r->reply_code)));
+    else
+        reply_http(x, r->reply_code, r->reply_type, r->reply_body);
+}
+
+void gw_reply_host(struct gw_exchange *x)
+{
+    const struct gw_reply_text *r = &x->reply;
+    bool has_body;
+
+    if (x->kind == GW_EXCHANGE_GRPC) {
+        uint32_t status = r->grpc_status == 0 ? gw_grpc_of_http(r->code) : r->grpc_status;
+        reply_grpc(x, status == GW_OFF ? 0 : status, r->grpc_message);
+        return;
+    }
+    /* Fields that the hook set on the response stay. */
+    if (add_body_fields(x, r->type, r->body_len, &has_body) != GW_OK) {
+        give_up(x);
+        return;
+    }
+    if (!has_body)
+        gw_chain_clear(&x->response_pipe.chain);
+    send_reply(x);
+}
+
+void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason)
+{
+    gw_reason row = GW_SPEC(gw_reason);
+
+    (void)!gw_reason_of(reason, &row);
+    x->response_trailers.fields.count = 0;
+    if (add_grpc_status(x, &x->response_trailers.fields, row.grpc_status, gw_cstr(row.text)) !=
+        GW_OK) {
+        gw_link_reset(x->down_link, &x->down, GW_H2_INTERNAL_ERROR);
+        gw_exchange_finish(x);
+        return;
+    }
+    x->is_discarding = true;
+    x->is_response_whole = true;
+    x->response_pipe.is_ended = true;
+    gw_link_advance(x->down_link, &x->down);
+}

@@ -1,0 +1,230 @@
+/* exchange/run.c: the transitions. gw_exchange_run looks at what its streams say and at its phase, and
+ * goes on until it has to wait. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+#include "grpc/status.h"
+#include "grpc/timeout.h"
+#include "http/target.h"
+
+static const uint32_t may_follow[GW_PHASE_COUNT] = {
+#define PHASE_AFTER(id, name, after) after,
+    GW_PHASES(PHASE_AFTER)
+#undef PHASE_AFTER
+};
+
+void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase)
+{
+    GW_ASSERT((may_follow[x->phase] & (1u << phase)) != 0);
+    x->phase = (uint8_t)phase;
+    gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_PHASE, x->id, phase, 0);
+}
+
+/* ---- receive ---- */
+
+/* The client's message broke off or was refused by its codec. */
+static void client_cut(struct gw_exchange *x)
+{
+    enum gw_reason_id reason = (enum gw_reason_id)x->down.fault;
+
+    gw_exchange_fail(x, GW_BY_CLIENT, reason == GW_REASON_none ? GW_REASON_client_closed : reason,
+                     x->down_link->is_lost ? GW_ERESET : GW_EPROTO);
+}
+
+static void find_kind(struct gw_exchange *x)
+{
+    struct gw_field *timeout;
+    gw_nanos ns;
+
+    if (x->down_link->codec->ops->protocol != GW_PROTO_H2 || !gw_grpc_is_request(&x->request))
+        return;
+    x->kind = GW_EXCHANGE_GRPC;
+    timeout = gw_fields_find(&x->request.fields, GW_FIELD_GRPC_TIMEOUT);
+    if (timeout == NULL)
+        return;
+    if (gw_grpc_timeout_parse(timeout->value, &ns) != GW_OK)
+        gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_bad_field, GW_EPROTO);
+    else if (ns < GW_NEVER - x->started)
+        x->grpc_deadline = x->started + ns;
+}
+
+/* ---- route ---- */
+
+static bool has_token(const gw_str *tokens, size_t n, gw_str token)
+{
+    static const gw_str websocket = { "websocket", 9 };
+
+    if (n == 0)
+        return gw_str_eq_nocase(websocket, token);
+    for (size_t i = 0; i < n; i++)
+        if (gw_str_eq_nocase(tokens[i], token))
+            return true;
+    return false;
+}
+
+/* An Upgrade goes on only if the route lets it and both sides speak HTTP/1.1. */
+static void decide_upgrade(struct gw_exchange *x)
+{
+    const struct gw_route_conf *r = x->route;
+
+    if (x->request.protocol.len == 0)
+        return;
+    if ((r->flags & GW_ROUTE_NO_UPGRADE) == 0 && r->cluster != NULL && !r->cluster->has_origin &&
+        r->cluster->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
+        x->down_link->codec->ops->protocol == GW_PROTO_H1 &&
+        has_token(r->upgrades, r->upgrades_len, x->request.protocol))
+        return;
+    x->request.protocol = (gw_str){ NULL, 0 };
+}
+
+static bool find_route(struct gw_exchange *x)
+{
+    struct gw_route_key key = {
+        .host = gw_authority_host(x->request.authority),
+        .path = x->request.path,
+        .method = x->request.method_text,
+        .listener = x->listener->index,
+    };
+    bool is_method_missing = false;
+
+    if (gw_str_eq(key.path, GW_STR("*")))
+        key.path = GW_STR("/");
+    x->route = gw_config_route(x->binding->config, &key, &is_method_missing);
+    x->routed = x->of->links->now;
+    if (x->route != NULL)
+        return true;
+    if (is_method_missing || x->request.method == GW_METHOD_CONNECT)
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_method_not_allowed, GW_EUNKNOWN);
+    else
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_route, GW_EUNKNOWN);
+    return false;
+}
+
+static void go_route(struct gw_exchange *x)
+{
+    uint64_t body_max = x->of->limits->body_bytes_max;
+
+    if (!find_route(x))
+        return;
+    if (body_max > 0 && x->request.body == GW_BODY_LENGTH && x->request.length > body_max) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_body_too_large, GW_ELIMIT);
+        return;
+    }
+    decide_upgrade(x);
+    if (x->route->cluster == NULL) {
+        gw_reply_route(x);
+        return;
+    }
+    x->cluster = x->route->cluster;
+    if (x->cluster->has_origin) {
+        gw_exchange_enter(x, GW_PHASE_AWAIT);
+        gw_origin_start(x);
+        return;
+    }
+    gw_exchange_enter(x, GW_PHASE_PICK);
+}
+
+/* ---- filter ---- */
+
+static void go_filter(struct gw_exchange *x)
+{
+    if (x->waiting == GW_WAITING_FILTER)
+        return;
+    switch (gw_filters_request(x)) {
+    case GW_FILTER_DONE:
+        gw_exchange_enter(x, GW_PHASE_ROUTE);
+        return;
+    case GW_FILTER_WAIT:
+        x->waiting = GW_WAITING_FILTER;
+        x->waited = x->of->links->now;
+        return;
+    case GW_FILTER_REPLY:
+        gw_reply_host(x);
+        return;
+    case GW_FILTER_ABORT:
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
+        return;
+    case GW_FILTER_NO_MEMORY:
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
+}
+
+/* ---- the client's stream ---- */
+
+static void take_down_news(struct gw_exchange *x)
+{
+    uint32_t news = x->down.news;
+
+    x->down.news = 0;
+    if ((news & GW_NEWS_CUT) != 0) {
+        client_cut(x);
+        return;
+    }
+    if ((news & GW_NEWS_HEAD) != 0 && x->phase == GW_PHASE_RECEIVE) {
+        gw_exchange_enter(x, GW_PHASE_FILTER);
+        find_kind(x);
+    }
+    gw_relay_down_news(x, news);
+}
+
+static void go_on(struct gw_exchange *x)
+{
+    switch ((enum gw_phase)x->phase) {
+    case GW_PHASE_FILTER:
+        go_filter(x);
+        break;
+    case GW_PHASE_ROUTE:
+        go_route(x);
+        break;
+    case GW_PHASE_PICK:
+        gw_exchange_pick(x);
+        break;
+    case GW_PHASE_CONNECT:
+        gw_exchange_connect(x);
+        break;
+    case GW_PHASE_AWAIT:
+    case GW_PHASE_RELAY:
+        gw_origin_run(x);
+        break;
+    case GW_PHASE_RECEIVE:
+    case GW_PHASE_END:
+    case GW_PHASE_COUNT:
+        break;
+    }
+}
+
+/* The response has left as a whole: nothing is left to do. */
+static bool is_complete(struct gw_exchange *x)
+{
+    if (!x->is_down_sent || x->phase != GW_PHASE_RELAY)
+        return false;
+    if (!x->is_flushed)
+        x->is_flushed = gw_link_is_flushed(x->down_link, &x->down);
+    /* A tunnel ends when both sides have. */
+    return x->is_flushed && (x->kind != GW_EXCHANGE_TUNNEL || x->down.in >= GW_HALF_DONE);
+}
+
+void gw_exchange_run(struct gw_exchange *x)
+{
+    uint8_t before;
+
+    do {
+        before = x->phase;
+        if (x->down.news != 0)
+            take_down_news(x);
+        if (x->up.news != 0)
+            gw_exchange_take_upstream_news(x);
+        go_on(x);
+        if (is_complete(x))
+            gw_exchange_finish(x);
+    } while (x->phase != before && x->phase != GW_PHASE_END);
+    if (x->phase == GW_PHASE_END) {
+        gw_exchange_finish(x);
+        return;
+    }
+    gw_relay_settle(x);
+    gw_deadline_arm(x);
+}

@@ -1,0 +1,185 @@
+/* exchange/upstream.c: which endpoint, a stream to it, and what that stream says. */
+
+#include "base/assert.h"
+#include "exchange/exchange.h"
+#include "grpc/timeout.h"
+#include "http/hop.h"
+
+/* ---- the request as it is sent on ---- */
+
+/* What is left of the client's deadline is the upstream's. */
+static gw_status write_timeout(struct gw_exchange *x)
+{
+    struct gw_field *field = gw_fields_find(&x->request.fields, GW_FIELD_GRPC_TIMEOUT);
+    gw_nanos now = x->of->links->now;
+    gw_str text;
+    char digits[GW_GRPC_TIMEOUT_MAX];
+
+    if (field == NULL || x->grpc_deadline == GW_NEVER)
+        return GW_OK;
+    text.ptr = digits;
+    text.len = gw_grpc_timeout_format(x->grpc_deadline > now ? x->grpc_deadline - now : 0, digits);
+    return gw_arena_copy(&x->arena, text, &field->value);
+}
+
+/* HTTP/1.0 knows no 100: what it expects is not sent on (RFC 9110 10.1.1). */
+static gw_status prepare_request(struct gw_exchange *x)
+{
+    if (x->down.is_http10)
+        gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
+    return gw_hop_strip(&x->request);
+}
+
+static void prepare(struct gw_waiter *w)
+{
+    struct gw_exchange *x = GW_CONTAINER(w, struct gw_exchange, waiter);
+
+    /* Benign: without memory the client's own value goes on. */
+    (void)!write_timeout(x);
+    x->up.out = GW_HALF_HEAD;
+}
+
+/* ---- a stream ---- */
+
+static void done(struct gw_waiter *w)
+{
+    struct gw_exchange *x = GW_CONTAINER(w, struct gw_exchange, waiter);
+
+    if (w->status == GW_OK) {
+        x->up_link = w->link;
+        x->upstream_protocol = w->link->codec->ops->protocol;
+        x->sent = x->upstream_in = x->of->links->now;
+        x->request.has_left = true;
+        gw_exchange_enter(x, GW_PHASE_AWAIT);
+    }
+    gw_exchange_wake(x);
+}
+
+static struct gw_upstream *upstream_of(struct gw_exchange *x)
+{
+    struct gw_upstream **slot = &x->binding->upstreams[x->endpoint->ordinal];
+    const struct gw_cluster_conf *c = x->cluster;
+
+    if (*slot == NULL)
+        *slot = gw_upstream_get(x->of->upstreams, &(struct gw_upstream_spec){
+                                                      .address = x->endpoint->address,
+                                                      .cluster = c->name,
+                                                      .endpoint = x->endpoint->name,
+                                                      .protocol = c->protocol,
+                                                      .connections_max = c->connections_max,
+                                                      .streams_max = c->streams_max,
+                                                      .requests_max = c->requests_max,
+                                                      .connect_timeout = c->connect_timeout,
+                                                      .idle_timeout = c->idle_timeout,
+                                                  });
+    return *slot;
+}
+
+static void init_stream(struct gw_exchange *x)
+{
+    struct gw_stream *up = &x->up;
+
+    gw_stream_init(up);
+    up->request_method = x->request.method;
+    up->in_head = &x->response;
+    up->in_trailers = &x->response_trailers;
+    up->in_pipe = &x->response_pipe;
+    up->out_head = &x->request;
+    up->out_trailers = &x->request_trailers;
+    up->out_pipe = &x->request_pipe;
+}
+
+void gw_exchange_pick(struct gw_exchange *x)
+{
+    uint32_t i = gw_rr_pick(&x->cluster->rr, &x->binding->cursors[x->cluster->index]);
+    struct gw_upstream *u;
+
+    if (i == UINT32_MAX) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
+        return;
+    }
+    x->endpoint = &x->cluster->endpoints[i];
+    u = upstream_of(x);
+    if (u == NULL || prepare_request(x) != GW_OK) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
+    init_stream(x);
+    x->waited = x->of->links->now;
+    x->waiter.stream = &x->up;
+    x->waiter.prepare = prepare;
+    x->waiter.done = done;
+    x->waiter.status = GW_OK;
+    gw_exchange_enter(x, GW_PHASE_CONNECT);
+    gw_upstream_wait(u, &x->waiter);
+}
+
+/* ---- what it says ---- */
+
+/* 1xx go on to who can read them; 101 comes as the final head (RFC 9110 15.2). */
+static void pass_info(struct gw_exchange *x)
+{
+    struct gw_message **at = &x->down.out_info;
+
+    if (!x->down.is_http10 && x->phase == GW_PHASE_AWAIT) {
+        while (*at != NULL)
+            at = &(*at)->next;
+        *at = x->up.info;
+        for (struct gw_message *m = x->up.info; m != NULL; m = m->next)
+            if (gw_hop_strip(m) != GW_OK)
+                m->fields.count = 0; /* benign: a 1xx without its fields */
+        gw_link_advance(x->down_link, &x->down);
+    }
+    x->up.info = NULL;
+    x->up.info_count = 0;
+}
+
+static void upstream_cut(struct gw_exchange *x)
+{
+    enum gw_reason_id reason = (enum gw_reason_id)x->up.fault;
+
+    if (x->is_response_whole)
+        return; /* it has answered, and wants no more of the request */
+    if (reason == GW_REASON_none)
+        reason = GW_REASON_upstream_closed;
+    if (x->has_response && reason == GW_REASON_upstream_closed)
+        reason = GW_REASON_upstream_cut;
+    gw_exchange_fail(x, GW_BY_UPSTREAM, reason, x->up.by_peer ? GW_ERESET : GW_EPROTO);
+}
+
+void gw_exchange_connect(struct gw_exchange *x)
+{
+    uint32_t by = x->waiter.reason == GW_REASON_no_memory ? GW_BY_GATEWAY : GW_BY_UPSTREAM;
+
+    if (x->waiter.status != GW_OK)
+        gw_exchange_fail(x, by, (enum gw_reason_id)x->waiter.reason, x->waiter.status);
+}
+
+void gw_exchange_take_upstream_news(struct gw_exchange *x)
+{
+    uint32_t news = x->up.news;
+
+    x->up.news = 0;
+    if (x->is_failed || x->up.codec == NULL)
+        return;
+    if ((news & (GW_NEWS_HEAD | GW_NEWS_INFO | GW_NEWS_BODY)) != 0)
+        x->upstream_in = x->of->links->now;
+    if ((news & GW_NEWS_INFO) != 0)
+        pass_info(x);
+    if ((news & GW_NEWS_END) != 0)
+        x->is_response_whole = true;
+    if ((news & GW_NEWS_HEAD) != 0) {
+        x->has_response = true;
+        gw_relay_response(x);
+    }
+    if (x->is_failed)
+        return;
+    if ((news & GW_NEWS_ROOM) != 0) /* request bytes went: the client may send more */
+        gw_link_advance(x->down_link, &x->down);
+    if ((news & (GW_NEWS_BODY | GW_NEWS_END)) != 0)
+        gw_link_advance(x->down_link, &x->down);
+    if ((news & GW_NEWS_SENT) != 0)
+        x->sent = x->of->links->now;
+    if ((news & GW_NEWS_CUT) != 0)
+        upstream_cut(x);
+}

@@ -1,0 +1,553 @@
+/* link/conn.c: how bytes move through a link: wire -> engine -> codec and back; which protocol is
+ * spoken; when the backend is asked for what. */
+
+#include "link/conn.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "h1/h1.h"
+#include "h2/codec.h"
+#include "link/pool.h"
+#include "tls/stub.h"
+
+/* Blocks that tx may hold before the codec is asked for more: late enough to choose well, enough
+ * for one large send. */
+enum { TX_MARK_BLOCKS = 4 };
+/* What a peer may still send after our end before it is cut off. */
+enum { LINGER_BYTES_MAX = 256 * 1024 };
+
+static struct gw_stream *open_stream(void *ctx)
+{
+    struct gw_link *link = ctx;
+
+    link->head_since = link->links->now;
+    return link->links->above->open(link);
+}
+
+static void stream_changed(void *ctx, struct gw_stream *s)
+{
+    struct gw_link *link = ctx;
+
+    link->links->above->changed(link, s);
+}
+
+static struct gw_message *new_info(void *ctx, struct gw_stream *s)
+{
+    struct gw_link *link = ctx;
+
+    return link->links->above->new_info(link, s);
+}
+
+static gw_status start_stub_tls(struct gw_link *link)
+{
+    struct gw_heap *heap = link->links->heap;
+    struct gw_link_tls *tls = gw_heap_zalloc(heap, sizeof *tls);
+
+    if (tls == NULL)
+        return GW_ENOMEM;
+    tls->engine = gw_tls_stub_new(heap, link->is_client);
+    if (tls->engine == NULL) {
+        gw_heap_release(heap, tls, sizeof *tls);
+        return GW_ENOMEM;
+    }
+    gw_chain_init(&tls->in, link->links->pool);
+    gw_chain_init(&tls->out, link->links->pool);
+    link->tls = tls;
+    return GW_OK;
+}
+
+gw_status gw_conn_init(struct gw_link *link)
+{
+    link->owner = (struct gw_codec_owner){ link, open_stream, stream_changed, new_info };
+    if (link->is_client ? link->links->stub_tls_client : link->links->stub_tls_server)
+        return start_stub_tls(link);
+    return GW_OK;
+}
+
+void gw_conn_fini(struct gw_link *link)
+{
+    if (link->codec != NULL) {
+        if (link->codec->ops->protocol == GW_PROTO_H2)
+            link->links->h2_count--;
+        link->codec->ops->free(link->codec);
+    }
+    if (link->tls != NULL) {
+        link->tls->engine->ops->free(link->tls->engine);
+        gw_chain_clear(&link->tls->in);
+        gw_chain_clear(&link->tls->out);
+        gw_heap_release(link->links->heap, link->tls, sizeof *link->tls);
+    }
+}
+
+/* ---- which protocol ---- */
+
+static gw_status make_codec(struct gw_link *link, uint32_t protocol)
+{
+    struct gw_links *links = link->links;
+    const struct gw_codec_spec spec = {
+        .heap = links->heap,
+        .pool = links->pool,
+        .owner = &link->owner,
+        .limits = link->is_client ? &links->client_limits : &links->server_limits,
+        .is_client = link->is_client,
+    };
+
+    if (protocol == GW_PROTO_H1) {
+        link->codec = gw_h1_new(&spec);
+        return link->codec != NULL ? GW_OK : GW_ENOMEM;
+    }
+    if (links->h2 == NULL || links->h2_count >= links->limits->h2_links_max)
+        return GW_ELIMIT;
+    link->codec = gw_h2_new(&spec, links->h2, links->now);
+    if (link->codec == NULL)
+        return GW_ENOMEM;
+    links->h2_count++;
+    return GW_OK;
+}
+
+/* 0: not yet known. HTTP/2 in clear text begins with its preface (RFC 9113 3.4). */
+static uint32_t sniff(const struct gw_link *link, const struct gw_chain *in)
+{
+    char begin[GW_H2_PREFACE_LEN];
+    size_t n;
+
+    if (link->protocols != (GW_PROTO_H1 | GW_PROTO_H2))
+        return link->protocols;
+    n = gw_chain_read(in, 0, begin, sizeof begin);
+    if (n == 0)
+        return 0;
+    if (memcmp(begin, GW_H2_PREFACE, n) != 0)
+        return GW_PROTO_H1;
+    return n == sizeof begin ? GW_PROTO_H2 : 0;
+}
+
+gw_status gw_conn_start(struct gw_link *link)
+{
+    return make_codec(link, link->protocols);
+}
+
+/* ---- reading ---- */
+
+static struct gw_chain *clear_in(struct gw_link *link)
+{
+    return link->tls != NULL ? &link->tls->in : &link->rx;
+}
+
+static const struct gw_chain *clear_in_const(const struct gw_link *link)
+{
+    return link->tls != NULL ? &link->tls->in : &link->rx;
+}
+
+static void drop_input(struct gw_link *link)
+{
+    struct gw_chain *in = clear_in(link);
+
+    link->lingered += link->rx.len + (link->tls != NULL ? in->len : 0);
+    gw_chain_clear(&link->rx);
+    gw_chain_clear(in);
+    if (link->lingered > LINGER_BYTES_MAX || (link->is_read_ended && link->is_shutdown_done))
+        gw_link_lose(link, GW_EOF);
+}
+
+static gw_status open_wire(struct gw_link *link)
+{
+    gw_status status;
+
+    if (link->tls == NULL)
+        return GW_OK;
+    status = link->tls->engine->ops->open(link->tls->engine, &link->rx, &link->tls->in,
+                                          2 * (size_t)link->links->pool->block_bytes);
+    gw_link_mark_dirty(link); /* a handshake or an alert may have to be sent */
+    if (status == GW_EOF) {
+        link->tls->is_ended = true;
+        link->is_read_ended = true;
+        link->read_status = GW_EOF;
+        gw_chain_clear(&link->rx);
+        return GW_OK;
+    }
+    return status == GW_ENOMEM ? GW_OK : status;
+}
+
+/* A clear end under an engine without its own end is a cut: the length of nothing can be trusted. */
+static gw_status end_status(const struct gw_link *link)
+{
+    if (link->tls != NULL && link->read_status == GW_EOF && !link->tls->is_ended)
+        return GW_ERESET;
+    return link->read_status;
+}
+
+static void tell_end(struct gw_link *link)
+{
+    gw_status why = end_status(link);
+
+    if (link->codec == NULL) {
+        gw_link_lose(link, why);
+        return;
+    }
+    link->is_end_told = true;
+    if (why != GW_EOF) {
+        gw_link_lose(link, why);
+        return;
+    }
+    link->codec->ops->read_end(link->codec, GW_EOF, link->links->now);
+    if (link->upstream != NULL)
+        gw_upstream_changed(link);
+    gw_link_mark_dirty(link);
+}
+
+static void read_codec(struct gw_link *link, struct gw_chain *in)
+{
+    struct gw_codec *codec = link->codec;
+    bool was_pending = codec->is_head_pending;
+
+    if (codec->state != GW_CODEC_OVER && in->len > 0) {
+        gw_status status = codec->ops->read(codec, in, link->links->now);
+        if (status == GW_ENOMEM) /* what could not be taken stays; ask again when blocks are free */
+            gw_link_mark_starving(link);
+        if (link->upstream != NULL)
+            gw_upstream_changed(link);
+    }
+    if (codec->state == GW_CODEC_OVER)
+        gw_chain_clear(in);
+    if (codec->is_head_pending && !was_pending)
+        link->head_since = link->links->now;
+    if (codec->ops->wants_write(codec) || codec->state == GW_CODEC_OVER)
+        gw_link_mark_dirty(link);
+}
+
+/* What is left, if anything, is only the begin of something that will never be whole. */
+static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
+{
+    if (link->tls != NULL && !gw_chain_is_empty(&link->rx) && !link->tls->is_ended)
+        return link->read_status != GW_EOF || in->len == 0;
+    return in->len == 0 || link->codec == NULL || link->codec->state == GW_CODEC_OVER ||
+           link->codec->ops->wants_read(link->codec, in->len);
+}
+
+static void read_open(struct gw_link *link)
+{
+    struct gw_chain *in = clear_in(link);
+    gw_status status = open_wire(link);
+
+    if (status != GW_OK) {
+        gw_link_lose(link, status);
+        return;
+    }
+    if (link->codec == NULL && in->len > 0) {
+        uint32_t protocol = sniff(link, in);
+        if (protocol == 0 && link->is_read_ended)
+            protocol = GW_PROTO_H1;
+        if (protocol != 0) {
+            status = make_codec(link, protocol);
+            if (status != GW_OK) {
+                gw_link_lose(link, status);
+                return;
+            }
+        }
+    }
+    if (link->codec != NULL)
+        read_codec(link, in);
+    if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
+        tell_end(link);
+}
+
+static void read_connecting(struct gw_link *link)
+{
+    static const struct {
+        gw_status status;
+        enum gw_reason_id reason;
+    } reasons[] = {
+        { GW_EREFUSED, GW_REASON_upstream_connect_refused },
+        { GW_ETIMEDOUT, GW_REASON_upstream_connect_timeout },
+    };
+    enum gw_reason_id reason = GW_REASON_upstream_unreachable;
+    gw_status status = link->connect_status;
+
+    if (!link->is_connect_reported)
+        return;
+    if (status == GW_OK)
+        status = gw_conn_start(link);
+    gw_trace_event(link->links->trace, link->links->now, GW_TRACE_LINK_CONNECTED, link->id,
+                   (uint64_t)(uint32_t)-status, 0);
+    if (status == GW_OK) {
+        gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECTED, 1);
+        link->phase = GW_LINK_OPEN;
+        link->active = link->links->now;
+        gw_upstream_connected(link);
+        gw_link_mark_dirty(link);
+        return;
+    }
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            reason = reasons[i].reason;
+    if (gw_status_category(status) == GW_CAT_LIMIT)
+        reason = GW_REASON_no_memory;
+    gw_upstream_connect_failed(link, reason, status);
+    gw_link_lose(link, status);
+}
+
+void gw_link_read(struct gw_link *link)
+{
+    gw_link_stamp(link);
+    if (link->is_closed) {
+        if (link->phase == GW_LINK_CONNECTING)
+            gw_upstream_connect_failed(link, GW_REASON_upstream_unreachable, GW_ERESET);
+        gw_link_lose(link, GW_ERESET);
+        gw_link_bury(link);
+        return;
+    }
+    switch ((enum gw_link_phase)link->phase) {
+    case GW_LINK_CONNECTING:
+        read_connecting(link);
+        break;
+    case GW_LINK_OPEN:
+        read_open(link);
+        break;
+    case GW_LINK_ENDING:
+    case GW_LINK_LINGERING:
+        drop_input(link);
+        break;
+    case GW_LINK_CLOSING:
+        gw_chain_clear(&link->rx);
+        break;
+    }
+    gw_link_mark_dirty(link);
+    gw_link_rearm(link);
+}
+
+void gw_conn_lost(struct gw_link *link, gw_status why)
+{
+    struct gw_list *node;
+
+    if (link->codec != NULL)
+        link->codec->ops->read_end(link->codec, why == GW_EOF ? GW_ERESET : why, link->links->now);
+    while ((node = gw_list_pop_front(&link->flushing)) != NULL)
+        link->links->above->flushed(GW_CONTAINER(node, struct gw_stream, flushing));
+    gw_chain_clear(&link->rx);
+}
+
+/* ---- writing ---- */
+
+/* Codec bytes that have left: exact in clear text; under an engine known when all of it is sealed
+ * and gone. */
+static void count_flushed(struct gw_link *link)
+{
+    uint64_t written = link->codec != NULL ? link->codec->written : 0;
+
+    if (link->tls == NULL)
+        link->flushed = written - link->tx.len;
+    else if (gw_chain_is_empty(&link->tx))
+        link->flushed = written - link->tls->out.len;
+}
+
+static void tell_flushed(struct gw_link *link)
+{
+    struct gw_list *node;
+
+    count_flushed(link);
+    while ((node = link->flushing.next) != &link->flushing) {
+        struct gw_stream *s = GW_CONTAINER(node, struct gw_stream, flushing);
+        if (s->out_mark > link->flushed)
+            return;
+        gw_list_remove(node);
+        link->links->above->flushed(s);
+    }
+}
+
+/* Fills tx from the codec. GW_OK, or the link is lost. */
+static gw_status fill(struct gw_link *link)
+{
+    size_t mark = TX_MARK_BLOCKS * (size_t)link->links->pool->block_bytes;
+    struct gw_chain *out = link->tls != NULL ? &link->tls->out : &link->tx;
+    gw_status status = GW_OK;
+
+    if (link->codec != NULL && out->len < mark && link->codec->ops->wants_write(link->codec))
+        status = link->codec->ops->write(link->codec, out, mark, link->links->now);
+    if (link->tls != NULL && (status == GW_OK || status == GW_ENOMEM)) {
+        gw_status sealed = link->tls->engine->ops->seal(link->tls->engine, out, &link->tx, mark);
+        if (sealed != GW_OK)
+            status = sealed;
+    }
+    if (status != GW_ENOMEM)
+        return status;
+    if (!gw_chain_is_empty(&link->tx)) /* what was written leaves, and frees blocks */
+        return GW_OK;
+    gw_link_mark_starving(link);
+    return GW_OK;
+}
+
+static void send_tx(struct gw_link *link)
+{
+    gw_const_span spans[GW_LINK_SPANS_MAX];
+    size_t n = gw_chain_peek(&link->tx, spans, GW_LINK_SPANS_MAX);
+    gw_status status;
+
+    link->is_send_pending = true;
+    status = link->links->ops->send(link->links->io, link, spans, n);
+    if (status != GW_OK) {
+        link->is_send_pending = false;
+        gw_link_lose(link, status);
+    }
+}
+
+bool gw_conn_wants_read(const struct gw_link *link)
+{
+    if (link->is_read_ended || link->is_closed)
+        return false;
+    switch ((enum gw_link_phase)link->phase) {
+    case GW_LINK_OPEN:
+        if (link->codec == NULL)
+            return true;
+        if (link->tls != NULL && link->rx.len >= link->links->pool->block_bytes)
+            return false;
+        if (link->codec->state == GW_CODEC_OVER)
+            return true; /* only to see the peer's end */
+        return link->codec->ops->wants_read(link->codec, clear_in_const(link)->len);
+    case GW_LINK_LINGERING:
+        return true;
+    case GW_LINK_CONNECTING:
+    case GW_LINK_ENDING:
+    case GW_LINK_CLOSING:
+        return false;
+    }
+    return false;
+}
+
+uint32_t gw_conn_want(const struct gw_link *link)
+{
+    uint32_t want = 0;
+
+    if (link->is_closed)
+        return 0;
+    if (link->phase == GW_LINK_CLOSING)
+        return GW_WANT_CLOSE;
+    if (link->phase == GW_LINK_CONNECTING)
+        return link->is_connect_reported ? 0 : GW_WANT_CONNECT;
+    if (gw_conn_wants_read(link))
+        want |= GW_WANT_READ;
+    if (!gw_chain_is_empty(&link->tx))
+        want |= GW_WANT_WRITE;
+    if (link->is_shutdown_begun && !link->is_shutdown_done)
+        want |= GW_WANT_SHUTDOWN;
+    return want;
+}
+
+/* Is there anything that still wants to go out? */
+static bool has_output(const struct gw_link *link)
+{
+    return !gw_chain_is_empty(&link->tx) ||
+           (link->tls != NULL && !gw_chain_is_empty(&link->tls->out)) ||
+           (link->codec != NULL && !link->is_lost && link->codec->ops->wants_write(link->codec));
+}
+
+/* A codec that is over, with nothing attached and nothing to say, ends the link. */
+static void check_over(struct gw_link *link)
+{
+    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->streams == 0) {
+        if (link->codec->state == GW_CODEC_OVER && !has_output(link))
+            gw_link_end(link);
+        else if (link->is_end_told && !has_output(link))
+            gw_link_end(link); /* the peer will ask nothing more */
+    }
+    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->is_write_done &&
+        !has_output(link) && !link->is_send_pending)
+        link->is_shutdown_begun = true; /* a tunnel's half: the other may go on */
+    if (link->phase != GW_LINK_ENDING || has_output(link) || link->is_send_pending)
+        return;
+    if (link->is_client || link->is_read_ended || link->is_shutdown_done) {
+        gw_link_lose(link, GW_EOF);
+        return;
+    }
+    link->is_shutdown_begun = true;
+}
+
+static void begin_connect(struct gw_link *link)
+{
+    const struct gw_upstream *u = link->upstream;
+    gw_destination d = GW_SPEC(gw_destination);
+    gw_status status;
+
+    if (link->is_connect_begun)
+        return;
+    link->is_connect_begun = true;
+    d.protocols = u->spec.protocol;
+    d.address = u->address;
+    d.cluster = u->cluster;
+    d.endpoint = u->endpoint;
+    status = link->links->ops->connect(link->links->io, link, &d);
+    if (status != GW_OK && !link->is_connect_reported)
+        gw_link_connected(link, status, NULL);
+}
+
+static void begin_close(struct gw_link *link)
+{
+    if (link->is_close_begun || link->is_closed)
+        return;
+    link->is_close_begun = true;
+    link->links->ops->close(link->links->io, link);
+}
+
+/* Asks the backend for what is wanted. */
+static void ask_backend(struct gw_link *link)
+{
+    const struct gw_io_ops *ops = link->links->ops;
+
+    if (link->phase == GW_LINK_CONNECTING) {
+        begin_connect(link);
+        return;
+    }
+    if (!link->is_send_pending && !gw_chain_is_empty(&link->tx) && !link->is_lost)
+        send_tx(link);
+    if (link->is_shutdown_begun && !link->is_shutdown_asked) {
+        link->is_shutdown_asked = true;
+        if (link->phase == GW_LINK_ENDING)
+            gw_link_linger(link);
+        if (ops->shutdown(link->links->io, link) != GW_OK)
+            gw_link_lose(link, GW_EIO);
+    }
+    if (gw_conn_wants_read(link) && !link->is_recv_pending) {
+        gw_status status;
+        link->is_recv_pending = true;
+        status = ops->recv(link->links->io, link);
+        if (status != GW_OK) {
+            link->is_recv_pending = false;
+            gw_link_lose(link, status);
+        }
+    }
+    if (link->phase == GW_LINK_CLOSING)
+        begin_close(link);
+}
+
+/* Mode 1: the host is told that the level has changed. */
+static void tell_want(struct gw_link *link)
+{
+    if (link->is_shutdown_begun && link->phase == GW_LINK_ENDING)
+        gw_link_linger(link);
+    if (gw_conn_want(link) == link->told_want) {
+        gw_list_remove(&link->notice);
+        return;
+    }
+    if (!gw_list_is_linked(&link->notice))
+        gw_list_push_back(&link->links->notices, &link->notice);
+}
+
+void gw_link_write(struct gw_link *link)
+{
+    gw_status status = GW_OK;
+
+    if (link->is_closed)
+        return;
+    gw_link_stamp(link);
+    if (!link->is_lost && (link->phase == GW_LINK_OPEN || link->phase == GW_LINK_ENDING))
+        status = fill(link);
+    if (status != GW_OK)
+        gw_link_lose(link, status);
+    check_over(link);
+    if (link->links->ops != NULL)
+        ask_backend(link);
+    else
+        tell_want(link);
+    tell_flushed(link);
+    gw_link_rearm(link);
+}

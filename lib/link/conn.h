@@ -1,0 +1,23 @@
+/* link/conn.h: link, engine and codec tied together: how bytes move through a link. Private to
+ * lib/link. */
+#ifndef GW_LINK_CONN_H
+#define GW_LINK_CONN_H
+
+#include "link/link.h"
+
+gw_status gw_conn_init(struct gw_link *link) GW_MUST_CHECK;
+void gw_conn_fini(struct gw_link *link);
+/* Client role, connected: the codec is made. */
+gw_status gw_conn_start(struct gw_link *link) GW_MUST_CHECK;
+/* The transport is gone: every stream is told. */
+void gw_conn_lost(struct gw_link *link, gw_status why);
+/* May more be received now? */
+bool gw_conn_wants_read(const struct gw_link *link);
+/* The level of gw/link.h. */
+uint32_t gw_conn_want(const struct gw_link *link);
+
+/* In link.c. */
+void gw_link_linger(struct gw_link *link);
+void gw_link_bury(struct gw_link *link);
+
+#endif

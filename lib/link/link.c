@@ -1,0 +1,413 @@
+/* link/link.c: the life of a link: made, armed, ended, freed; what it wants, and its deadline. Bytes
+ * are moved in conn.c, reports of the host are taken in report.c. */
+
+#include "link/link.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "link/conn.h"
+#include "link/pool.h"
+
+enum { LINK_MAGIC = 0x4c696e6b };
+
+#define ENDING_NS GW_MS(5000)
+#define LINGER_NS GW_MS(2000)
+
+static void ring(struct gw_alarm *alarm);
+
+void gw_links_init(struct gw_links *links)
+{
+    gw_slab_init(&links->slab, links->heap, sizeof(struct gw_link), links->limits->links_max);
+    gw_list_init(&links->all);
+    gw_list_init(&links->readable);
+    gw_list_init(&links->dirty);
+    gw_list_init(&links->starving);
+    gw_list_init(&links->notices);
+    gw_list_init(&links->dead);
+}
+
+static void free_link(struct gw_link *link)
+{
+    struct gw_links *links = link->links;
+
+    GW_ASSERT(link->magic == LINK_MAGIC);
+    links->above->gone(link);
+    if (link->upstream != NULL)
+        gw_upstream_left(link);
+    gw_conn_fini(link);
+    for (uint32_t i = 0; i < link->rooms; i++)
+        gw_block_unref(link->room[i]);
+    gw_chain_clear(&link->rx);
+    gw_chain_clear(&link->tx);
+    gw_heap_release_str(links->heap, link->peer);
+    gw_heap_release_str(links->heap, link->local);
+    gw_timer_cancel(links->wheel, &link->alarm.timer);
+    gw_list_remove(&link->all);
+    gw_list_remove(&link->readable);
+    gw_list_remove(&link->dirty);
+    gw_list_remove(&link->notice);
+    gw_list_remove(&link->starving);
+    links->count--;
+    gw_stats_set(links->stats, GW_STAT_LINKS_OPEN, links->count);
+    link->magic = 0;
+    gw_slab_give(&links->slab, link);
+}
+
+void gw_links_fini(struct gw_links *links)
+{
+    struct gw_list *node;
+
+    while ((node = links->all.next) != &links->all)
+        free_link(GW_CONTAINER(node, struct gw_link, all));
+    GW_ASSERT(links->count == 0);
+    gw_slab_fini(&links->slab);
+}
+
+static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phase)
+{
+    struct gw_link *link;
+
+    if (links->count >= links->limits->links_max)
+        return NULL;
+    link = gw_slab_take(&links->slab);
+    if (link == NULL)
+        return NULL;
+    memset(link, 0, sizeof *link);
+    link->magic = LINK_MAGIC;
+    link->links = links;
+    link->phase = (uint8_t)phase;
+    link->rooms_wish = 1;
+    link->id = ++links->ids;
+    link->active = links->now;
+    gw_chain_init(&link->rx, links->pool);
+    gw_chain_init(&link->tx, links->pool);
+    gw_list_init(&link->readable);
+    gw_list_init(&link->dirty);
+    gw_list_init(&link->notice);
+    gw_list_init(&link->starving);
+    gw_list_init(&link->flushing);
+    gw_list_init(&link->pooled);
+    gw_list_push_back(&links->all, &link->all);
+    gw_timer_init(&link->alarm.timer);
+    link->alarm.ring = ring;
+    links->count++;
+    gw_stats_set(links->stats, GW_STAT_LINKS_OPEN, links->count);
+    return link;
+}
+
+static gw_status copy_facts(struct gw_link *link, const gw_facts *facts)
+{
+    gw_status status;
+
+    if (facts == NULL)
+        return GW_OK;
+    status = gw_heap_copy(link->links->heap, facts->peer, &link->peer);
+    if (status == GW_OK)
+        status = gw_heap_copy(link->links->heap, facts->local, &link->local);
+    return status;
+}
+
+gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
+                          struct gw_link **out)
+{
+    struct gw_link *link = make_link(links, GW_LINK_OPEN);
+    gw_status status;
+
+    if (link == NULL) {
+        gw_stats_add(links->stats, GW_STAT_LINKS_REFUSED, 1);
+        return links->count >= links->limits->links_max ? GW_ELIMIT : GW_ENOMEM;
+    }
+    link->user = spec->user;
+    link->io = spec->io;
+    link->protocols = protocols;
+    status = copy_facts(link, spec->facts);
+    if (status == GW_OK && spec->early.len > 0)
+        status = gw_chain_write(&link->rx, spec->early.ptr, spec->early.len);
+    if (status == GW_OK)
+        status = gw_conn_init(link);
+    if (status != GW_OK) {
+        free_link(link);
+        return status;
+    }
+    gw_stats_add(links->stats, GW_STAT_LINKS_ACCEPTED, 1);
+    gw_trace_event(links->trace, links->now, GW_TRACE_LINK_ACCEPT, link->id, links->count, 0);
+    link->is_fresh = true;
+    gw_link_mark_readable(link);
+    gw_link_mark_dirty(link);
+    *out = link;
+    return GW_OK;
+}
+
+gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream, gw_nanos timeout,
+                           struct gw_link **out)
+{
+    struct gw_link *link = make_link(links, GW_LINK_CONNECTING);
+    gw_status status;
+
+    if (link == NULL)
+        return links->count >= links->limits->links_max ? GW_ELIMIT : GW_ENOMEM;
+    link->is_client = true;
+    link->upstream = upstream;
+    link->protocols = upstream->spec.protocol;
+    link->idle_timeout = upstream->spec.idle_timeout;
+    status = gw_conn_init(link);
+    if (status != GW_OK) {
+        link->upstream = NULL;
+        free_link(link);
+        return status;
+    }
+    link->until = timeout == GW_NEVER ? GW_NEVER : links->now + timeout;
+    gw_trace_event(links->trace, links->now, GW_TRACE_LINK_CONNECT, link->id, links->count, 0);
+    gw_link_mark_dirty(link);
+    gw_link_rearm(link);
+    *out = link;
+    return GW_OK;
+}
+
+void gw_link_mark_readable(struct gw_link *link)
+{
+    if (!gw_list_is_linked(&link->readable))
+        gw_list_push_back(&link->links->readable, &link->readable);
+}
+
+void gw_link_mark_dirty(struct gw_link *link)
+{
+    if (!gw_list_is_linked(&link->dirty))
+        gw_list_push_back(&link->links->dirty, &link->dirty);
+}
+
+void gw_link_mark_starving(struct gw_link *link)
+{
+    if (!gw_list_is_linked(&link->starving))
+        gw_list_push_back(&link->links->starving, &link->starving);
+}
+
+bool gw_link_is_valid(const gw_link *l)
+{
+    return l != NULL && l->magic == LINK_MAGIC;
+}
+
+bool gw_link_is_idle(const struct gw_link *link)
+{
+    return (link->codec == NULL || (link->codec->streams == 0 && !link->codec->is_head_pending)) &&
+           gw_chain_is_empty(&link->rx) && gw_chain_is_empty(&link->tx) &&
+           gw_list_is_empty(&link->flushing);
+}
+
+/* ---- the deadline ---- */
+
+/* When something must happen though no byte moves. */
+static gw_nanos deadline_of(const struct gw_link *link)
+{
+    bool is_waiting;
+
+    switch ((enum gw_link_phase)link->phase) {
+    case GW_LINK_CONNECTING:
+    case GW_LINK_ENDING:
+    case GW_LINK_LINGERING:
+        return link->until;
+    case GW_LINK_CLOSING:
+        return GW_NEVER;
+    case GW_LINK_OPEN:
+        break;
+    }
+    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
+    if (!link->is_client && is_waiting && link->head_timeout != GW_NEVER)
+        return link->head_since + link->head_timeout;
+    if (link->codec != NULL && (link->codec->streams > 0 || !gw_chain_is_empty(&link->rx)))
+        return GW_NEVER;
+    return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
+}
+
+void gw_link_stamp(struct gw_link *link)
+{
+    if (link->is_fresh)
+        link->head_since = link->links->now;
+    if (link->is_fresh || link->is_moved)
+        link->active = link->links->now;
+    link->is_fresh = link->is_moved = false;
+}
+
+void gw_link_rearm(struct gw_link *link)
+{
+    gw_nanos when = deadline_of(link);
+
+    if (when < link->alarm.timer.when)
+        gw_timer_set(link->links->wheel, &link->alarm.timer, when);
+}
+
+static void timed_out(struct gw_link *link)
+{
+    switch ((enum gw_link_phase)link->phase) {
+    case GW_LINK_CONNECTING:
+        gw_upstream_connect_failed(link, GW_REASON_upstream_connect_timeout, GW_ETIMEDOUT);
+        gw_link_lose(link, GW_ETIMEDOUT);
+        return;
+    case GW_LINK_OPEN:
+        if (link->codec != NULL && link->codec->state == GW_CODEC_OPEN) {
+            link->codec->ops->drain(link->codec, true); /* HTTP/2 says GOAWAY */
+            gw_link_mark_dirty(link);
+        }
+        /* A head that has begun is ended by its exchange's deadline; what is left is idle. */
+        if (link->codec == NULL || link->codec->streams == 0)
+            gw_link_end(link);
+        return;
+    case GW_LINK_ENDING:
+    case GW_LINK_LINGERING:
+        gw_link_lose(link, GW_ETIMEDOUT);
+        return;
+    case GW_LINK_CLOSING:
+        return;
+    }
+}
+
+static void ring(struct gw_alarm *alarm)
+{
+    struct gw_link *link = GW_CONTAINER(alarm, struct gw_link, alarm);
+
+    gw_link_stamp(link);
+    if (deadline_of(link) <= link->links->now)
+        timed_out(link);
+    gw_link_rearm(link);
+}
+
+/* ---- ending ---- */
+
+void gw_link_end(struct gw_link *link)
+{
+    if (link->phase >= GW_LINK_ENDING)
+        return;
+    link->phase = GW_LINK_ENDING;
+    link->until = link->links->now + ENDING_NS;
+    if (link->tls != NULL)
+        link->tls->engine->ops->close(link->tls->engine);
+    if (link->upstream != NULL)
+        gw_upstream_changed(link);
+    gw_link_mark_dirty(link);
+    gw_link_rearm(link);
+}
+
+void gw_link_linger(struct gw_link *link)
+{
+    link->phase = GW_LINK_LINGERING;
+    link->until = link->links->now + LINGER_NS;
+    gw_link_mark_readable(link);
+    gw_link_rearm(link);
+}
+
+void gw_link_lose(struct gw_link *link, gw_status why)
+{
+    if (link->phase == GW_LINK_CLOSING)
+        return;
+    link->phase = GW_LINK_CLOSING;
+    link->is_lost = true;
+    gw_trace_event(link->links->trace, link->links->now, GW_TRACE_LINK_CLOSE, link->id, 0, 0);
+    gw_conn_lost(link, why);
+    if (link->upstream != NULL)
+        gw_upstream_changed(link);
+    gw_link_mark_dirty(link);
+}
+
+void gw_link_drain(struct gw_link *link)
+{
+    if (link->phase != GW_LINK_OPEN)
+        return;
+    if (link->codec != NULL)
+        link->codec->ops->drain(link->codec, true);
+    gw_link_mark_dirty(link);
+    if (gw_link_is_idle(link))
+        gw_link_end(link);
+}
+
+static void bury(struct gw_link *link)
+{
+    if (link->codec != NULL && link->codec->streams > 0)
+        return; /* their exchanges were told; they detach first */
+    gw_list_remove(&link->all);
+    gw_list_push_back(&link->links->dead, &link->all);
+}
+
+void gw_link_bury(struct gw_link *link)
+{
+    if (link->is_closed)
+        bury(link);
+}
+
+void gw_links_reap(struct gw_links *links)
+{
+    struct gw_list *node;
+
+    while ((node = links->dead.next) != &links->dead)
+        free_link(GW_CONTAINER(node, struct gw_link, all));
+}
+
+void gw_links_feed(struct gw_links *links)
+{
+    struct gw_list *node;
+
+    if (gw_list_is_empty(&links->starving) || gw_pool_available(links->pool) == 0)
+        return;
+    while ((node = gw_list_pop_front(&links->starving)) != NULL) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, starving);
+        gw_link_mark_readable(link);
+        gw_link_mark_dirty(link);
+    }
+}
+
+/* ---- streams ---- */
+
+void gw_link_advance(struct gw_link *link, struct gw_stream *s)
+{
+    if (s->codec == NULL || link->is_lost)
+        return;
+    link->codec->ops->advance(link->codec, s);
+    gw_link_mark_dirty(link);
+    if (!gw_chain_is_empty(&link->rx) || (link->tls != NULL && link->tls->in.len > 0) ||
+        link->is_read_ended)
+        gw_link_mark_readable(link);
+}
+
+void gw_link_reset(struct gw_link *link, struct gw_stream *s, uint32_t h2_code)
+{
+    if (s->codec == NULL || link->is_lost)
+        return;
+    link->codec->ops->reset(link->codec, s, h2_code);
+    gw_link_mark_dirty(link);
+}
+
+void gw_link_detach(struct gw_link *link, struct gw_stream *s)
+{
+    if (s->codec == NULL)
+        return;
+    gw_list_remove(&s->flushing);
+    link->codec->ops->detach(link->codec, s);
+    GW_ASSERT(s->codec == NULL);
+    link->active = link->links->now;
+    gw_link_mark_readable(link); /* a request may have waited behind it, or the end */
+    gw_link_mark_dirty(link);
+    if (link->upstream != NULL)
+        gw_upstream_changed(link);
+    gw_link_bury(link);
+}
+
+gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s)
+{
+    gw_status status = link->codec->ops->open(link->codec, s);
+
+    if (status != GW_OK)
+        return status;
+    if (link->requests++ > 0)
+        gw_stats_add(link->links->stats, GW_STAT_UPSTREAM_REUSED, 1);
+    gw_link_mark_dirty(link);
+    return GW_OK;
+}
+
+bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s)
+{
+    if (link->is_lost || link->flushed >= s->out_mark)
+        return true;
+    if (!gw_list_is_linked(&s->flushing))
+        gw_list_push_back(&link->flushing, &s->flushing);
+    return false;
+}

@@ -1,0 +1,185 @@
+/* link/link.h: one connection to one peer: wire chains, an optional TLS engine, a codec, and what is
+ * wanted of the backend. Link = transport connection. It must not know of routes or exchanges: those
+ * are told through `struct gw_link_above`.
+ *
+ *   CONNECTING -> OPEN -> ENDING -> LINGERING -> CLOSING -> (closed report) -> freed at the reap
+ *
+ * Reports of the host only record and put the link on a list; gw_links_read and gw_links_write, called
+ * by the step, do the work.
+ */
+#ifndef GW_LINK_LINK_H
+#define GW_LINK_LINK_H
+
+#include <gw/io.h>
+#include <gw/limits.h>
+#include <gw/worker.h>
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "base/timer.h"
+#include "base/trace.h"
+#include "http/codec.h"
+#include "tls/engine.h"
+
+enum { GW_LINK_ROOMS_MAX = 8, GW_LINK_SPANS_MAX = 64 };
+
+/* A timer that knows what to do. */
+struct gw_alarm {
+    struct gw_timer timer;
+    void (*ring)(struct gw_alarm *alarm);
+};
+
+enum gw_link_phase {
+    GW_LINK_CONNECTING = 1,
+    GW_LINK_OPEN,
+    GW_LINK_ENDING,    /* what lies in tx leaves, then FIN                                    */
+    GW_LINK_LINGERING, /* FIN is out: read and drop until the peer ends, bounded              */
+    GW_LINK_CLOSING    /* close was or will be asked of the backend; waits for the report      */
+};
+
+struct gw_upstream;
+struct gw_binding;
+struct gw_listener_conf;
+
+/* The engine side of a link under TLS: the clear chains. */
+struct gw_link_tls {
+    struct gw_tls_engine *engine;
+    struct gw_chain in, out;
+    bool is_ended; /* close_notify came */
+};
+
+struct gw_link {
+    uint32_t magic;
+    uint8_t phase;
+    uint8_t rooms;      /* how many are lent                    */
+    uint8_t rooms_wish; /* how many to lend next: grows with bulk */
+    bool is_client;     /* we connected                         */
+    bool is_recv_pending, is_send_pending;
+    bool is_connect_begun, is_connect_reported;
+    bool is_read_ended; /* the peer's side has ended: see read_status      */
+    bool is_end_told;   /* ... and the codec knows                         */
+    bool is_shutdown_begun, is_shutdown_asked, is_shutdown_done;
+    bool is_close_begun, is_closed;
+    bool is_lost;          /* the transport failed: nothing can be written    */
+    bool is_moved;         /* bytes were reported since the last step: active is to be set */
+    bool is_fresh;         /* accepted since the last step: so is head_since        */
+    bool is_finishing;     /* the host wants no new exchange                  */
+    bool is_in_pool;       /* client: linked in its upstream's list           */
+    uint32_t protocols;    /* what may be spoken: GW_PROTO_*                  */
+    uint32_t told_want;    /* mode 1: the last want shown                     */
+    gw_status read_status; /* why the reading side ended                      */
+    gw_status connect_status;
+    uint32_t requests; /* client: streams opened ever                     */
+    struct gw_links *links;
+    void *user, *io;
+    struct gw_codec *codec; /* NULL until the protocol is known */
+    struct gw_link_tls *tls;
+    struct gw_chain rx, tx; /* wire */
+    struct gw_block *room[GW_LINK_ROOMS_MAX];
+    struct gw_codec_owner owner;
+    struct gw_list all, readable, dirty, notice, starving;
+    struct gw_list flushing; /* streams whose end lies in tx */
+    struct gw_alarm alarm;
+    gw_nanos active; /* last time something moved or a stream went                   */
+    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
+    gw_nanos head_since;
+    uint64_t id;
+    uint64_t sent;    /* wire bytes ever sent      */
+    uint64_t flushed; /* codec bytes that have left */
+    size_t lingered;
+    gw_str peer, local; /* copies on the heap */
+    /* Server role. */
+    struct gw_binding *binding;              /* pinned by the layer above                     */
+    const struct gw_listener_conf *listener; /* of that binding's configuration */
+    gw_nanos head_timeout, idle_timeout;
+    /* Client role. */
+    struct gw_upstream *upstream;
+    struct gw_list pooled; /* node in the upstream's list */
+};
+
+/* The layer above, told of what happens on links. Each only notes it. */
+struct gw_link_above {
+    struct gw_stream *(*open)(struct gw_link *link); /* as gw_codec_owner.open */
+    void (*changed)(struct gw_link *link, struct gw_stream *s);
+    struct gw_message *(*new_info)(struct gw_link *link, struct gw_stream *s);
+    void (*flushed)(struct gw_stream *s); /* all up to s->out_mark was accepted by the transport */
+    void (*gone)(struct gw_link *link);   /* about to be freed: let go of binding and listener   */
+};
+
+/* What all links of a worker share. */
+struct gw_links {
+    struct gw_heap *heap;
+    struct gw_pool *pool;
+    struct gw_wheel *wheel;
+    struct gw_log *log;
+    struct gw_stats *stats;
+    const struct gw_trace *trace;
+    const gw_limits *limits;
+    struct gw_codec_limits server_limits, client_limits;
+    struct gw_h2_shared *h2; /* NULL: no HTTP/2 */
+    const gw_io_ops *ops;    /* NULL: mode 1    */
+    void *io;
+    gw_worker *worker;
+    const struct gw_link_above *above;
+    void *above_ctx; /* for the layer above alone */
+    gw_nanos now;
+    struct gw_slab slab;
+    struct gw_list all;
+    struct gw_list readable; /* something to take in     */
+    struct gw_list dirty;    /* something to give or ask */
+    struct gw_list starving; /* no block was free: asked again when there is one */
+    struct gw_list notices;  /* mode 1: want has changed */
+    struct gw_list dead;     /* closed, to be freed      */
+    uint32_t count, h2_count;
+    uint64_t ids;
+    bool is_draining;
+    /* Tests: every link that is made gets a stub engine of these roles. */
+    bool stub_tls_server, stub_tls_client;
+};
+
+void gw_links_init(struct gw_links *links);
+/* Frees every link without any report. */
+void gw_links_fini(struct gw_links *links);
+
+/* A client has connected. GW_ELIMIT, GW_ENOMEM. binding, listener and timeouts are the caller's to
+ * fill after. */
+gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
+                          struct gw_link **out) GW_MUST_CHECK;
+/* Begins to connect to upstream; the backend is asked in this step's write part. */
+gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream, gw_nanos timeout,
+                           struct gw_link **out) GW_MUST_CHECK;
+
+/* Step parts: one link each. */
+void gw_link_read(struct gw_link *link);
+void gw_link_write(struct gw_link *link);
+/* Frees what is closed and unused. */
+void gw_links_reap(struct gw_links *links);
+/* Blocks are free again: links that wait for one ask anew. */
+void gw_links_feed(struct gw_links *links);
+
+/* Commands on streams of this link: the codec's, and the link is put on the right lists. */
+void gw_link_advance(struct gw_link *link, struct gw_stream *s);
+void gw_link_reset(struct gw_link *link, struct gw_stream *s, uint32_t h2_code);
+void gw_link_detach(struct gw_link *link, struct gw_stream *s);
+gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s) GW_MUST_CHECK;
+/* True: all of s has left (or never will). False: above->flushed will come. */
+bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s);
+/* Ends the link in order: what lies in tx leaves first. */
+void gw_link_end(struct gw_link *link);
+/* Ends it now; streams are CUT. */
+void gw_link_lose(struct gw_link *link, gw_status why);
+/* No new exchange, close when idle. */
+void gw_link_drain(struct gw_link *link);
+void gw_link_mark_readable(struct gw_link *link);
+void gw_link_mark_dirty(struct gw_link *link);
+void gw_link_mark_starving(struct gw_link *link);
+/* The magic word is right: for entry points of the public API. */
+bool gw_link_is_valid(const gw_link *l);
+/* Reports come between steps, when `now` is old: their time is that of the step that finds them. */
+void gw_link_stamp(struct gw_link *link);
+/* Recomputes the deadline; sets the alarm if it is nearer than the one set. */
+void gw_link_rearm(struct gw_link *link);
+/* Is nothing attached, pending or unsent? */
+bool gw_link_is_idle(const struct gw_link *link);
+
+#endif

@@ -1,0 +1,295 @@
+/* link/pool.c: upstream connections: reuse, order of waiters, when one more is made. */
+
+#include "link/pool.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "link/conn.h"
+
+void gw_upstreams_init(struct gw_upstreams *pool, struct gw_links *links, uint64_t seed)
+{
+    pool->links = links;
+    gw_map_init(&pool->by_key, links->heap, seed);
+}
+
+static void free_upstream(struct gw_upstream *u)
+{
+    struct gw_heap *heap = u->links->heap;
+
+    gw_heap_release_str(heap, u->key);
+    gw_heap_release_str(heap, u->cluster);
+    gw_heap_release_str(heap, u->endpoint);
+    gw_heap_release(heap, u, sizeof *u);
+}
+
+void gw_upstreams_fini(struct gw_upstreams *pool)
+{
+    const struct gw_map_entry *entry;
+    uint32_t at = 0;
+
+    while ((entry = gw_map_next(&pool->by_key, &at)) != NULL)
+        free_upstream(entry->value);
+    gw_map_fini(&pool->by_key);
+}
+
+/* ---- identity ---- */
+
+enum { KEY_MAX = 512 };
+
+/* "2 address": one byte a protocol, then the address. The same key: the same connections. */
+static gw_status make_key(struct gw_heap *heap, const struct gw_upstream_spec *spec, gw_str *out)
+{
+    char text[KEY_MAX];
+
+    if (spec->address.len + 2 > sizeof text)
+        return GW_ELIMIT;
+    text[0] = (char)('0' + spec->protocol);
+    text[1] = ' ';
+    memcpy(text + 2, spec->address.ptr, spec->address.len);
+    return gw_heap_copy(heap, (gw_str){ text, spec->address.len + 2 }, out);
+}
+
+static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
+                                         const struct gw_upstream_spec *spec, gw_str key)
+{
+    struct gw_heap *heap = pool->links->heap;
+    struct gw_upstream *u = gw_heap_zalloc(heap, sizeof *u);
+
+    if (u == NULL) {
+        gw_heap_release_str(heap, key);
+        return NULL;
+    }
+    u->links = pool->links;
+    u->pool = pool;
+    u->key = key;
+    u->address = (gw_str){ key.ptr + 2, key.len - 2 };
+    gw_list_init(&u->open);
+    gw_list_init(&u->waiters);
+    if (gw_heap_copy(heap, spec->cluster, &u->cluster) != GW_OK ||
+        gw_heap_copy(heap, spec->endpoint, &u->endpoint) != GW_OK ||
+        gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
+        free_upstream(u);
+        return NULL;
+    }
+    return u;
+}
+
+struct gw_upstream *gw_upstream_get(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
+{
+    struct gw_upstream *u;
+    gw_str key;
+
+    if (make_key(pool->links->heap, spec, &key) != GW_OK)
+        return NULL;
+    u = gw_map_find(&pool->by_key, key);
+    if (u != NULL)
+        gw_heap_release_str(pool->links->heap, key);
+    else
+        u = make_upstream(pool, spec, key);
+    if (u == NULL)
+        return NULL;
+    u->spec = *spec; /* the newest configuration's bounds */
+    u->spec.address = u->address;
+    u->spec.cluster = u->cluster;
+    u->spec.endpoint = u->endpoint;
+    u->refs++;
+    return u;
+}
+
+static void free_unused(struct gw_upstream *u)
+{
+    if (u->refs > 0 || u->links_count > 0)
+        return;
+    GW_ASSERT(gw_list_is_empty(&u->waiters));
+    gw_map_drop(&u->pool->by_key, u->key);
+    free_upstream(u);
+}
+
+void gw_upstream_unref(struct gw_upstream *u)
+{
+    struct gw_list *node, *next;
+
+    GW_ASSERT(u->refs > 0);
+    if (--u->refs > 0)
+        return;
+    for (node = u->open.next; node != &u->open; node = next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, pooled);
+        next = node->next;
+        gw_link_drain(link); /* no configuration leads here any more */
+    }
+    free_unused(u);
+}
+
+/* ---- serving ---- */
+
+static bool is_usable(const struct gw_link *link)
+{
+    const struct gw_upstream *u = link->upstream;
+
+    return link->phase == GW_LINK_OPEN && !link->is_read_ended && !link->is_lost &&
+           !link->is_closed && !link->is_finishing && link->codec->state == GW_CODEC_OPEN &&
+           link->requests < u->spec.requests_max && link->codec->streams < u->spec.streams_max &&
+           link->codec->ops->can_open(link->codec);
+}
+
+/* The best connection for one more stream; NULL: none can. HTTP/1: the idle one used last. HTTP/2: the
+ * one with the fewest streams. Bounded by connections_max. */
+static struct gw_link *find_link(struct gw_upstream *u)
+{
+    struct gw_link *best = NULL;
+
+    for (struct gw_list *node = u->open.next; node != &u->open; node = node->next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, pooled);
+        if (!is_usable(link))
+            continue;
+        if (u->spec.protocol == GW_PROTO_H1)
+            return link;
+        if (best == NULL || link->codec->streams < best->codec->streams)
+            best = link;
+    }
+    return best;
+}
+
+static void finish(struct gw_waiter *w, struct gw_link *link, gw_status status,
+                   enum gw_reason_id reason)
+{
+    gw_list_remove(&w->node);
+    w->link = link;
+    w->status = status;
+    w->reason = (uint16_t)reason;
+    w->done(w);
+}
+
+/* Connections being made serve so many waiters that no more are needed. */
+static uint32_t expected(const struct gw_upstream *u)
+{
+    uint32_t each = u->spec.protocol == GW_PROTO_H1 ? 1 : u->spec.streams_max;
+
+    if (u->connecting != 0 && each > UINT32_MAX / u->connecting)
+        return UINT32_MAX;
+    return u->connecting * each;
+}
+
+static void make_links(struct gw_upstream *u)
+{
+    uint32_t waiting = 0;
+
+    for (struct gw_list *node = u->waiters.next; node != &u->waiters; node = node->next)
+        waiting++;
+    while (waiting > expected(u) && u->links_count < u->spec.connections_max) {
+        struct gw_link *link;
+        gw_status status = gw_links_connect(u->links, u, u->spec.connect_timeout, &link);
+        if (status != GW_OK) {
+            /* Someone else's connection may still serve them; without any they would wait in vain. */
+            if (u->links_count == 0)
+                finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status,
+                       GW_REASON_no_memory);
+            return;
+        }
+        u->links_count++;
+        u->connecting++;
+    }
+}
+
+static void serve(struct gw_upstream *u)
+{
+    while (!gw_list_is_empty(&u->waiters)) {
+        struct gw_waiter *w = GW_CONTAINER(u->waiters.next, struct gw_waiter, node);
+        struct gw_link *link = find_link(u);
+        gw_status status;
+        if (link == NULL)
+            break;
+        w->prepare(w);
+        status = gw_link_open_stream(link, w->stream);
+        if (status == GW_AGAIN)
+            break;
+        if (status == GW_OK && u->spec.protocol == GW_PROTO_H1) {
+            gw_list_remove(&link->pooled); /* busy ones go to the back */
+            gw_list_push_back(&u->open, &link->pooled);
+        }
+        finish(w, link, status, status == GW_OK ? GW_REASON_none : GW_REASON_no_memory);
+    }
+    if (!gw_list_is_empty(&u->waiters))
+        make_links(u);
+}
+
+void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w)
+{
+    gw_list_push_back(&u->waiters, &w->node);
+    serve(u);
+}
+
+void gw_upstream_cancel(struct gw_waiter *w)
+{
+    gw_list_remove(&w->node);
+}
+
+/* ---- what happens to links ---- */
+
+void gw_upstream_connected(struct gw_link *link)
+{
+    struct gw_upstream *u = link->upstream;
+
+    GW_ASSERT(u->connecting > 0);
+    u->connecting--;
+    link->is_in_pool = true;
+    gw_list_push_front(&u->open, &link->pooled);
+    serve(u);
+}
+
+/* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
+ * when no other connection is there or coming. */
+void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
+{
+    struct gw_upstream *u = link->upstream;
+
+    GW_ASSERT(u->connecting > 0);
+    u->connecting--;
+    link->phase = GW_LINK_OPEN; /* counted no more as one that connects */
+    gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECT_FAILED, 1);
+    if (u->spec.protocol == GW_PROTO_H1) {
+        if (!gw_list_is_empty(&u->waiters))
+            finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
+        return;
+    }
+    if (u->connecting > 0 || !gw_list_is_empty(&u->open))
+        return;
+    while (!gw_list_is_empty(&u->waiters))
+        finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
+}
+
+void gw_upstream_changed(struct gw_link *link)
+{
+    struct gw_upstream *u = link->upstream;
+
+    if (!link->is_in_pool)
+        return;
+    if (is_usable(link)) {
+        if (link->codec->streams == 0 && u->spec.protocol == GW_PROTO_H1) {
+            gw_list_remove(&link->pooled); /* idle ones come first, the last used foremost */
+            gw_list_push_front(&u->open, &link->pooled);
+        }
+    } else if (link->codec->streams == 0 && link->phase == GW_LINK_OPEN) {
+        if (link->requests >= u->spec.requests_max || link->codec->state != GW_CODEC_OPEN)
+            gw_link_end(link);
+    }
+    if (!gw_list_is_empty(&u->waiters))
+        serve(u);
+}
+
+void gw_upstream_left(struct gw_link *link)
+{
+    struct gw_upstream *u = link->upstream;
+
+    if (link->phase == GW_LINK_CONNECTING) /* freed with its worker */
+        u->connecting--;
+    gw_list_remove(&link->pooled);
+    link->is_in_pool = false;
+    GW_ASSERT(u->links_count > 0);
+    u->links_count--;
+    link->upstream = NULL;
+    if (!gw_list_is_empty(&u->waiters))
+        serve(u);
+    free_unused(u);
+}

@@ -1,0 +1,69 @@
+/* link/pool.h: upstream connections of one worker, kept by where they lead: what may be reused for
+ * whom, who waits, and when one more is made.
+ *
+ * HTTP/1: a connection serves one stream at a time; the one used last is reused first, so that the
+ * surplus goes idle and is closed. HTTP/2: few connections; each stream goes to the one with the
+ * fewest, and one more connection is made when all are full. Waiters are served in order.
+ */
+#ifndef GW_LINK_POOL_H
+#define GW_LINK_POOL_H
+
+#include "base/map.h"
+#include "link/link.h"
+
+/* What decides whether two exchanges may share a connection; compared by bytes. */
+struct gw_upstream_spec {
+    gw_str address;
+    gw_str cluster, endpoint; /* names, for gw_destination */
+    uint32_t protocol;        /* one GW_PROTO_* bit        */
+    uint32_t connections_max, streams_max, requests_max;
+    gw_nanos connect_timeout, idle_timeout;
+};
+
+struct gw_upstream {
+    struct gw_links *links;
+    struct gw_upstreams *pool;
+    gw_str key; /* on the heap; address is a view of it */
+    gw_str address, cluster, endpoint;
+    struct gw_upstream_spec spec;
+    uint32_t refs; /* by bindings */
+    uint32_t links_count, connecting;
+    struct gw_list open; /* links that are connected; h1: idle ones at the front          */
+    struct gw_list waiters;
+};
+
+/* Someone who wants a stream to that upstream. */
+struct gw_waiter {
+    struct gw_list node;
+    struct gw_stream *stream;             /* to be opened                                     */
+    struct gw_link *link;                 /* set when it is                                   */
+    gw_status status;                     /* GW_OK, or why not                                */
+    uint16_t reason;                      /* gw_reason_id of a failure                        */
+    void (*prepare)(struct gw_waiter *w); /* just before the stream is opened     */
+    void (*done)(struct gw_waiter *w);    /* notes it; outside of any codec call  */
+};
+
+struct gw_upstreams {
+    struct gw_links *links;
+    struct gw_map by_key;
+};
+
+void gw_upstreams_init(struct gw_upstreams *pool, struct gw_links *links, uint64_t seed);
+void gw_upstreams_fini(struct gw_upstreams *pool); /* after all links are freed */
+/* The one for that key, made if it is new; takes a reference. NULL: no memory. */
+struct gw_upstream *gw_upstream_get(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
+    GW_MUST_CHECK;
+void gw_upstream_unref(struct gw_upstream *u);
+
+/* Gets w a stream now (done runs before this returns) or later. */
+void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w);
+void gw_upstream_cancel(struct gw_waiter *w); /* not waiting is fine */
+
+/* From link.c. */
+void gw_upstream_connected(struct gw_link *link);
+void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status);
+/* Something about the link's capacity changed: a stream went, settings came, it drains or is over. */
+void gw_upstream_changed(struct gw_link *link);
+void gw_upstream_left(struct gw_link *link); /* the link is about to be freed */
+
+#endif

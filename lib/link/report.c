@@ -1,0 +1,230 @@
+/* link/report.c: what the host or a backend reports of a link, and what it may ask: the public calls of
+ * gw/link.h. They only record and put the link on a list. */
+
+#include "base/assert.h"
+#include "base/spec.h"
+#include "link/conn.h"
+#include "link/pool.h"
+
+uint32_t gw_link_want(const gw_link *l)
+{
+    return gw_link_is_valid(l) ? gw_conn_want(l) : 0;
+}
+
+gw_worker *gw_link_worker(const gw_link *l)
+{
+    return gw_link_is_valid(l) ? l->links->worker : NULL;
+}
+
+void *gw_link_user(const gw_link *l)
+{
+    return gw_link_is_valid(l) ? l->user : NULL;
+}
+
+void gw_link_set_user(gw_link *l, void *user)
+{
+    if (gw_link_is_valid(l))
+        l->user = user;
+}
+
+void *gw_link_io(const gw_link *l)
+{
+    return gw_link_is_valid(l) ? l->io : NULL;
+}
+
+void gw_link_set_io(gw_link *l, void *io)
+{
+    if (gw_link_is_valid(l))
+        l->io = io;
+}
+
+gw_status gw_link_get_facts(const gw_link *l, gw_facts *out)
+{
+    gw_facts own = GW_SPEC(gw_facts);
+
+    if (!gw_link_is_valid(l))
+        return GW_EINVAL;
+    own.protocol = l->codec != NULL ? l->codec->ops->protocol : 0;
+    own.peer = l->peer;
+    own.local = l->local;
+    return gw_spec_fill(out, &own, sizeof own);
+}
+
+gw_status gw_link_get_destination(const gw_link *l, gw_destination *out)
+{
+    gw_destination own = GW_SPEC(gw_destination);
+
+    if (!gw_link_is_valid(l))
+        return GW_EINVAL;
+    if (l->upstream == NULL)
+        return GW_ESTATE;
+    own.protocols = l->upstream->spec.protocol;
+    own.address = l->upstream->address;
+    own.cluster = l->upstream->cluster;
+    own.endpoint = l->upstream->endpoint;
+    return gw_spec_fill(out, &own, sizeof own);
+}
+
+void gw_link_finish(gw_link *l)
+{
+    if (!gw_link_is_valid(l) || l->is_finishing)
+        return;
+    l->is_finishing = true;
+    gw_link_drain(l);
+}
+
+void gw_link_abort(gw_link *l)
+{
+    if (!gw_link_is_valid(l))
+        return;
+    l->is_read_ended = true;
+    l->read_status = GW_ECANCELED;
+    gw_chain_clear(&l->rx);
+    gw_link_mark_readable(l);
+}
+
+void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
+{
+    if (!gw_link_is_valid(l) || l->phase != GW_LINK_CONNECTING || l->is_connect_reported)
+        return;
+    l->is_connect_begun = true;
+    l->is_connect_reported = true;
+    l->connect_status = result == GW_AGAIN ? GW_EIO : result;
+    if (facts != NULL && facts->size >= sizeof *facts && l->local.ptr == NULL &&
+        gw_heap_copy(l->links->heap, facts->local, &l->local) != GW_OK)
+        l->local = (gw_str){ NULL, 0 }; /* benign: only for logs */
+    gw_link_mark_readable(l);
+}
+
+/* The free tail of the last block received into, when it is worth a read: small pieces fill one
+ * block instead of pinning one each. */
+static struct gw_block *tail_block(gw_link *l)
+{
+    struct gw_slice *last = l->rx.last;
+
+    if (last == NULL || last->block->done != NULL)
+        return NULL;
+    if (last->ptr + last->len != last->block->bytes + last->block->used ||
+        last->block->size - last->block->used < last->block->size / 8)
+        return NULL;
+    return gw_block_ref(last->block);
+}
+
+size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
+{
+    size_t n = 0;
+
+    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || max == 0)
+        return 0;
+    while (l->rooms > 0) /* asked again without a report: the old rooms are void */
+        gw_block_unref(l->room[--l->rooms]);
+    while (n < max && n < l->rooms_wish) {
+        struct gw_block *block = n == 0 ? tail_block(l) : NULL;
+        if (block == NULL)
+            block = gw_block_take(l->links->pool);
+        if (block == NULL)
+            break;
+        l->room[n] = block;
+        out[n] = (gw_span){ block->bytes + block->used, block->size - block->used };
+        n++;
+    }
+    l->rooms = (uint8_t)n;
+    if (n == 0) {
+        l->is_recv_pending = false;
+        gw_link_mark_starving(l);
+    }
+    return n;
+}
+
+/* A full read asks for twice the room next time; a small one for half. */
+static void adapt_rooms(gw_link *l, size_t len, size_t room)
+{
+    if (len == room && l->rooms_wish < GW_LINK_ROOMS_MAX)
+        l->rooms_wish = (uint8_t)(l->rooms_wish * 2);
+    else if (len < room / 4 && l->rooms_wish > 1)
+        l->rooms_wish = (uint8_t)(l->rooms_wish / 2);
+}
+
+static void take_rooms(gw_link *l, size_t len)
+{
+    size_t left = len, room = 0;
+
+    for (uint32_t i = 0; i < l->rooms; i++) {
+        struct gw_block *block = l->room[i];
+        size_t space = block->size - block->used, n = left < space ? left : space;
+        uint8_t *at = block->bytes + block->used;
+        room += space;
+        block->used += (uint32_t)n;
+        left -= n;
+        if (n > 0 && gw_chain_append(&l->rx, block, at, n) != GW_OK)
+            l->read_status = GW_ENOMEM; /* bytes would be missing: the link is lost */
+        gw_block_unref(block);
+    }
+    GW_ASSERT(left == 0); /* the host reported more than it was lent */
+    l->rooms = 0;
+    adapt_rooms(l, len, room);
+}
+
+void gw_link_received(gw_link *l, size_t len, gw_status result)
+{
+    if (!gw_link_is_valid(l) || l->is_closed)
+        return;
+    l->is_recv_pending = false;
+    gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_RECEIVED, l->id, len,
+                   (uint64_t)(uint32_t)-result);
+    take_rooms(l, len);
+    gw_stats_add(l->links->stats, GW_STAT_BYTES_RECEIVED, len);
+    if (l->read_status == GW_ENOMEM)
+        result = GW_ENOMEM;
+    if (result != GW_OK && result != GW_AGAIN && !l->is_read_ended) {
+        l->is_read_ended = true;
+        l->read_status = result;
+    }
+    gw_link_mark_readable(l);
+}
+
+size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max)
+{
+    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost)
+        return 0;
+    return gw_chain_peek(&l->tx, out, max);
+}
+
+void gw_link_sent(gw_link *l, size_t len, gw_status result)
+{
+    if (!gw_link_is_valid(l) || l->is_closed)
+        return;
+    gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_SENT, l->id, len,
+                   (uint64_t)(uint32_t)-result);
+    if (len == 0 && result == GW_EOF) {
+        l->is_shutdown_done = true;
+        gw_link_mark_readable(l);
+        return;
+    }
+    l->is_send_pending = false;
+    GW_ASSERT(len <= l->tx.len);
+    gw_chain_drop(&l->tx, len);
+    l->sent += len;
+    gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
+    l->is_moved = l->is_moved || len > 0;
+    gw_link_mark_dirty(l);
+    if (result != GW_OK && result != GW_AGAIN && !l->is_read_ended) {
+        /* What can no longer be answered need not be read. */
+        l->is_read_ended = true;
+        l->read_status = result == GW_EOF ? GW_ERESET : result;
+        gw_chain_clear(&l->rx);
+        gw_link_mark_readable(l);
+    }
+}
+
+void gw_link_closed(gw_link *l)
+{
+    if (!gw_link_is_valid(l) || l->is_closed)
+        return;
+    l->is_closed = true;
+    l->is_recv_pending = false;
+    l->is_send_pending = false;
+    gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_CLOSED, l->id, 0, 0);
+    gw_list_remove(&l->notice);
+    gw_link_mark_readable(l);
+}

@@ -1,0 +1,155 @@
+/* worker/engine.c: made and freed; configurations handed to workers: one slot each, exchanged
+ * atomically; the newer generation wins, so that two threads that apply at once leave all workers on the
+ * same one. */
+
+#include "worker/engine.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/spec.h"
+#include "config/limits.h"
+#include "os/env.h"
+#include "worker/worker.h"
+
+static void *take(const gw_allocator *a, size_t size)
+{
+    void *memory = a->alloc(a->ctx, size);
+
+    if (memory != NULL)
+        memset(memory, 0, size);
+    return memory;
+}
+
+gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
+{
+    gw_engine_spec own;
+    gw_env env;
+    gw_limits limits = { 0 };
+    gw_engine *e;
+    gw_status status;
+
+    memset(&own, 0, sizeof own);
+    memset(&env, 0, sizeof env);
+    status = gw_spec_copy(&own, sizeof own, spec);
+    if (status == GW_OK && own.env != NULL)
+        status = gw_spec_copy(&env, sizeof env, own.env);
+    if (status == GW_OK)
+        status = gw_limits_complete(own.limits, &limits);
+    if (status == GW_OK && own.workers_max > GW_WORKERS_MAX)
+        status = GW_EINVAL;
+    if (status != GW_OK || out == NULL)
+        return status != GW_OK ? status : GW_EINVAL;
+    gw_os_env_fill(&env);
+    e = take(&env.allocator, sizeof *e);
+    if (e == NULL)
+        return GW_ENOMEM;
+    e->env = env;
+    e->limits = limits;
+    e->workers_max = own.workers_max == 0 ? 1 : own.workers_max;
+    e->seats = take(&env.allocator, e->workers_max * sizeof *e->seats);
+    if (e->seats == NULL) {
+        env.allocator.release(env.allocator.ctx, e, sizeof *e);
+        return GW_ENOMEM;
+    }
+    *out = e;
+    return GW_OK;
+}
+
+/* ---- applying ---- */
+
+static uint64_t seed_of(const gw_engine *e)
+{
+    uint64_t seed = 0;
+
+    e->env.entropy(e->env.entropy_ctx, &seed, sizeof seed);
+    return seed;
+}
+
+/* Puts mine into the seat unless a newer one is there; what it displaces was never adopted. */
+void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
+{
+    struct gw_binding *other;
+    gw_worker *w;
+
+    while (mine != NULL) {
+        other = atomic_exchange_explicit(&seat->binding, mine, memory_order_acq_rel);
+        if (other == NULL || other->generation < mine->generation) {
+            gw_binding_free(other);
+            break;
+        }
+        mine = other; /* the newer one goes back, in the same way */
+    }
+    w = atomic_load_explicit(&seat->worker, memory_order_acquire);
+    if (w != NULL && w->wake != NULL)
+        w->wake(w->wake_ctx);
+}
+
+static void free_bindings(const gw_engine *e, struct gw_binding **made, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        gw_binding_free(made[i]);
+    e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
+}
+
+static void set_error(gw_config_error *err, gw_status status, const char *text)
+{
+    gw_config_error own = GW_SPEC(gw_config_error);
+    struct gw_text t;
+
+    if (err == NULL)
+        return;
+    own.status = status;
+    gw_text_init(&t, own.text, sizeof own.text);
+    gw_text_cstr(&t, text);
+    (void)!gw_spec_fill(err, &own, sizeof own);
+}
+
+gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
+{
+    struct gw_binding **made;
+    uint64_t generation;
+
+    if (e == NULL || config == NULL)
+        return GW_EINVAL;
+    made = take(&e->env.allocator, e->workers_max * sizeof(void *));
+    if (made == NULL) {
+        set_error(err, GW_ENOMEM, "no memory to apply it: the old one stays");
+        return GW_ENOMEM;
+    }
+    generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
+    for (uint32_t i = 0; i < e->workers_max; i++) {
+        gw_status status = gw_binding_new(&e->env.allocator, config, generation, seed_of(e),
+                                          &made[i]);
+        if (status != GW_OK) {
+            free_bindings(e, made, i);
+            set_error(err, status, "no memory to apply it: the old one stays");
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < e->workers_max; i++)
+        gw_engine_hand_over(&e->seats[i], made[i]);
+    e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
+    return GW_OK;
+}
+
+const gw_allocator *gw_engine_allocator(const gw_engine *e)
+{
+    return &e->env.allocator;
+}
+
+void gw_engine_free(gw_engine *e)
+{
+    gw_allocator allocator;
+
+    if (e == NULL)
+        return;
+    for (uint32_t i = 0; i < e->workers_max; i++)
+        if (atomic_load(&e->seats[i].worker) != NULL)
+            return; /* a worker still uses it */
+    allocator = e->env.allocator;
+    for (uint32_t i = 0; i < e->workers_max; i++)
+        gw_binding_free(atomic_load(&e->seats[i].binding));
+    allocator.release(allocator.ctx, e->seats, e->workers_max * sizeof *e->seats);
+    allocator.release(allocator.ctx, e, sizeof *e);
+}

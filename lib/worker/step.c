@@ -1,0 +1,167 @@
+/* worker/step.c: the only place where anything happens.
+ *
+ *   1. mailbox  adopt a new binding; answers from other threads
+ *   2. time     what is due
+ *   3. read     links with input: engine, codec
+ *   4. run      exchanges, each until it waits
+ *   5. write    links with output: codec, engine, one send each
+ *   6. reap     free what ended
+ *
+ * 3 to 5 go round until nothing is left to do or the budget is spent: lists are first in, first out, and
+ * what is put on them meanwhile waits for the next round, so that nobody starves.
+ */
+
+#include "base/assert.h"
+#include "h2/codec.h"
+#include "worker/worker.h"
+
+static void take_mail(gw_worker *w)
+{
+    struct gw_binding *b = NULL;
+    struct gw_engine_seat *seat = &w->engine->seats[w->index - 1];
+
+    if (atomic_load_explicit(&seat->binding, memory_order_relaxed) != NULL)
+        b = atomic_exchange_explicit(&seat->binding, NULL, memory_order_acq_rel);
+    if (b != NULL)
+        gw_exchanges_adopt(&w->exchanges, b);
+    gw_exchanges_take_letters(&w->exchanges);
+}
+
+static void ring_alarms(gw_worker *w, gw_nanos now)
+{
+    struct gw_timer *timer;
+
+    gw_wheel_advance(&w->wheel, now);
+    while ((timer = gw_wheel_pop(&w->wheel)) != NULL) {
+        struct gw_alarm *alarm = GW_CONTAINER(timer, struct gw_alarm, timer);
+        alarm->ring(alarm);
+    }
+}
+
+/* One round over a list: only what was on it at the beginning. Returns what is left of the budget. */
+static uint32_t round_of(struct gw_list *list, uint32_t budget, void (*act)(struct gw_list *node))
+{
+    struct gw_list batch, *node;
+
+    gw_list_init(&batch);
+    gw_list_splice(&batch, list);
+    while (budget > 0 && (node = gw_list_pop_front(&batch)) != NULL) {
+        act(node);
+        budget--;
+    }
+    gw_list_splice(&batch, list); /* what the budget did not reach keeps its place in front */
+    gw_list_splice(list, &batch);
+    return budget;
+}
+
+static void read_link(struct gw_list *node)
+{
+    gw_link_read(GW_CONTAINER(node, struct gw_link, readable));
+}
+
+static void run_exchange(struct gw_list *node)
+{
+    gw_exchange_run(GW_CONTAINER(node, struct gw_exchange, run));
+}
+
+static void write_link(struct gw_list *node)
+{
+    gw_link_write(GW_CONTAINER(node, struct gw_link, dirty));
+}
+
+static bool has_work(const gw_worker *w)
+{
+    return !gw_list_is_empty(&w->links.readable) || !gw_list_is_empty(&w->links.dirty) ||
+           !gw_list_is_empty(&w->exchanges.runnable);
+}
+
+/* ---- drain ---- */
+
+static void begin_drain(gw_worker *w)
+{
+    w->is_drain_begun = true;
+    w->links.is_draining = true;
+    w->drain_until = w->links.now + GW_MS(w->drain_grace_ms);
+    for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
+        next = node->next;
+        if (!link->is_client)
+            gw_link_drain(link);
+    }
+}
+
+static void end_drain(gw_worker *w)
+{
+    for (struct gw_list *node = w->exchanges.all.next, *next; node != &w->exchanges.all;
+         node = next) {
+        struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
+        next = node->next;
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_draining, GW_ECANCELED);
+        gw_exchange_wake(x);
+    }
+}
+
+static void close_upstreams(gw_worker *w)
+{
+    for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
+        next = node->next;
+        if (link->is_client && gw_link_is_idle(link))
+            gw_link_end(link);
+        else if (w->links.now >= w->drain_until && w->exchanges.count == 0)
+            gw_link_lose(link, GW_ECANCELED);
+    }
+}
+
+static void drain(gw_worker *w)
+{
+    if (!w->is_drain_begun)
+        begin_drain(w);
+    if (w->links.now >= w->drain_until)
+        end_drain(w);
+    if (w->exchanges.count == 0)
+        close_upstreams(w);
+}
+
+/* ---- the step ---- */
+
+gw_status gw_worker_step(gw_worker *w, gw_nanos now)
+{
+    uint32_t budget;
+
+    if (w == NULL || w->in_step)
+        return w == NULL ? GW_EINVAL : GW_ESTATE;
+    w->in_step = true;
+    if (now > w->links.now)
+        w->links.now = now;
+    take_mail(w);
+    ring_alarms(w, w->links.now);
+    if (w->is_draining)
+        drain(w);
+    budget = w->engine->limits.step_budget;
+    do {
+        budget = round_of(&w->links.readable, budget, read_link);
+        budget = round_of(&w->exchanges.runnable, budget, run_exchange);
+        budget = round_of(&w->links.dirty, budget, write_link);
+        gw_exchanges_reap(&w->exchanges);
+        gw_links_reap(&w->links);
+        gw_links_feed(&w->links);
+    } while (budget > 0 && has_work(w));
+    gw_stats_add(&w->stats, GW_STAT_STEPS, 1);
+    gw_stats_set(&w->stats, GW_STAT_BLOCKS_USED, w->pool.out);
+    gw_stats_set(&w->stats, GW_STAT_MEMORY_USED, w->heap.used);
+    w->in_step = false;
+    return has_work(w) ? GW_AGAIN : GW_OK;
+}
+
+gw_nanos gw_worker_deadline(const gw_worker *w)
+{
+    gw_nanos next;
+
+    if (has_work(w) || (w->is_draining && !w->is_drain_begun))
+        return 0;
+    next = gw_wheel_next(&w->wheel);
+    if (w->is_drain_begun && w->drain_until < next && w->drain_until > w->links.now)
+        next = w->drain_until;
+    return next;
+}

@@ -1,0 +1,292 @@
+/* worker/worker.c: a worker is made and freed; links are accepted; drain. The work itself is in step.c. */
+
+#include "worker/worker.h"
+
+#include <gw/stats.h>
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/prng.h"
+#include "base/spec.h"
+#include "h2/codec.h"
+
+enum { WORKER_MAGIC = 0x576f726b };
+enum { DRAIN_GRACE_MS = 30000 };
+
+struct gw_heap *gw_worker_heap(gw_worker *w)
+{
+    return &w->heap;
+}
+
+void gw_worker_stub_tls(gw_worker *w, bool server, bool client)
+{
+    w->links.stub_tls_server = server;
+    w->links.stub_tls_client = client;
+}
+
+/* ---- made and freed ---- */
+
+static gw_status find_seat(gw_engine *e, gw_worker *w, uint32_t index)
+{
+    uint32_t from = index == 0 ? 0 : index - 1, to = index == 0 ? e->workers_max : index;
+
+    for (uint32_t i = from; i < to && i < e->workers_max; i++) {
+        gw_worker *nobody = NULL;
+        if (atomic_compare_exchange_strong(&e->seats[i].worker, &nobody, w)) {
+            w->index = i + 1;
+            return GW_OK;
+        }
+    }
+    return index == 0 ? GW_ELIMIT : GW_ESTATE;
+}
+
+static void name_worker(gw_worker *w, const char *name)
+{
+    struct gw_text text;
+
+    gw_text_init(&text, w->name, sizeof w->name);
+    if (name != NULL) {
+        gw_text_cstr(&text, name);
+        return;
+    }
+    gw_text_cstr(&text, "worker-");
+    gw_text_u64(&text, w->index);
+}
+
+static struct gw_codec_limits codec_limits(const gw_limits *limits)
+{
+    return (struct gw_codec_limits){
+        .head_bytes_max = limits->head_bytes_max,
+        .fields_max = limits->fields_max,
+        .h2_streams_max = limits->h2_streams_max,
+        .pipe_bytes_max = limits->pipe_bytes_max,
+    };
+}
+
+static void init_links(gw_worker *w, const gw_worker_spec *spec)
+{
+    struct gw_links *links = &w->links;
+    const gw_limits *limits = &w->engine->limits;
+
+    links->heap = &w->heap;
+    links->pool = &w->pool;
+    links->wheel = &w->wheel;
+    links->log = &w->log;
+    links->stats = &w->stats;
+    links->trace = &w->trace;
+    links->limits = limits;
+    links->server_limits = links->client_limits = codec_limits(limits);
+    links->ops = spec->ops;
+    links->io = spec->io;
+    links->worker = w;
+    links->above = &gw_exchange_above;
+    links->above_ctx = &w->exchanges;
+    gw_links_init(links);
+}
+
+static gw_status init_exchanges(gw_worker *w)
+{
+    struct gw_exchanges *x = &w->exchanges;
+
+    x->links = &w->links;
+    x->upstreams = &w->upstreams;
+    x->limits = &w->engine->limits;
+    x->log = &w->log;
+    x->stats = &w->stats;
+    x->trace = &w->trace;
+    return gw_exchanges_init(x);
+}
+
+static gw_status init(gw_worker *w, const gw_worker_spec *spec)
+{
+    const gw_limits *limits = &w->engine->limits;
+    struct gw_prng prng = { spec->seed };
+
+    if (spec->seed == 0)
+        w->engine->env.entropy(w->engine->env.entropy_ctx, &prng.state, sizeof prng.state);
+    w->user = spec->user;
+    w->wake = spec->wake;
+    w->wake_ctx = spec->wake_ctx;
+    name_worker(w, spec->name);
+    w->trace = (struct gw_trace){ spec->trace, spec->trace_ctx, w->index };
+    gw_heap_init(&w->heap, &w->engine->env.allocator, 0);
+    gw_pool_init(&w->pool, &w->heap, limits->block_bytes, limits->blocks_max);
+    gw_wheel_init(&w->wheel, 0);
+    gw_log_init(&w->log, &w->engine->env);
+    init_links(w, spec);
+    gw_upstreams_init(&w->upstreams, &w->links, gw_prng_next(&prng));
+    if (limits->h2_links_max != GW_OFF)
+        w->links.h2 = gw_h2_shared_new(&w->heap, limits->h2_links_max);
+    return init_exchanges(w);
+}
+
+static void fini(gw_worker *w)
+{
+    struct gw_binding *binding;
+
+    gw_exchanges_fini(&w->exchanges);
+    gw_links_fini(&w->links);
+    binding = gw_exchanges_leave_bindings(&w->exchanges);
+    gw_upstreams_fini(&w->upstreams);
+    gw_h2_shared_free(w->links.h2);
+    gw_pool_fini(&w->pool);
+    if (binding != NULL)
+        gw_engine_hand_over(&w->engine->seats[w->index - 1], binding);
+    GW_ASSERT(w->heap.used == 0);
+}
+
+gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **out)
+{
+    gw_worker_spec own;
+    gw_worker *w;
+    gw_status status;
+
+    memset(&own, 0, sizeof own);
+    status = gw_spec_copy(&own, sizeof own, spec);
+    if (status != GW_OK || e == NULL || out == NULL)
+        return status != GW_OK ? status : GW_EINVAL;
+    if (own.index > e->workers_max)
+        return GW_EINVAL;
+    w = e->env.allocator.alloc(e->env.allocator.ctx, sizeof *w);
+    if (w == NULL)
+        return GW_ENOMEM;
+    memset(w, 0, sizeof *w);
+    w->magic = WORKER_MAGIC;
+    w->engine = e;
+    status = find_seat(e, w, own.index);
+    if (status == GW_OK) {
+        status = init(w, &own);
+        if (status == GW_OK) {
+            *out = w;
+            return GW_OK;
+        }
+        fini(w);
+        atomic_store(&e->seats[w->index - 1].worker, NULL);
+    }
+    e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
+    return status;
+}
+
+void gw_worker_free(gw_worker *w)
+{
+    gw_engine *e;
+
+    if (w == NULL || w->in_step)
+        return;
+    GW_ASSERT(w->magic == WORKER_MAGIC);
+    e = w->engine;
+    fini(w);
+    atomic_store(&e->seats[w->index - 1].worker, NULL);
+    w->magic = 0;
+    e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
+}
+
+void *gw_worker_user(const gw_worker *w)
+{
+    return w->user;
+}
+
+bool gw_worker_is_idle(const gw_worker *w)
+{
+    return w->links.count == 0 && w->exchanges.count == 0;
+}
+
+/* ---- links ---- */
+
+static void adopt_waiting(gw_worker *w)
+{
+    struct gw_binding *b = atomic_exchange_explicit(&w->engine->seats[w->index - 1].binding, NULL,
+                                                    memory_order_acq_rel);
+
+    if (b != NULL)
+        gw_exchanges_adopt(&w->exchanges, b);
+}
+
+gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
+{
+    gw_accept_spec own;
+    const struct gw_listener_conf *conf;
+    struct gw_link *link;
+    gw_status status;
+
+    memset(&own, 0, sizeof own);
+    status = gw_spec_copy(&own, sizeof own, spec);
+    if (status != GW_OK || out == NULL)
+        return status != GW_OK ? status : GW_EINVAL;
+    if (w->is_draining)
+        return GW_ESTATE;
+    if (w->exchanges.binding == NULL) /* before the first step */
+        adopt_waiting(w);
+    conf = w->exchanges.binding == NULL
+               ? NULL
+               : gw_config_find_listener(w->exchanges.binding->config, own.listener);
+    if (conf == NULL)
+        return GW_EUNKNOWN;
+    status = gw_links_accept(&w->links, &own, own.protocols != 0 ? own.protocols : conf->protocols,
+                             &link);
+    if (status != GW_OK)
+        return status;
+    status = gw_exchange_bind_link(&w->exchanges, link, conf->name);
+    GW_ASSERT(status == GW_OK); /* the listener was found above */
+    *out = link;
+    return GW_OK;
+}
+
+/* ---- drain ---- */
+
+gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
+{
+    if (w->is_draining)
+        return GW_OK;
+    w->is_draining = true;
+    w->drain_grace_ms = grace_ms == 0 ? DRAIN_GRACE_MS : grace_ms;
+    return GW_OK;
+}
+
+gw_status gw_resume(gw_ticket ticket, void *answer)
+{
+    bool was_empty = false;
+    gw_status status;
+
+    if (ticket.worker == NULL)
+        return GW_EINVAL;
+    status = gw_waits_resume(&ticket.worker->exchanges.waits, ticket.slot, ticket.turn, answer,
+                             &was_empty);
+    if (status == GW_OK && was_empty && ticket.worker->wake != NULL)
+        ticket.worker->wake(ticket.worker->wake_ctx);
+    return status;
+}
+
+/* ---- statistics ---- */
+
+static const gw_stat descriptions[GW_STAT_COUNT] = {
+#define DESCRIBE(id, kind, name, unit, help)                                                       \
+    { (uint32_t)sizeof(gw_stat), GW_STAT_##kind, name, unit, help },
+    GW_STATS(DESCRIBE)
+#undef DESCRIBE
+};
+
+gw_status gw_stats_describe(size_t i, gw_stat *out)
+{
+    return i < GW_STAT_COUNT ? gw_spec_fill(out, &descriptions[i], sizeof *descriptions)
+                             : GW_EUNKNOWN;
+}
+
+size_t gw_stats_read(const gw_worker *w, uint64_t *out, size_t n)
+{
+    for (size_t i = 0; i < n && i < GW_STAT_COUNT; i++)
+        out[i] = atomic_load_explicit(&w->stats.values[i], memory_order_relaxed);
+    return GW_STAT_COUNT;
+}
+
+const char *gw_trace_name(uint32_t what)
+{
+    static const char *const names[] = { "none",
+#define NAME(id, name) name,
+                                         GW_TRACES(NAME)
+#undef NAME
+    };
+
+    return what < sizeof names / sizeof *names ? names[what] : "unknown";
+}

@@ -1,0 +1,40 @@
+/* worker/worker.h: one machine: everything that its thread alone touches. */
+#ifndef GW_WORKER_WORKER_H
+#define GW_WORKER_WORKER_H
+
+#include <gw/worker.h>
+
+#include "exchange/exchange.h"
+#include "worker/engine.h"
+
+struct gw_worker {
+    uint32_t magic;
+    uint32_t index; /* from 1 */
+    gw_engine *engine;
+    void *user;
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+    char name[32];
+    bool in_step;
+    bool is_draining, is_drain_begun;
+    gw_nanos drain_until;
+    uint32_t drain_grace_ms;
+    struct gw_heap heap;
+    struct gw_pool pool;
+    struct gw_wheel wheel;
+    struct gw_log log;
+    struct gw_stats stats;
+    struct gw_trace trace;
+    struct gw_links links;
+    struct gw_upstreams upstreams;
+    struct gw_exchanges exchanges;
+};
+
+/* For backends: memory with the worker's accounting. */
+/* For backends: the allocator of the engine. Lives as long as it. */
+const gw_allocator *gw_engine_allocator(const gw_engine *e);
+struct gw_heap *gw_worker_heap(gw_worker *w);
+/* For tests: every link that is made from now on speaks through the stub engine. */
+void gw_worker_stub_tls(gw_worker *w, bool server, bool client);
+
+#endif

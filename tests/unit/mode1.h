@@ -1,0 +1,174 @@
+/* unit/mode1.h: a host in mode 1 for tests of the whole machine: no socket; what the library sends lies
+ * in buffers, what peers say is put in by hand. */
+#ifndef UNIT_MODE1_H
+#define UNIT_MODE1_H
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <gw/gw.h>
+
+#include "alloc.h"
+#include "worker/worker.h"
+
+enum { MODE1_LINKS = 64, MODE1_OUT = 1 << 20 };
+
+struct mode1_link {
+    gw_link *link; /* NULL: closed */
+    bool is_upstream;
+    bool is_shutdown;
+    char *out; /* what the library sent, zero-terminated */
+    size_t out_len;
+};
+
+struct mode1 {
+    struct test_alloc alloc;
+    gw_engine *engine;
+    gw_worker *worker;
+    gw_nanos now;
+    struct mode1_link links[MODE1_LINKS];
+    int count;
+    bool refuse; /* connects fail */
+};
+
+static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
+{
+    gw_env env = GW_SPEC(gw_env);
+    gw_engine_spec engine = GW_SPEC(gw_engine_spec);
+    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
+
+    env.allocator = h->alloc.allocator;
+    engine.env = &env;
+    engine.limits = limits;
+    worker.seed = 1;
+    h->now = 1000000000;
+    ck_assert_int_eq(gw_engine_new(&engine, &h->engine), GW_OK);
+    ck_assert_int_eq(gw_engine_apply(h->engine, config, NULL), GW_OK);
+    gw_config_unref(config);
+    ck_assert_int_eq(gw_worker_new(h->engine, &worker, &h->worker), GW_OK);
+}
+
+static inline void mode1_stop(struct mode1 *h)
+{
+    gw_worker_free(h->worker);
+    gw_engine_free(h->engine);
+    for (int i = 0; i < h->count; i++)
+        free(h->links[i].out);
+    test_alloc_fini(&h->alloc);
+}
+
+static inline struct mode1_link *mode1_find(struct mode1 *h, gw_link *link)
+{
+    for (int i = 0; i < h->count; i++)
+        if (h->links[i].link == link)
+            return &h->links[i];
+    ck_assert_int_lt(h->count, MODE1_LINKS);
+    h->links[h->count] = (struct mode1_link){ .link = link, .out = calloc(1, MODE1_OUT) };
+    return &h->links[h->count++];
+}
+
+static inline struct mode1_link *mode1_accept(struct mode1 *h, const char *listener)
+{
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_link *link;
+
+    spec.listener = gw_cstr(listener);
+    ck_assert_int_eq(gw_worker_accept(h->worker, &spec, &link), GW_OK);
+    return mode1_find(h, link);
+}
+
+static inline void mode1_take(struct mode1_link *l)
+{
+    gw_const_span spans[8];
+    size_t n = gw_link_unsent(l->link, spans, 8), len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_uint_lt(l->out_len + spans[i].len, MODE1_OUT);
+        memcpy(l->out + l->out_len, spans[i].ptr, spans[i].len);
+        l->out_len += spans[i].len;
+        len += spans[i].len;
+    }
+    gw_link_sent(l->link, len, GW_OK);
+}
+
+/* Steps until nothing is wanted but reading. */
+static inline void mode1_pump(struct mode1 *h)
+{
+    gw_notice notice = GW_SPEC(gw_notice);
+
+    for (int round = 0; round < 1000; round++) {
+        bool any = false;
+        while (gw_worker_step(h->worker, h->now) == GW_AGAIN)
+            ;
+        while (gw_bytes_next(h->worker, &notice)) {
+            struct mode1_link *l = mode1_find(h, notice.link);
+            any = true;
+            if ((notice.want & GW_WANT_CONNECT) != 0) {
+                l->is_upstream = true;
+                gw_link_connected(l->link, h->refuse ? GW_EREFUSED : GW_OK, NULL);
+            }
+            if ((notice.want & GW_WANT_WRITE) != 0)
+                mode1_take(l);
+            if ((notice.want & GW_WANT_SHUTDOWN) != 0) {
+                l->is_shutdown = true;
+                gw_link_sent(l->link, 0, GW_EOF);
+            }
+            if ((notice.want & GW_WANT_CLOSE) != 0) {
+                gw_link_closed(l->link);
+                l->link = NULL;
+            }
+        }
+        if (!any && gw_worker_step(h->worker, h->now) == GW_OK)
+            return;
+    }
+    ck_abort_msg("the machine does not come to rest");
+}
+
+/* Bytes from the peer; pieces of at most cut bytes (0: whole). */
+static inline void mode1_feed(struct mode1 *h, struct mode1_link *l, const char *bytes, size_t len,
+                              size_t cut)
+{
+    while (len > 0 && l->link != NULL) {
+        gw_span room[8];
+        size_t n = gw_link_room(l->link, room, 8), part = cut == 0 || cut > len ? len : cut;
+        if (n == 0)
+            return;
+        if (part > room[0].len)
+            part = room[0].len;
+        memcpy(room[0].ptr, bytes, part);
+        gw_link_received(l->link, part, GW_OK);
+        bytes += part;
+        len -= part;
+        mode1_pump(h);
+    }
+}
+
+static inline void mode1_say(struct mode1 *h, struct mode1_link *l, const char *text)
+{
+    mode1_feed(h, l, text, strlen(text), 0);
+}
+
+static inline void mode1_end(struct mode1 *h, struct mode1_link *l)
+{
+    gw_link_received(l->link, 0, GW_EOF);
+    mode1_pump(h);
+}
+
+/* The newest upstream link that is open. */
+static inline struct mode1_link *mode1_upstream(struct mode1 *h)
+{
+    for (int i = h->count - 1; i >= 0; i--)
+        if (h->links[i].is_upstream && h->links[i].link != NULL)
+            return &h->links[i];
+    ck_abort_msg("no upstream connection");
+    return NULL;
+}
+
+static inline void mode1_clear(struct mode1_link *l)
+{
+    memset(l->out, 0, l->out_len);
+    l->out_len = 0;
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* unit/worker_test.c: the whole machine in mode 1: requests in, upstream connections out, answers back. */
+
+#include <check.h>
+
+#include "check_main.h"
+#include "mode1.h"
+
+static struct mode1 host;
+
+struct seen {
+    int begun, ended;
+    gw_cause cause;
+    uint32_t code;
+};
+static struct seen seen;
+
+static gw_verdict see_request(void *ctx, gw_exchange *x)
+{
+    struct seen *s = ctx;
+    (void)x;
+    s->begun++;
+    return GW_NEXT;
+}
+
+static void see_end(void *ctx, const gw_exchange *x)
+{
+    struct seen *s = ctx;
+    gw_exchange_info info = GW_SPEC(gw_exchange_info);
+
+    s->ended++;
+    s->cause = gw_exchange_cause(x);
+    ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+    s->code = info.code;
+}
+
+static gw_config *make_config(uint32_t upstream_protocol)
+{
+    gw_builder *b;
+    gw_config *config;
+    gw_env env = GW_SPEC(gw_env);
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec), hello = GW_SPEC(gw_route_spec);
+    gw_filter filter = GW_SPEC(gw_filter);
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_id id;
+
+    memset(&seen, 0, sizeof seen);
+    env.allocator = host.alloc.allocator;
+    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
+    listener.name = gw_cstr("edge");
+    ck_assert_uint_ne(gw_builder_listener(b, &listener), 0);
+    cluster.name = gw_cstr("web");
+    cluster.protocols = upstream_protocol;
+    id = gw_builder_cluster(b, &cluster);
+    endpoint.address = gw_cstr("127.0.0.1:81");
+    ck_assert_uint_ne(gw_builder_endpoint(b, id, &endpoint), 0);
+    route.name = gw_cstr("web");
+    route.path = gw_cstr("/");
+    route.cluster = gw_cstr("web");
+    ck_assert_uint_ne(gw_builder_route(b, &route), 0);
+    hello.name = gw_cstr("hello");
+    hello.path = gw_cstr("/hello");
+    hello.reply_code = 200;
+    hello.reply_body = gw_cstr("hello\n");
+    ck_assert_uint_ne(gw_builder_route(b, &hello), 0);
+    filter.name = "seen";
+    filter.ctx = &seen;
+    filter.on_request = see_request;
+    filter.on_end = see_end;
+    ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
+    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    return config;
+}
+
+static void start(uint32_t upstream_protocol)
+{
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    mode1_start(&host, make_config(upstream_protocol), NULL);
+}
+
+START_TEST(a_route_replies)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 200 OK\r\n") == client->out, "%s", client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "\r\n\r\nhello\n"));
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(h1_to_h1)
+{
+    struct mode1_link *client, *upstream;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 3; i++) { /* the same two connections serve all */
+        mode1_say(&host, client,
+                  "POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX-Case: Kept\r\n"
+                  "Content-Length: 5\r\n\r\nhello");
+        upstream = mode1_upstream(&host);
+        ck_assert_msg(strstr(upstream->out, "POST /x?y=1 HTTP/1.1\r\n") == upstream->out, "%s",
+                      upstream->out);
+        ck_assert_ptr_nonnull(strstr(upstream->out, "X-Case: Kept\r\n"));
+        ck_assert_ptr_nonnull(strstr(upstream->out, "\r\n\r\nhello"));
+        mode1_clear(upstream);
+        mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        ck_assert_msg(strstr(client->out, "HTTP/1.1 200 OK\r\n") == client->out, "%s", client->out);
+        ck_assert_ptr_nonnull(strstr(client->out, "\r\n\r\nok"));
+        mode1_clear(client);
+        ck_assert_int_eq(seen.ended, i + 1);
+        ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    }
+    ck_assert_int_eq(host.count, 2);
+    mode1_end(&host, client);
+    ck_assert_ptr_null(client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(h1_to_h1_chunked_byte_by_byte)
+{
+    static const char request[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                  "3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-T: 1\r\n\r\n";
+    static const char response[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                   "2\r\nhi\r\n0\r\n\r\n";
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_feed(&host, client, request, sizeof request - 1, 1);
+    ck_assert_ptr_nonnull(strstr(mode1_upstream(&host)->out, "0\r\nX-T: 1\r\n\r\n"));
+    mode1_feed(&host, mode1_upstream(&host), response, sizeof response - 1, 1);
+    ck_assert_ptr_nonnull(strstr(client->out, "0\r\n\r\n"));
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(a_refused_connection_is_503)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    host.refuse = true;
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 503 ") == client->out, "%s", client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "upstream_connect_refused"));
+    ck_assert_uint_eq(seen.cause.by, GW_BY_UPSTREAM);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(a_silent_upstream_is_504)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    host.now += GW_MS(14000);
+    mode1_pump(&host);
+    ck_assert_uint_eq(client->out_len, 0);
+    ck_assert_uint_le(gw_worker_deadline(host.worker), host.now + GW_MS(1001));
+    host.now += GW_MS(1100);
+    mode1_pump(&host);
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 504 ") == client->out, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(a_bad_request_is_400)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 400 ") == client->out, "%s", client->out);
+    ck_assert(client->is_shutdown);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_CLIENT);
+    mode1_end(&host, client);
+    ck_assert_ptr_null(client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
+static Suite *worker_suite(void)
+{
+    Suite *suite = suite_create("worker");
+
+    check_add(suite, a_route_replies);
+    check_add(suite, h1_to_h1);
+    check_add(suite, h1_to_h1_chunked_byte_by_byte);
+    check_add(suite, a_refused_connection_is_503);
+    check_add(suite, a_silent_upstream_is_504);
+    check_add(suite, a_bad_request_is_400);
+    return suite;
+}
+
+CHECK_MAIN(worker_suite)
