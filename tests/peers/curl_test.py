@@ -77,7 +77,7 @@ class Curl:
     def curl(self, path, *more, expect=0, input_bytes=None):
         """curl's output and what it says about the last transfer: (body, heads, facts)."""
         heads = os.path.join(self.folder, "heads")
-        status, body, error = self.run_program(
+        status, body, error = harness.run_program(
             self.program, "-sS", "-m", "30", *self.words, "-D", heads,
             "-w", "%{stderr}%{http_code} %{http_version} %{num_connects}\n",
             *more, self.url(path), input_bytes=input_bytes,

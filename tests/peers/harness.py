@@ -38,7 +38,9 @@ MISSING = []
 
 def need(*programs):
     """Paths of the programs; says what is missing and leaves the test out (in CI: fails)."""
-    paths = [shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin") for name in programs]
+    paths = [
+        shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin") for name in programs
+    ]
     for name, path in zip(programs, paths):
         if path is None:
             lack("no program '%s'" % name)
@@ -193,29 +195,16 @@ def route(name, to, prefix="/", match=None, **more):
 # ---- test cases
 
 
-class PeerCase(unittest.TestCase):
-    """One test: a folder of its own, and everything started in it ended after it."""
+class Ground:
+    """A folder, and what was started in it; close() ends all and wants a clean end of each gw."""
 
-    def setUp(self):
+    def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="gw-peers-")
-        self.addCleanup(shutil.rmtree, self.folder, True)
         self.processes = []
-        self.addCleanup(self.show_logs)
-
-    def show_logs(self):
-        outcome = getattr(self, "_outcome", None)
-        result = getattr(outcome, "result", None)
-        bad = [test for test, _ in result.failures + result.errors] if result else []
-        if self in bad or (outcome is not None and not outcome.success):
-            for process in self.processes:
-                text = process.log()
-                if text:
-                    sys.stderr.write("--- %s said:\n%s\n" % (process.name, text[-3000:]))
 
     def start(self, *words, port=None, env=None, cwd=None, name=None):
         process = Process(self.folder, words, env, cwd, name)
         self.processes.append(process)
-        self.addCleanup(process.end)
         if port is not None:
             process.wait_port(port)
         return process
@@ -230,7 +219,7 @@ class PeerCase(unittest.TestCase):
         config = {
             "workers": 1,
             "drain": "2s",
-            "listeners": listeners or [edge],
+            "listeners": [edge] + (listeners or []),
             "clusters": clusters,
             "routes": routes or [route("all", clusters[0]["name"])],
         }
@@ -238,27 +227,57 @@ class PeerCase(unittest.TestCase):
         gateway = Gateway(self.folder, config)
         gateway.port = port
         self.processes.append(gateway)
-        self.addCleanup(self.end_gw, gateway)
         for listener in config["listeners"]:
             gateway.wait_port(int(listener["address"].rsplit(":", 1)[1]))
         return gateway
 
-    def end_gw(self, gateway):
-        """SIGTERM must end it cleanly: a sanitizer's report or a leak is another exit code."""
-        status = gateway.end(limit=30)
-        self.assertEqual(status, 0, "gw ended with %d:\n%s" % (status, gateway.log()[-6000:]))
+    def close(self):
+        """A sanitizer's report, a leak or a crash of a gw is another exit status than 0."""
+        bad = []
+        for process in reversed(self.processes):
+            is_gw = isinstance(process, Gateway)
+            status = process.end(limit=30 if is_gw else WAIT)
+            if is_gw and status != 0:
+                bad.append("gw ended with %d:\n%s" % (status, process.log()[-6000:]))
+        shutil.rmtree(self.folder, True)
+        if bad:
+            raise AssertionError("\n".join(bad))
 
-    def run_program(self, *words, limit=60, input_bytes=None):
-        """Runs a client to its end: (exit status, output bytes, error text)."""
-        done = subprocess.run(
-            [str(w) for w in words],
-            input=input_bytes,
-            stdin=subprocess.DEVNULL if input_bytes is None else None,
-            capture_output=True,
-            timeout=limit,
-            preexec_fn=_die_with_parent,
-        )
-        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+    def show_logs(self):
+        for process in self.processes:
+            text = process.log()
+            if text:
+                sys.stderr.write("--- %s said:\n%s\n" % (process.name, text[-3000:]))
+
+
+def run_program(*words, limit=60, input_bytes=None, env=None):
+    """Runs a client to its end: (exit status, output bytes, error text)."""
+    done = subprocess.run(
+        [str(w) for w in words],
+        input=input_bytes,
+        stdin=subprocess.DEVNULL if input_bytes is None else None,
+        capture_output=True,
+        timeout=limit,
+        env=dict(os.environ, **(env or {})),
+        preexec_fn=_die_with_parent,
+    )
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+class PeerCase(unittest.TestCase):
+    """A test with a ground of its own."""
+
+    def setUp(self):
+        self.ground = Ground()
+        self.folder = self.ground.folder
+        self.start = self.ground.start
+        self.start_gw = self.ground.start_gw
+        self.addCleanup(self.ground.close)
+        self.addCleanup(self.show_logs)
+
+    def show_logs(self):
+        if not self._outcome.success:
+            self.ground.show_logs()
 
     def write_file(self, name, content):
         path = os.path.join(self.folder, name)
@@ -269,7 +288,9 @@ class PeerCase(unittest.TestCase):
 
 def pattern(size, seed=1):
     """Bytes that are different at every place that matters, and the same each time."""
-    unit = b"".join(((seed * 2654435761 + i * 40503) & 0xFFFFFFFF).to_bytes(4, "big") for i in range(1021))
+    unit = b"".join(
+        ((seed * 2654435761 + i * 40503) & 0xFFFFFFFF).to_bytes(4, "big") for i in range(1021)
+    )
     return (unit * (size // len(unit) + 1))[:size]
 
 
@@ -278,7 +299,7 @@ def main():
     faulthandler.dump_traceback_later(PROGRAM_LIMIT, exit=True)
     program = unittest.main(verbosity=2, exit=False)
     result = program.result
-    bad = len({test.id() for test, _ in result.failures + result.errors})
+    bad = len({getattr(t, "test_case", t).id() for t, _ in result.failures + result.errors})
     skipped = len(result.skipped)
     passed = result.testsRun - bad - skipped
     print("%d passed, %d failed, %d skipped" % (passed, bad, skipped), flush=True)
