@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import unittest
 
 import harness
 import http1
@@ -14,7 +13,11 @@ HANDSHAKE = UPGRADE + (
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 )
-SWITCH = http1.text("HTTP/1.1 101 Switching Protocols", *UPGRADE)
+SWITCH = http1.text(
+    "HTTP/1.1 101 Switching Protocols",
+    *UPGRADE,
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+)
 
 
 def upgrading(clusters):
@@ -35,18 +38,23 @@ class RealPeers(harness.PeerCase):
             async for message in socket:
                 await socket.send(message)
 
-        async def both():
-            async with self.websockets.serve(echo, harness.HOST, 0, max_size=32 << 20) as server:
-                port = server.sockets[0].getsockname()[1]
-                start = lambda: self.start_gw([cluster("ws", port)], upgrading("ws"))
-                gw = await self.loop.run_in_executor(None, start)
-                url = "ws://%s:%d/chat" % (harness.HOST, gw.port)
-                await asyncio.wait_for(
-                    client(lambda: self.websockets.connect(url, max_size=32 << 20)), 40
-                )
-                return gw
+        async def serve():
+            return await self.websockets.serve(echo, harness.HOST, 0, max_size=32 << 20)
 
-        return self.loop.run_until_complete(both())
+        async def end():
+            server.close()
+            await server.wait_closed()
+
+        server = self.loop.run_until_complete(serve())
+        try:
+            port = server.sockets[0].getsockname()[1]
+            gw = self.start_gw([cluster("ws", port)], upgrading("ws"))
+            url = "ws://%s:%d/chat" % (harness.HOST, gw.port)
+            connect = lambda: self.websockets.connect(url, max_size=32 << 20)
+            self.loop.run_until_complete(asyncio.wait_for(client(connect), 40))
+            return gw
+        finally:
+            self.loop.run_until_complete(end())
 
     def test_messages(self):
         async def client(connect):

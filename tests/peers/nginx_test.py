@@ -1,0 +1,149 @@
+"""nginx as an upstream: files, chunked bodies, a proxy in front of itself, h2c."""
+
+import hashlib
+import os
+
+import harness
+import http1
+from harness import HOST, cluster, free_port, need, pattern
+
+CONFIG = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.err info;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  gzip_types text/plain; gzip_min_length 1;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  client_max_body_size 0;
+  default_type text/plain;
+  server {{
+    listen {host}:{h1};
+    root {folder}/www;
+    location / {{ }}
+    location /gzip/ {{ gzip on; alias {folder}/www/; }}
+    location /dav/ {{ dav_methods PUT DELETE; alias {folder}/dav/; }}
+    location /status/ {{ return 204; }}
+    location /moved/ {{ return 302 /small; }}
+    location /again/ {{ proxy_pass http://{host}:{h1}/; proxy_http_version 1.1; }}
+    location /limited/ {{ limit_rate 200k; alias {folder}/www/; }}
+  }}
+  server {{
+    listen {host}:{h2} http2;
+    root {folder}/www;
+    location /dav/ {{ dav_methods PUT DELETE; alias {folder}/dav/; }}
+  }}
+}}
+"""
+
+
+class Nginx:
+    """Cases for both protocols to nginx; the subclasses say which."""
+
+    protocol = ""
+    client = ()
+
+    def setUp(self):
+        super().setUp()
+        nginx = need("nginx")
+        self.curl = need("curl")
+        for name in ("www", "dav"):
+            os.mkdir(os.path.join(self.folder, name))
+            os.chmod(os.path.join(self.folder, name), 0o777)
+        os.chmod(self.folder, 0o755)
+        self.write_file("www/small", b"hello\n")
+        self.write_file("www/big", pattern(10 << 20))
+        self.write_file("www/empty", b"")
+        ports = {"h1": free_port(), "h2": free_port()}
+        config = self.write_file(
+            "nginx.conf", CONFIG.format(folder=self.folder, host=HOST, **ports).encode()
+        )
+        err = os.path.join(self.folder, "nginx.err")
+        self.start(nginx, "-p", self.folder, "-c", config, "-e", err, port=ports["h1"])
+        self.gw = self.start_gw([cluster("web", ports[self.protocol], self.protocol)])
+
+    def get(self, path, *more, code="200"):
+        url = "http://%s:%d%s" % (HOST, self.gw.port, path)
+        head = os.path.join(self.folder, "head")
+        status, body, error = harness.run_program(
+            self.curl, "-sS", "-m", "30", *self.client, "-D", head,
+            "-w", "%{stderr}%{http_code}", *more, url,
+        )  # fmt: skip
+        self.assertEqual((status, error[-3:]), (0, code), error)
+        with open(head) as f:
+            return body, f.read().lower()
+
+    def test_files(self):
+        self.assertEqual(self.get("/small")[0], b"hello\n")
+        self.assertEqual(self.get("/empty")[0], b"")
+        self.assertTrue(self.get("/big")[0] == pattern(10 << 20))
+        self.get("/missing", code="404")
+
+    def test_ranges_and_conditions(self):
+        body, head = self.get("/big", "-r", "1000-1999", code="206")
+        self.assertEqual(body, pattern(10 << 20)[1000:2000])
+        self.assertIn("content-range: bytes 1000-1999/", head)
+        etag = head.split('etag: "')[1].split('"')[0]
+        self.get("/big", "-H", 'If-None-Match: "%s"' % etag, code="304")
+        _, head = self.get("/big", "-I")
+        self.assertIn("content-length: %d" % (10 << 20), head)
+
+    def test_upload(self):
+        content = pattern(10 << 20, 4)
+        path = self.write_file("up", content)
+        self.get("/dav/new", "-T", path, code="201")
+        with open(os.path.join(self.folder, "dav", "new"), "rb") as f:
+            self.assertEqual(hashlib.sha256(f.read()).digest(), hashlib.sha256(content).digest())
+        self.get("/dav/new", "-X", "DELETE", code="204")
+
+
+class NginxH1(Nginx, harness.PeerCase):
+    protocol = "h1"
+    client = ("--http1.1",)
+
+    def test_chunked(self):
+        body, head = self.get("/gzip/small", "-H", "Accept-Encoding: gzip", "--compressed")
+        self.assertEqual(body, b"hello\n")
+        self.assertIn("content-encoding: gzip", head)
+        self.assertIn("transfer-encoding: chunked", head)
+
+    def test_proxy_behind_proxy(self):
+        self.assertTrue(self.get("/again/big")[0] == pattern(10 << 20))
+        self.assertTrue(self.get("/again/again/small")[0] == b"hello\n")
+
+    def test_slow_body(self):
+        body, _ = self.get("/limited/big", "-r", "0-300000", code="206")
+        self.assertEqual(body, pattern(10 << 20)[:300001])
+
+    def test_no_content_and_redirect(self):
+        self.assertEqual(self.get("/status/", code="204")[0], b"")
+        _, head = self.get("/moved/", code="302")
+        self.assertIn("location: http", head)
+
+    def test_pipelined(self):
+        with http1.Client(self.gw.port) as c:
+            c.send(http1.text("GET /small HTTP/1.1", "Host: a.example") * 50)
+            for _ in range(50):
+                self.assertEqual(c.response().body, b"hello\n")
+
+
+class NginxH2ToH1(Nginx, harness.PeerCase):
+    protocol = "h1"
+    client = ("--http2-prior-knowledge",)
+
+
+class NginxH1ToH2(Nginx, harness.PeerCase):
+    protocol = "h2"
+    client = ("--http1.1",)
+
+
+class NginxH2(Nginx, harness.PeerCase):
+    protocol = "h2"
+    client = ("--http2-prior-knowledge",)
+
+
+if __name__ == "__main__":
+    harness.main()
