@@ -14,14 +14,6 @@ static enum gw_reason_id reason_of(gw_status status)
                                  : GW_REASON_no_memory;
 }
 
-/* The first version, which had none in its requests (RFC 1945 5): "GET /path". */
-static bool is_http09(gw_str line)
-{
-    gw_str get = GW_STR("GET /");
-    return gw_str_starts(line, get) && gw_str_find(line, ' ') == 3 &&
-           gw_str_find(gw_str_slice(line, 4, line.len), ' ') == line.len - 4;
-}
-
 enum gw_reason_id gw_h1_request_line(struct gw_message *m, gw_str line)
 {
     size_t method = gw_h1_token_len(line);
@@ -30,12 +22,13 @@ enum gw_reason_id gw_h1_request_line(struct gw_message *m, gw_str line)
     size_t from = method + 1, to = from;
     while (to < line.len && gw_char_is(line.ptr[to], GW_CHAR_TARGET))
         to++;
-    if (is_http09(line))
-        return GW_REASON_version_unknown;
-    if (to == line.len)
+    if (to == line.len) /* "GET /path" is HTTP/0.9 (RFC 1945 5) */
+        return gw_str_starts(line, GW_STR("GET /")) ? GW_REASON_version_unknown
+                                                    : GW_REASON_bad_request_line;
+    if (to == from)
         return GW_REASON_bad_request_line;
-    if (line.ptr[to] != ' ' || to == from)
-        return to == from ? GW_REASON_bad_request_line : GW_REASON_bad_target;
+    if (line.ptr[to] != ' ')
+        return GW_REASON_bad_target;
     gw_str version = gw_str_slice(line, to + 1, line.len);
     if (!gw_h1_is_version(version))
         return GW_REASON_bad_request_line;
