@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/map.h"
+#include "base/nearest.h"
 #include "config/fault.h"
 #include "route/order.h"
 
@@ -97,7 +98,11 @@ static void refuse_unknown(const struct gw_part *part, const char *field, const 
     gw_text_cstr(&text, " \"");
     gw_text_quoted(&text, gw_str_slice(name, 0, name.len < 80 ? name.len : 80));
     gw_text_cstr(&text, "\"");
-    gw_text_nearest(&text, name, drafts);
+    struct gw_nearest nearest;
+    gw_nearest_init(&nearest, name);
+    for (const struct gw_draft *d = drafts->first; d != NULL; d = d->next)
+        gw_nearest_offer(&nearest, d->name);
+    gw_nearest_say(&nearest, &text);
 }
 
 static void check_route(struct gw_builder *b, struct gw_route_draft *route,

@@ -82,22 +82,3 @@ void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str va
     gw_text_cstr(&message, value.len <= 80 ? "\": " : "...\": ");
     gw_text_cstr(&message, text);
 }
-
-void gw_text_nearest(struct gw_text *text, gw_str wanted, const struct gw_drafts *drafts)
-{
-    /* Half of a short name may not be another name. */
-    size_t best = wanted.len / 3 + 1 < 3 ? wanted.len / 3 + 1 : 3;
-    gw_str name = { NULL, 0 };
-    for (const struct gw_draft *d = drafts->first; d != NULL; d = d->next) {
-        size_t distance = d->name.len == 0 ? best + 1 : gw_text_distance(wanted, d->name, best);
-        if (distance > best || (distance == best && name.len > 0))
-            continue;
-        best = distance;
-        name = d->name;
-    }
-    if (name.len == 0)
-        return;
-    gw_text_cstr(text, "; did you mean \"");
-    gw_text_quoted(text, name);
-    gw_text_cstr(text, "\"?");
-}

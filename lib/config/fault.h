@@ -21,7 +21,4 @@ void gw_fault_add(const struct gw_part *part, const char *field, gw_status statu
 /* The quoted value, ": ", text; GW_EINVAL. */
 void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
                         const char *text);
-/* Appends '; did you mean "x"?' if a name of the list is near. */
-void gw_text_nearest(struct gw_text *text, gw_str wanted, const struct gw_drafts *drafts);
-
 #endif

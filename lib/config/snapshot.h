@@ -8,8 +8,8 @@
 #include <gw/config.h>
 
 #include "balance/round_robin.h"
+#include "base/store.h"
 #include "base/timer.h"
-#include "config/store.h"
 #include "route/tree.h"
 
 /* In each: durations in nanoseconds, GW_NEVER for none; texts with a zero byte behind. */

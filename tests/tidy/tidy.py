@@ -34,7 +34,7 @@ EDGES = {
                "tls", "http", "buf", "base", "os"},
     "bytes": {"worker", "link", "base"},   # docs/decisions: it reads wants from the links
     "loop": {"base"},
-    "adapters": {"base"},
+    "adapters": {"base", "os"},
     "filters": {"http", "guard", "base"},
     "observe": {"base"},
 }

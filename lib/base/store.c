@@ -1,6 +1,6 @@
-/* config/store.c: small pieces share a chunk, what is large gets its own. */
+/* base/store.c: small pieces share a chunk, what is large gets its own. */
 
-#include "config/store.h"
+#include "base/store.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
-/* config/store.h: the memory of one configuration: handed out bit by bit, taken back all at once. */
-#ifndef GW_CONFIG_STORE_H
-#define GW_CONFIG_STORE_H
+/* base/store.h: memory of things that end together: handed out bit by bit, taken back all at
+ * once. */
+#ifndef GW_BASE_STORE_H
+#define GW_BASE_STORE_H
 
 #include "base/heap.h"
 

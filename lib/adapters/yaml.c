@@ -1,0 +1,641 @@
+/* adapters/yaml.c: the vocabulary of a configuration file, and its way through the public builder.
+ * Whatever a file can say, C can say. Each part's mark is the number of its node, so that a fault
+ * that the builder finds gets the place where it was written. */
+
+#include <gw/yaml.h>
+
+#include "adapters/yaml_tree.h"
+#include "adapters/yaml_value.h"
+#include "base/assert.h"
+#include "base/nearest.h"
+#include "base/spec.h"
+#include "os/env.h"
+
+/* Marks of ours; a host that adds parts has its own, most likely small numbers. */
+#define MARK_BASE 0x79616d6cu
+
+enum { ANSWERS_MAX = 64 };
+
+/* --- the vocabulary --- */
+
+#define TABLE(fields)                                                                              \
+    {                                                                                              \
+        (fields), sizeof(fields) / sizeof(fields)[0]                                               \
+    }
+#define LATER(key)                                                                                 \
+    {                                                                                              \
+        (key), GW_YAML_LATER, 0, 0, 0, 0, NULL                                                     \
+    }
+#define MS_MAX (UINT32_MAX - 1)
+
+struct top {
+    gw_yaml_settings settings;
+    gw_limits limits;
+    uint64_t memory;
+    uint32_t log_format;
+    gw_str log_path;
+    const struct gw_yaml_node *listeners, *clusters, *routes, *access_log;
+};
+static const struct gw_yaml_word backends[] = { { "auto", GW_BACKEND_AUTO + 1 },
+                                                { "epoll", GW_BACKEND_EPOLL + 1 },
+                                                { "poll", GW_BACKEND_POLL + 1 },
+                                                { "io_uring", 0 },
+                                                { NULL, 0 } };
+static const struct gw_yaml_word log_formats[] = { { "json", 1 }, { "text", 0 }, { NULL, 0 } };
+
+#define LIMIT(key, type, field, least, most)                                                       \
+    {                                                                                              \
+        (key), (type), offsetof(struct top, limits.field), (least), (most), 0, NULL                \
+    }
+/* The ranges are those of gw_limits. */
+static const struct gw_yaml_field limit_fields[] = {
+    { "memory", GW_YAML_LONG, offsetof(struct top, memory), 1u << 20, 1ull << 38, 0, NULL },
+    LIMIT("connections", GW_YAML_COUNT, links_max, 1, 1u << 22),
+    LIMIT("exchanges", GW_YAML_COUNT, exchanges_max, 1, 1u << 22),
+    LIMIT("head", GW_YAML_SIZE, head_bytes_max, 512, 1u << 20),
+    LIMIT("fields", GW_YAML_COUNT, fields_max, 1, 10000),
+    LIMIT("body", GW_YAML_LONG, body_bytes_max, 0, UINT64_MAX - 1),
+    LIMIT("pipe", GW_YAML_SIZE, pipe_bytes_max, 1024, 1u << 30),
+    LIMIT("h2_streams", GW_YAML_COUNT, h2_streams_max, 1, 65535),
+};
+static const struct gw_yaml_table limit_table = TABLE(limit_fields);
+
+static const struct gw_yaml_field log_fields[] = {
+    { "path", GW_YAML_TEXT, offsetof(struct top, log_path), 1,
+      sizeof((gw_yaml_settings *)NULL)->access_log_path - 1, 0, NULL },
+    { "format", GW_YAML_WORD, offsetof(struct top, log_format), 0, 0, 0, log_formats },
+};
+static const struct gw_yaml_table log_table = TABLE(log_fields);
+
+static const struct gw_yaml_field top_fields[] = {
+    { "workers", GW_YAML_COUNT, offsetof(struct top, settings.workers), 1, 1024, 0, NULL },
+    { "backend", GW_YAML_WORD, offsetof(struct top, settings.backend), 0, 0, 0, backends },
+    { "limits", GW_YAML_FIELDS, 0, 0, 0, 0, &limit_table },
+    { "drain", GW_YAML_DURATION, offsetof(struct top, settings.drain_ms), 1, MS_MAX, 0, NULL },
+    { "listeners", GW_YAML_NODE, offsetof(struct top, listeners), 0, 0, 0, NULL },
+    { "clusters", GW_YAML_NODE, offsetof(struct top, clusters), 0, 0, 0, NULL },
+    { "routes", GW_YAML_NODE, offsetof(struct top, routes), 0, 0, 0, NULL },
+    { "access_log", GW_YAML_NODE, offsetof(struct top, access_log), 0, 0, 0, NULL },
+    LATER("trusted_proxies"),
+    LATER("limiters"),
+    LATER("admin"),
+};
+static const struct gw_yaml_table top_table = TABLE(top_fields);
+
+#define TIME(key, spec, field)                                                                     \
+    {                                                                                              \
+        (key), GW_YAML_DURATION, offsetof(spec, field), 1, MS_MAX, GW_OFF, NULL                    \
+    }
+#define NAME(key, spec, field)                                                                     \
+    {                                                                                              \
+        (key), GW_YAML_TEXT, offsetof(spec, field), 1, 0, 0, NULL                                  \
+    }
+
+static const struct gw_yaml_word protocols[] = { { "h1", GW_PROTO_H1 },
+                                                 { "h2", GW_PROTO_H2 },
+                                                 { NULL, 0 } };
+static const struct gw_yaml_field listener_times[] = {
+    TIME("head", gw_listener_spec, head_timeout_ms),
+    TIME("body_idle", gw_listener_spec, body_idle_timeout_ms),
+    TIME("idle", gw_listener_spec, idle_timeout_ms),
+};
+static const struct gw_yaml_table listener_times_table = TABLE(listener_times);
+static const struct gw_yaml_field listener_fields[] = {
+    NAME("name", gw_listener_spec, name),
+    NAME("address", gw_listener_spec, address),
+    { "protocols", GW_YAML_WORDS, offsetof(gw_listener_spec, protocols), 0, 0, 0, protocols },
+    { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &listener_times_table },
+    LATER("tls"),
+    LATER("trusted_proxies"),
+};
+static const struct gw_yaml_table listener_table = TABLE(listener_fields);
+
+struct cluster {
+    gw_cluster_spec spec;
+    uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
+    const struct gw_yaml_node *endpoints;
+};
+static const struct gw_yaml_word cluster_protocols[] = {
+    { "h1", GW_PROTO_H1 }, { "h2", GW_PROTO_H2 }, { "auto", 0 }, { NULL, 0 }
+};
+static const struct gw_yaml_word policies[] = { { "round_robin", GW_BALANCE_ROUND_ROBIN },
+                                                { "consistent_hash", 0 },
+                                                { "least_request", 0 },
+                                                { "random", 0 },
+                                                { NULL, 0 } };
+static const struct gw_yaml_field balance_fields[] = {
+    { "policy", GW_YAML_WORD, offsetof(struct cluster, spec.balance), 0, 0, 0, policies },
+    LATER("hash"),
+};
+static const struct gw_yaml_table balance_table = TABLE(balance_fields);
+static const struct gw_yaml_field cluster_times[] = {
+    TIME("connect", struct cluster, spec.connect_timeout_ms),
+    TIME("response", struct cluster, spec.response_timeout_ms),
+    TIME("idle", struct cluster, spec.idle_timeout_ms),
+};
+static const struct gw_yaml_table cluster_times_table = TABLE(cluster_times);
+#define POOL_COUNT(key, field)                                                                     \
+    {                                                                                              \
+        (key), GW_YAML_COUNT, offsetof(struct cluster, spec.field), 1, UINT32_MAX - 1, GW_OFF,     \
+            NULL                                                                                   \
+    }
+static const struct gw_yaml_field pool_fields[] = {
+    POOL_COUNT("connections", connections_max),
+    POOL_COUNT("streams", streams_max),
+    POOL_COUNT("requests", requests_max),
+    TIME("idle", struct cluster, pool_idle_ms),
+};
+static const struct gw_yaml_table pool_table = TABLE(pool_fields);
+static const struct gw_yaml_field cluster_fields[] = {
+    NAME("name", struct cluster, spec.name),
+    { "protocol", GW_YAML_WORD, offsetof(struct cluster, spec.protocols), 0, 0, 0,
+      cluster_protocols },
+    { "balance", GW_YAML_FIELDS, 0, 0, 0, 0, &balance_table },
+    { "endpoints", GW_YAML_NODE, offsetof(struct cluster, endpoints), 0, 0, 0, NULL },
+    { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &cluster_times_table },
+    { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
+    LATER("tls"),
+    LATER("breaker"),
+    LATER("health"),
+};
+static const struct gw_yaml_table cluster_table = TABLE(cluster_fields);
+
+static const struct gw_yaml_field endpoint_fields[] = {
+    NAME("name", gw_endpoint_spec, name),
+    NAME("address", gw_endpoint_spec, address),
+    { "weight", GW_YAML_COUNT, offsetof(gw_endpoint_spec, weight), 1, 65535, GW_OFF, NULL },
+};
+static const struct gw_yaml_table endpoint_table = TABLE(endpoint_fields);
+
+struct route {
+    gw_route_spec spec;
+    uint32_t takes_connect;
+    gw_str prefix, exact;
+    struct gw_yaml_texts methods, upgrades;
+};
+static const struct gw_yaml_field match_fields[] = {
+    NAME("host", struct route, spec.host),
+    NAME("listener", struct route, spec.listener),
+    { "methods", GW_YAML_TEXTS, offsetof(struct route, methods), 0, 0, 0, NULL },
+    NAME("prefix", struct route, prefix),
+    NAME("exact", struct route, exact),
+    LATER("template"),
+    LATER("regex"),
+    LATER("headers"),
+    LATER("query"),
+};
+static const struct gw_yaml_table match_table = TABLE(match_fields);
+static const struct gw_yaml_field respond_fields[] = {
+    { "status", GW_YAML_COUNT, offsetof(struct route, spec.reply_code), 200, 599, 0, NULL },
+    NAME("type", struct route, spec.reply_type),
+    { "body", GW_YAML_TEXT, offsetof(struct route, spec.reply_body), 0, 0, 0, NULL },
+};
+static const struct gw_yaml_table respond_table = TABLE(respond_fields);
+static const struct gw_yaml_field route_fields[] = {
+    NAME("name", struct route, spec.name),
+    { "match", GW_YAML_FIELDS, 0, 0, 0, 0, &match_table },
+    { "priority", GW_YAML_COUNT, offsetof(struct route, spec.priority), 0, UINT32_MAX, 0, NULL },
+    NAME("cluster", struct route, spec.cluster),
+    TIME("timeout", struct route, spec.request_timeout_ms),
+    TIME("idle", struct route, spec.idle_timeout_ms),
+    { "upgrade", GW_YAML_TEXTS, offsetof(struct route, upgrades), 0, 0, 0, NULL },
+    { "connect", GW_YAML_TRUTH, offsetof(struct route, takes_connect), 0, 0, 0, NULL },
+    { "respond", GW_YAML_FIELDS, 0, 0, 0, 0, &respond_table },
+    LATER("retries"),
+    LATER("limit"),
+};
+static const struct gw_yaml_table route_table = TABLE(route_fields);
+
+/* --- parts --- */
+
+struct loader {
+    struct gw_heap heap;
+    struct gw_store store;
+    struct gw_yaml_reader reader;
+    gw_yaml_error err;
+    gw_builder *builder;
+    const struct gw_yaml_node **parts; /* by mark */
+    uint32_t parts_len, parts_room;
+    struct top top;
+};
+
+/* A mark for a part that is about to be added. */
+static uint32_t mark_of(struct loader *l, const struct gw_yaml_node *node)
+{
+    GW_ASSERT(l->parts_len < l->parts_room);
+    l->parts[l->parts_len] = node;
+    return MARK_BASE + l->parts_len++;
+}
+
+/* A list of parts that may be left out, and each of its elements read alike. */
+typedef gw_status part_fn(struct loader *l, const struct gw_yaml_node *node);
+
+static gw_status read_list(struct loader *l, const struct gw_yaml_node *list, part_fn *part)
+{
+    gw_status status = GW_OK;
+    if (list == NULL)
+        return GW_OK;
+    if (list->kind != GW_YAML_LIST)
+        return gw_yaml_refuse(&l->reader, list, "a list is needed here");
+    for (const struct gw_yaml_node *node = list->first; node != NULL && status == GW_OK;
+         node = node->next)
+        status = part(l, node);
+    return status;
+}
+
+static gw_status read_listener(struct loader *l, const struct gw_yaml_node *node)
+{
+    gw_listener_spec spec = GW_SPEC(gw_listener_spec);
+    gw_status status = gw_yaml_read(&l->reader, node, &listener_table, &spec);
+    if (status != GW_OK)
+        return status;
+    spec.mark = mark_of(l, node);
+    (void)gw_builder_listener(l->builder, &spec); /* faults are told by the build */
+    return GW_OK;
+}
+
+/* --- endpoints --- */
+
+static bool is_repeated(const gw_yaml_answer *answers, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(answers[k].address, answers[i].address) == 0)
+            return true;
+    return false;
+}
+
+/* "ENTRY/ANSWER" */
+static gw_status join_name(struct loader *l, gw_str entry, gw_str answer, gw_str *out)
+{
+    char *at = gw_store_take(&l->store, entry.len + 1 + answer.len, 1);
+    if (at == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    memcpy(at, entry.ptr, entry.len);
+    at[entry.len] = '/';
+    memcpy(at + entry.len + 1, answer.ptr, answer.len);
+    *out = (gw_str){ at, entry.len + 1 + answer.len };
+    return GW_OK;
+}
+
+static gw_status add_answers(struct loader *l, gw_id cluster, const gw_endpoint_spec *entry,
+                             gw_yaml_answer *answers, size_t n)
+{
+    bool is_joined = n > 1 || entry->name.len > 0;
+    for (size_t i = 0; i < n; i++) {
+        answers[i].address[sizeof answers[i].address - 1] = '\0';
+        gw_endpoint_spec spec = *entry;
+        spec.address = gw_cstr(answers[i].address);
+        gw_status status = GW_OK;
+        if (is_repeated(answers, i))
+            continue;
+        if (is_joined)
+            status = join_name(l, entry->name.len > 0 ? entry->name : entry->address, spec.address,
+                               &spec.name);
+        if (status != GW_OK)
+            return status;
+        (void)gw_builder_endpoint(l->builder, cluster, &spec);
+    }
+    return GW_OK;
+}
+
+static gw_status resolve(struct loader *l, gw_id cluster, const struct gw_yaml_node *node,
+                         const gw_endpoint_spec *entry, size_t *added)
+{
+    const struct gw_yaml_node *at = gw_yaml_follow(node, GW_STR("address"));
+    if (l->top.settings.resolve == NULL)
+        return gw_yaml_refuse(&l->reader, at,
+                              "names are not looked up here; write a numeric address or unix:");
+    gw_yaml_answer *answers = gw_store_take(&l->store, ANSWERS_MAX, sizeof *answers);
+    if (answers == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    size_t n = l->top.settings.resolve(l->top.settings.resolve_ctx, entry->address, answers,
+                                       ANSWERS_MAX);
+    n = n < ANSWERS_MAX ? n : ANSWERS_MAX;
+    *added += n;
+    return add_answers(l, cluster, entry, answers, n);
+}
+
+static gw_status read_endpoint(struct loader *l, gw_id cluster, const struct gw_yaml_node *node,
+                               size_t *added)
+{
+    gw_endpoint_spec spec = GW_SPEC(gw_endpoint_spec);
+    gw_address address;
+    gw_status status = gw_yaml_read(&l->reader, node, &endpoint_table, &spec);
+    if (status != GW_OK)
+        return status;
+    spec.mark = mark_of(l, node);
+    if (gw_address_parse(spec.address, &address) == GW_OK && address.kind == GW_ADDRESS_NAME &&
+        address.port != 0)
+        return resolve(l, cluster, node, &spec, added);
+    ++*added;
+    (void)gw_builder_endpoint(l->builder, cluster, &spec);
+    return GW_OK;
+}
+
+static gw_status read_endpoints(struct loader *l, gw_id cluster, const struct gw_yaml_node *list)
+{
+    gw_status status = GW_OK;
+    size_t added = 0;
+    if (list == NULL)
+        return GW_OK;
+    if (list->kind != GW_YAML_LIST)
+        return gw_yaml_refuse(&l->reader, list, "a list is needed here");
+    for (const struct gw_yaml_node *node = list->first; node != NULL && status == GW_OK;
+         node = node->next)
+        status = read_endpoint(l, cluster, node, &added);
+    if (status == GW_OK && added == 0 && list->len > 0)
+        return gw_yaml_refuse(&l->reader, list, "no endpoint is left: none of the names resolves");
+    return status;
+}
+
+static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
+{
+    struct cluster own = { .spec = { .size = sizeof own.spec } };
+    gw_status status = gw_yaml_read(&l->reader, node, &cluster_table, &own);
+    if (status != GW_OK)
+        return status;
+    if (own.spec.idle_timeout_ms != 0 && own.pool_idle_ms != 0)
+        return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("pool.idle")),
+                              "timeouts.idle says the same; keep one of the two");
+    if (own.pool_idle_ms != 0)
+        own.spec.idle_timeout_ms = own.pool_idle_ms;
+    own.spec.mark = mark_of(l, node);
+    return read_endpoints(l, gw_builder_cluster(l->builder, &own.spec), own.endpoints);
+}
+
+/* --- routes --- */
+
+static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node, struct route *own)
+{
+    const struct gw_yaml_node *methods = gw_yaml_follow(node, GW_STR("match.methods"));
+    if (own->prefix.len > 0 && own->exact.len > 0)
+        return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("match")),
+                              "prefix and exact exclude each other");
+    if (own->methods.at != NULL && own->methods.len == 0)
+        return gw_yaml_refuse(&l->reader, methods, "the list is empty; leave it out for any");
+    own->spec.match = own->exact.len > 0 ? GW_MATCH_EXACT : GW_MATCH_PREFIX;
+    own->spec.path = own->exact.len > 0 ? own->exact : own->prefix;
+    own->spec.methods = own->methods.at;
+    own->spec.methods_len = own->methods.len;
+    own->spec.upgrades = own->upgrades.at;
+    own->spec.upgrades_len = own->upgrades.len;
+    own->spec.flags = own->takes_connect ? GW_ROUTE_CONNECT : 0;
+    if (own->upgrades.at != NULL && own->upgrades.len == 0)
+        own->spec.flags |= GW_ROUTE_NO_UPGRADE;
+    return GW_OK;
+}
+
+static gw_status read_route(struct loader *l, const struct gw_yaml_node *node)
+{
+    struct route own = { .spec = { .size = sizeof own.spec } };
+    gw_status status = gw_yaml_read(&l->reader, node, &route_table, &own);
+    if (status == GW_OK)
+        status = finish_match(l, node, &own);
+    if (status != GW_OK)
+        return status;
+    const struct gw_yaml_node *respond = gw_yaml_find(node, GW_STR("respond"));
+    if (respond != NULL && own.spec.reply_code == 0)
+        return gw_yaml_refuse(&l->reader, respond, "a status is needed");
+    own.spec.mark = mark_of(l, node);
+    (void)gw_builder_route(l->builder, &own.spec);
+    return GW_OK;
+}
+
+/* --- what lies at the top --- */
+
+static gw_status read_log(struct loader *l)
+{
+    struct top *top = &l->top;
+    if (top->access_log == NULL)
+        return GW_OK;
+    gw_status status = gw_yaml_read(&l->reader, top->access_log, &log_table, top);
+    if (status != GW_OK)
+        return status;
+    if (top->log_path.len == 0)
+        return gw_yaml_refuse(&l->reader, top->access_log, "a path is needed; \"-\" is the output");
+    if (gw_str_find(top->log_path, '\0') < top->log_path.len)
+        return gw_yaml_refuse(&l->reader, gw_yaml_find(top->access_log, GW_STR("path")),
+                              "a path holds no zero byte");
+    memcpy(top->settings.access_log_path, top->log_path.ptr, top->log_path.len);
+    top->settings.has_access_log = 1;
+    return GW_OK;
+}
+
+static gw_status read_top(struct loader *l, const struct gw_yaml_node *root)
+{
+    enum { BLOCK_BYTES = 16640 }; /* as gw_limits has it by default */
+    struct top *top = &l->top;
+    gw_status status = gw_yaml_read(&l->reader, root, &top_table, top);
+    if (status == GW_OK)
+        status = read_log(l);
+    top->settings.backend -= top->settings.backend != 0; /* words count from 1 */
+    top->limits.blocks_max = (uint32_t)(top->memory / BLOCK_BYTES);
+    return status;
+}
+
+static gw_status read_parts(struct loader *l)
+{
+    gw_status status = read_list(l, l->top.listeners, read_listener);
+    if (status == GW_OK)
+        status = read_list(l, l->top.clusters, read_cluster);
+    return status == GW_OK ? read_list(l, l->top.routes, read_route) : status;
+}
+
+/* --- faults that the builder found --- */
+
+/* What the fields of a spec are called in a file. */
+static const struct rename {
+    const char *list, *field, *path;
+} renames[] = {
+    { "clusters", "protocols", "protocol" },      { "clusters", "balance", "balance.policy" },
+    { "routes", "host", "match.host" },           { "routes", "listener", "match.listener" },
+    { "routes", "methods", "match.methods" },     { "routes", "match", "match" },
+    { "routes", "upgrades", "upgrade" },          { "routes", "flags", "connect" },
+    { "routes", "reply_code", "respond.status" }, { "routes", "reply_type", "respond.type" },
+    { "routes", "reply_body", "respond.body" },
+};
+
+static gw_str behind_index(gw_str where)
+{
+    size_t end = gw_str_find(where, ']');
+    return gw_str_slice(where, where.len - end < 2 ? where.len : end + 2, where.len);
+}
+
+/* Of "clusters[0].endpoints[1].weight" what is behind the part itself: "weight". */
+static gw_str field_of(gw_str where)
+{
+    gw_str field = behind_index(where);
+    return gw_str_starts(field, GW_STR("endpoints[")) ? behind_index(field) : field;
+}
+
+static gw_str path_of(const struct gw_yaml_node *part, gw_str where, gw_str field)
+{
+    bool is_exact = gw_yaml_find(part, GW_STR("match.exact")) != NULL;
+    if (gw_str_starts(where, GW_STR("routes")) && gw_str_eq(field, GW_STR("path")))
+        return is_exact ? GW_STR("match.exact") : GW_STR("match.prefix");
+    for (size_t i = 0; i < sizeof renames / sizeof renames[0]; i++)
+        if (gw_str_starts(where, gw_cstr(renames[i].list)) &&
+            gw_str_eq(gw_cstr(renames[i].field), field))
+            return gw_cstr(renames[i].path);
+    return field;
+}
+
+static const struct gw_yaml_node *element_of(const struct gw_yaml_node *list, gw_str digits)
+{
+    uint64_t index;
+    const struct gw_yaml_node *node = list->first;
+    if (list->kind != GW_YAML_LIST || gw_parse_u64(digits, &index) != GW_OK)
+        return list;
+    while (node != NULL && node->index != index)
+        node = node->next;
+    return node == NULL ? list : node;
+}
+
+static void translate(struct loader *l, const struct gw_yaml_node *part,
+                      const gw_config_error *error)
+{
+    struct gw_text where;
+    gw_str field = field_of(gw_cstr(error->where));
+    size_t bracket = gw_str_find(field, '[');
+    gw_str name = gw_str_slice(field, 0, bracket);
+    gw_str path = path_of(part, gw_cstr(error->where), name);
+    const struct gw_yaml_node *node = gw_yaml_follow(part, path);
+    if (bracket < field.len)
+        node = element_of(node, gw_str_slice(field, bracket + 1, field.len - 1));
+    l->err.line = node->place.line;
+    l->err.column = node->place.column;
+    gw_text_init(&where, l->err.where, sizeof l->err.where);
+    gw_yaml_say_where(part, &where);
+    if (path.len > 0) {
+        gw_text_cstr(&where, ".");
+        gw_text_str(&where, path);
+        gw_text_str(&where, gw_str_slice(field, bracket, field.len));
+    }
+}
+
+static void take_error(struct loader *l, const gw_config_error *error)
+{
+    struct gw_text text;
+    uint32_t part = error->mark - MARK_BASE;
+    l->err.status = error->status;
+    gw_text_init(&text, l->err.text, sizeof l->err.text);
+    gw_text_cstr(&text, error->text);
+    if (error->mark >= MARK_BASE && part < l->parts_len) {
+        translate(l, l->parts[part], error);
+        return;
+    }
+    gw_text_init(&text, l->err.where, sizeof l->err.where);
+    gw_text_cstr(&text, error->where);
+}
+
+static gw_status build(struct loader *l, gw_config **out)
+{
+    gw_config_error error = GW_SPEC(gw_config_error);
+    gw_status status = gw_builder_build(l->builder, out, &error);
+    l->builder = NULL;
+    if (status != GW_OK)
+        take_error(l, &error);
+    return status;
+}
+
+/* --- the whole --- */
+
+static uint32_t count_parts(const struct gw_yaml_node *list)
+{
+    uint32_t count = 0;
+    for (const struct gw_yaml_node *n = list == NULL ? NULL : list->first; n != NULL; n = n->next) {
+        const struct gw_yaml_node *inner = gw_yaml_find(n, GW_STR("endpoints"));
+        count += 1 + (inner == NULL ? 0 : inner->len);
+    }
+    return count;
+}
+
+static gw_status start(struct loader *l, const gw_env *env)
+{
+    const struct top *top = &l->top;
+    l->parts_room = count_parts(top->listeners) + count_parts(top->clusters) +
+                    count_parts(top->routes);
+    l->parts = gw_store_take(&l->store, l->parts_room, sizeof(const struct gw_yaml_node *));
+    if (l->parts == NULL || gw_builder_new(env, &l->builder) != GW_OK)
+        return gw_yaml_no_memory(&l->reader);
+    return GW_OK;
+}
+
+static gw_status extend_it(struct loader *l, gw_yaml_extend_fn *extend, void *ctx)
+{
+    gw_status status = extend == NULL ? GW_OK : extend(ctx, l->builder);
+    if (status == GW_OK)
+        return GW_OK;
+    struct gw_text text;
+    l->err.status = status;
+    gw_text_init(&text, l->err.text, sizeof l->err.text);
+    gw_text_cstr(&text, "the program that reads the file gave up: ");
+    gw_text_cstr(&text, gw_status_text(status));
+    return status;
+}
+
+static gw_status hand_over(const struct loader *l, gw_yaml_settings *settings, gw_limits *limits)
+{
+    gw_status status = GW_OK;
+    if (settings != NULL)
+        status = gw_spec_fill(settings, &l->top.settings, sizeof l->top.settings);
+    if (limits != NULL && status == GW_OK)
+        status = gw_spec_fill(limits, &l->top.limits, sizeof l->top.limits);
+    return status;
+}
+
+/* Up to where the host may look at what was read. */
+static gw_status read_all(struct loader *l, const gw_env *env, gw_str text)
+{
+    struct gw_yaml_node *root = NULL;
+    gw_status status = gw_yaml_tree_parse(&l->store, text, &root, &l->err);
+    if (status == GW_OK)
+        status = read_top(l, root);
+    if (status == GW_OK)
+        status = start(l, env);
+    return status == GW_OK ? read_parts(l) : status;
+}
+
+/* Only the hook of the given settings plays a part; the rest comes from the file. */
+static gw_status prepare(struct loader *l, const gw_env *env, const gw_yaml_settings *settings)
+{
+    gw_env own = { .size = sizeof own };
+    gw_yaml_settings given = { .size = sizeof given };
+    if (env != NULL && gw_spec_copy(&own, sizeof own, env) != GW_OK)
+        return GW_EINVAL;
+    if (settings != NULL && gw_spec_copy(&given, sizeof given, settings) != GW_OK)
+        return GW_EINVAL;
+    if ((own.allocator.alloc == NULL) != (own.allocator.release == NULL))
+        return GW_EINVAL;
+    l->top.settings = (gw_yaml_settings){ .size = sizeof l->top.settings,
+                                          .resolve = given.resolve,
+                                          .resolve_ctx = given.resolve_ctx };
+    l->top.limits.size = sizeof l->top.limits;
+    l->err.size = sizeof l->err;
+    gw_os_env_fill(&own);
+    gw_heap_init(&l->heap, &own.allocator, 0);
+    gw_store_init(&l->store, &l->heap);
+    l->reader = (struct gw_yaml_reader){ .store = &l->store, .err = &l->err };
+    return GW_OK;
+}
+
+gw_status gw_yaml_load(const gw_env *env, gw_str text, gw_yaml_extend_fn *extend, void *ctx,
+                       gw_yaml_settings *settings, gw_limits *limits, gw_config **out,
+                       gw_yaml_error *err)
+{
+    struct loader l = { .builder = NULL };
+    if (out == NULL || prepare(&l, env, settings) != GW_OK)
+        return GW_EINVAL;
+    gw_status status = read_all(&l, env, text);
+    if (status == GW_OK)
+        status = hand_over(&l, settings, limits);
+    if (status == GW_OK)
+        status = extend_it(&l, extend, ctx);
+    if (status == GW_OK)
+        status = build(&l, out);
+    gw_builder_free(l.builder);
+    gw_store_fini(&l.store);
+    if (status != GW_OK && err != NULL && gw_spec_fill(err, &l.err, sizeof l.err) != GW_OK)
+        status = GW_EINVAL;
+    return status;
+}
