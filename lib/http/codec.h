@@ -41,6 +41,7 @@ struct gw_codec;
  * out_* by the owner, but for the states. All memory is the owner's. */
 struct gw_stream {
     struct gw_codec *codec;  /* NULL: not attached */
+    void *inner;             /* the codec's own part of it, if it has one    */
     struct gw_list node;     /* the codec's: streams with something to write */
     struct gw_list all;      /* the codec's: all streams of the connection   */
     struct gw_list flushing; /* the link's: streams whose end has not left yet */
