@@ -290,6 +290,13 @@ void gw_socket_peer(int fd, struct gw_socket_name *out)
         to_name(&at, len, out);
 }
 
+bool gw_socket_is_listening(int fd)
+{
+    int yes = 0;
+    socklen_t len = sizeof(yes);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes != 0;
+}
+
 bool gw_socket_is_wild(int fd)
 {
     static const uint8_t zeros[16];

@@ -31,6 +31,7 @@ gw_status gw_socket_connected(int fd) GW_MUST_CHECK;
 gw_status gw_socket_accept(int listener, int *out, struct gw_socket_name *peer) GW_MUST_CHECK;
 /* A socket that the host made: non-blocking, no delay. GW_EINVAL: not a socket. */
 gw_status gw_socket_adopt(int fd) GW_MUST_CHECK;
+bool gw_socket_is_listening(int fd);
 /* Is the name the same for every connection that fd accepts? Not if bound to any address. */
 bool gw_socket_is_wild(int fd);
 void gw_socket_local(int fd, struct gw_socket_name *out);

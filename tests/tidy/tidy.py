@@ -33,7 +33,7 @@ EDGES = {
     "worker": {"exchange", "link", "config", "route", "balance", "guard", "grpc", "h1", "h2",
                "tls", "http", "buf", "base", "os"},
     "bytes": {"worker", "link", "base"},   # docs/decisions: it reads wants from the links
-    "loop": {"base"},
+    "loop": {"worker", "base"},            # worker: the engine's allocator
     "adapters": {"base", "os"},
     "filters": {"http", "guard", "base"},
     "observe": {"base"},

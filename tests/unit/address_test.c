@@ -2,13 +2,13 @@
  * opinion; and the defaults of gw_env. */
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
 #include "base/prng.h"
+#include "check_main.h"
 #include "os/env.h"
 
 static const struct good {
@@ -244,24 +244,17 @@ START_TEST(what_the_host_gives_stays)
 }
 END_TEST
 
-int main(void)
+static Suite *address_suite(void)
 {
-    Suite *suite = suite_create("address");
-    TCase *text = tcase_create("text");
-    tcase_set_timeout(text, 60);
-    tcase_add_loop_test(text, good_ones, 0, GOOD);
-    tcase_add_loop_test(text, bad_ones, 0, BAD);
-    tcase_add_test(text, names_and_paths);
-    tcase_add_loop_test(text, against_the_system, 0, 4);
-    tcase_add_loop_test(text, text_is_the_systems, 0, 4);
-    suite_add_tcase(suite, text);
-    TCase *env = tcase_create("env");
-    tcase_add_test(env, defaults_of_the_system);
-    tcase_add_test(env, what_the_host_gives_stays);
-    suite_add_tcase(suite, env);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    Suite *s = suite_create("address");
+    check_add_loop(s, good_ones, 0, GOOD);
+    check_add_loop(s, bad_ones, 0, BAD);
+    check_add(s, names_and_paths);
+    check_add_loop(s, against_the_system, 0, 4);
+    check_add_loop(s, text_is_the_systems, 0, 4);
+    check_add(s, defaults_of_the_system);
+    check_add(s, what_the_host_gives_stays);
+    return s;
 }
+
+CHECK_MAIN(address_suite)

@@ -1,6 +1,5 @@
 /* The socket calls of the built-in loops, against real sockets on loopback. */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,7 +15,9 @@
 
 #include <gw/loop.h>
 
+#include "check_main.h"
 #include "loop/socket.h"
+#include "loop_suites.h"
 
 static gw_address address_of(const char *text)
 {
@@ -304,29 +305,23 @@ START_TEST(errors)
 }
 END_TEST
 
-int main(void)
+Suite *socket_suite(void)
 {
     Suite *suite = suite_create("socket");
-    TCase *plain = tcase_create("plain");
-    tcase_add_test(plain, ipv4);
-    tcase_add_test(plain, ipv6);
-    tcase_add_test(plain, refused);
-    tcase_add_test(plain, in_use_and_shared);
-    tcase_add_test(plain, no_descriptors_left);
-    tcase_add_test(plain, adopted);
-    tcase_add_test(plain, broken_listener);
-    tcase_add_test(plain, wild_or_not);
-    tcase_add_test(plain, both_families);
-    tcase_add_test(plain, errors);
-    suite_add_tcase(suite, plain);
+    check_add(suite, ipv4);
+    check_add(suite, ipv6);
+    check_add(suite, refused);
+    check_add(suite, in_use_and_shared);
+    check_add(suite, no_descriptors_left);
+    check_add(suite, adopted);
+    check_add(suite, broken_listener);
+    check_add(suite, wild_or_not);
+    check_add(suite, both_families);
+    check_add(suite, errors);
     TCase *paths = tcase_create("paths");
     tcase_add_checked_fixture(paths, make_folder, drop_folder);
     tcase_add_test(paths, unix_socket);
     tcase_add_test(paths, unix_path_taken_over);
     suite_add_tcase(suite, paths);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite;
 }

@@ -1,0 +1,312 @@
+/* loop/loop.c: the life of a loop, its turns, and what other threads may ask of it. One clock read a
+ * turn; the library sees that time and no other.
+ */
+#define _GNU_SOURCE
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/spec.h"
+#include "base/text.h"
+#include "base/timer.h"
+#include "worker/worker.h"
+
+/* Gatherings in a turn: what became readable in a step is read in the same turn, but the others
+ * that wait are asked too after a while. */
+enum { ROUNDS_A_TURN = 4 };
+
+static gw_nanos clock_now(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+        return 0;
+    return (gw_nanos)t.tv_sec * 1000000000u + (gw_nanos)t.tv_nsec;
+}
+
+/* Waking. */
+
+/* Any thread, and signal handlers: only what is safe there. */
+static void wake(void *ctx)
+{
+    struct gw_loop *loop = ctx;
+    int kept = errno;
+    if (!atomic_exchange(&loop->is_woken, true))
+        while (write(loop->wake_fd, "", 1) < 0 && errno == EINTR)
+            ;
+    errno = kept;
+}
+
+static gw_status open_wake(struct gw_loop *loop)
+{
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        return gw_socket_status(errno);
+    loop->wake_fd = ends[1];
+    struct gw_watch *w = gw_watch_new(loop, GW_WATCH_WAKE, ends[0]);
+    if (w == NULL) {
+        close(ends[0]);
+        return GW_ENOMEM;
+    }
+    return loop->poller->add(loop, w);
+}
+
+/* Life. */
+
+static const struct gw_poller *poller_of(uint32_t kind)
+{
+    switch (kind) {
+#ifdef __linux__
+    case 0:
+    case GW_LOOP_EPOLL:
+        return &gw_poller_epoll;
+#else
+    case 0:
+#endif
+    case GW_LOOP_POLL:
+        return &gw_poller_poll;
+    default:
+        return NULL;
+    }
+}
+
+static uint32_t debug_number(const char *name, uint32_t max)
+{
+    const char *text = getenv(name);
+    uint64_t n = 0;
+    if (text == NULL || gw_parse_u64(gw_cstr(text), &n) != GW_OK)
+        return 0;
+    return n > max ? max : (uint32_t)n;
+}
+
+static void read_knobs(struct gw_loop *loop)
+{
+    if (!GW_ASSERTIONS_SLOW)
+        return;
+    loop->debug_read_max = debug_number("GW_DEBUG_READ_MAX", UINT32_MAX);
+    loop->debug_block_pct = debug_number("GW_DEBUG_WRITE_BLOCK_PCT", 95);
+    loop->debug_random.state = loop->now;
+}
+
+static void release(struct gw_loop *loop)
+{
+    gw_listeners_fini(loop);
+    gw_watches_fini(loop);
+    loop->poller->close(loop);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    gw_allocator allocator = loop->heap.allocator;
+    GW_ASSERT(loop->heap.used == 0);
+    allocator.release(allocator.ctx, loop, sizeof(*loop));
+}
+
+static struct gw_loop *allocate(gw_engine *e, const struct gw_poller *poller)
+{
+    const gw_allocator *allocator = gw_engine_allocator(e);
+    struct gw_loop *loop = allocator->alloc(allocator->ctx, sizeof(*loop));
+    if (loop == NULL)
+        return NULL;
+    *loop = (struct gw_loop){ .poller = poller, .fd = -1, .wake_fd = -1 };
+    gw_heap_init(&loop->heap, allocator, 0);
+    gw_watches_init(loop);
+    gw_list_init(&loop->listeners);
+    loop->resume_at = UINT64_MAX;
+    loop->now = clock_now();
+    loop->has_more = loop->is_heard = true; /* the first turn does not wait */
+    atomic_init(&loop->is_woken, false);
+    atomic_init(&loop->is_stopped, false);
+    atomic_init(&loop->is_drain_asked, false);
+    atomic_init(&loop->drain_ms, 0);
+    read_knobs(loop);
+    return loop;
+}
+
+gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
+{
+    gw_loop_spec own = { 0 };
+    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
+    gw_status status = gw_spec_copy(&own, sizeof(own), spec);
+    if (status == GW_OK && own.worker != NULL)
+        status = gw_spec_copy(&worker, sizeof(worker), own.worker);
+    if (status != GW_OK)
+        return status;
+    const struct gw_poller *poller = poller_of(own.kind);
+    if (poller == NULL)
+        return GW_EUNSUPPORTED;
+    struct gw_loop *loop = allocate(e, poller);
+    if (loop == NULL)
+        return GW_ENOMEM;
+    status = poller->open(loop);
+    if (status == GW_OK)
+        status = open_wake(loop);
+    if (status == GW_OK) {
+        worker.ops = &gw_loop_ops;
+        worker.io = loop;
+        worker.wake = wake;
+        worker.wake_ctx = loop;
+        status = gw_worker_new(e, &worker, &loop->worker);
+    }
+    if (status != GW_OK) {
+        release(loop);
+        return status;
+    }
+    *out = loop;
+    return GW_OK;
+}
+
+void gw_loop_free(gw_loop *loop)
+{
+    if (loop == NULL || loop->in_turn)
+        return;
+    gw_worker_free(loop->worker);
+    release(loop);
+}
+
+gw_worker *gw_loop_worker(gw_loop *loop)
+{
+    return loop->worker;
+}
+
+const char *gw_loop_name(const gw_loop *loop)
+{
+    return loop->poller->name;
+}
+
+gw_nanos gw_loop_now(const gw_loop *loop)
+{
+    return loop->now;
+}
+
+int gw_loop_fd(const gw_loop *loop)
+{
+    return loop->fd;
+}
+
+/* Turns. */
+
+static bool is_drained(const struct gw_loop *loop)
+{
+    return loop->is_draining && gw_worker_is_idle(loop->worker);
+}
+
+/* How long nothing needs to be done, from since on; at most limit_ms; -1: for ever. */
+static int idle_ms(const struct gw_loop *loop, gw_nanos since, int limit_ms)
+{
+    if (loop->has_more || loop->has_room_again || !gw_list_is_empty(&loop->ready) ||
+        is_drained(loop))
+        return 0;
+    gw_nanos until = gw_worker_deadline(loop->worker);
+    if (loop->resume_at < until)
+        until = loop->resume_at;
+    if (until == UINT64_MAX)
+        return limit_ms;
+    if (until <= since)
+        return 0;
+    gw_nanos ms = (until - since - 1) / GW_MS(1) + 1;
+    int bounded = ms > INT_MAX ? INT_MAX : (int)ms;
+    return limit_ms >= 0 && limit_ms < bounded ? limit_ms : bounded;
+}
+
+int gw_loop_timeout_ms(const gw_loop *loop)
+{
+    return idle_ms(loop, clock_now(), -1);
+}
+
+static void begin_drain(struct gw_loop *loop)
+{
+    if (!atomic_exchange(&loop->is_drain_asked, false))
+        return;
+    gw_listeners_drain(loop);
+    loop->is_draining = true;
+    /* It can only refuse a call from inside itself. */
+    (void)gw_worker_drain(loop->worker, atomic_load(&loop->drain_ms));
+}
+
+static void gather(struct gw_loop *loop)
+{
+    struct gw_list now;
+    gw_list_init(&now);
+    gw_list_splice(&now, &loop->ready);
+    while (!gw_list_is_empty(&now)) {
+        struct gw_watch *w = GW_CONTAINER(gw_list_pop_front(&now), struct gw_watch, node);
+        if (w->kind == GW_WATCH_LISTENER)
+            gw_listener_gather(loop, w->of.listener);
+        else
+            gw_traffic_move(loop, w);
+    }
+}
+
+static void work(struct gw_loop *loop)
+{
+    loop->now = clock_now();
+    begin_drain(loop);
+    for (int round = 0; round < ROUNDS_A_TURN; round++) {
+        gw_listeners_resume(loop);
+        loop->has_room_again = false;
+        gather(loop);
+        loop->has_more = gw_worker_step(loop->worker, loop->now) == GW_AGAIN;
+        loop->has_room_again = loop->has_room_again || loop->is_heard;
+        loop->is_heard = false;
+        if (loop->has_more || gw_list_is_empty(&loop->ready))
+            break;
+    }
+    /* Only a pause waits for room. */
+    loop->has_room_again = loop->has_room_again && loop->resume_at != UINT64_MAX;
+}
+
+static bool is_over(struct gw_loop *loop)
+{
+    if (atomic_load(&loop->is_stopped))
+        return atomic_exchange(&loop->is_stopped, false);
+    return is_drained(loop);
+}
+
+static gw_status turn(struct gw_loop *loop, int timeout_ms)
+{
+    loop->in_turn = true;
+    gw_status status = loop->poller->wait(loop, timeout_ms);
+    if (status == GW_OK)
+        work(loop);
+    loop->in_turn = false;
+    return status == GW_OK && is_over(loop) ? GW_EOF : status;
+}
+
+gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
+{
+    if (loop->in_turn)
+        return GW_ESTATE;
+    /* The host may have been away since the last turn. */
+    gw_nanos since = timeout_ms == 0 ? loop->now : clock_now();
+    return turn(loop, idle_ms(loop, since, timeout_ms));
+}
+
+gw_status gw_loop_run(gw_loop *loop)
+{
+    gw_status status = GW_OK;
+    if (loop->in_turn)
+        return GW_ESTATE;
+    while (status == GW_OK)
+        status = turn(loop, idle_ms(loop, loop->now, -1));
+    return status == GW_EOF ? GW_OK : status;
+}
+
+/* Other threads. */
+
+gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms)
+{
+    atomic_store(&loop->drain_ms, grace_ms);
+    atomic_store(&loop->is_drain_asked, true);
+    wake(loop);
+    return GW_OK;
+}
+
+void gw_loop_stop(gw_loop *loop)
+{
+    atomic_store(&loop->is_stopped, true);
+    wake(loop);
+}

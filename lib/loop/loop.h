@@ -1,0 +1,151 @@
+/* loop/loop.h: the inside of the built-in loops. A loop is one implementation of gw/io.h for all
+ * kinds; what differs between poll and epoll is how it waits (struct gw_poller).
+ *
+ *     wait      the poller notes what is ready on the watches; nothing is moved yet
+ *     gather    each watch that is ready for what the library wants: accept, read, send
+ *     step      gw_worker_step: its operations run here; what is ready at once is gathered next
+ *
+ * A watch remembers readiness from one edge to the next, so that in steady state no call is made but
+ * recv, send and the wait.
+ */
+#ifndef GW_LOOP_LOOP_H
+#define GW_LOOP_LOOP_H
+
+#include <stdatomic.h>
+
+#include <gw/loop.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/prng.h"
+#include "loop/socket.h"
+
+enum gw_watch_kind {
+    GW_WATCH_FREE = 0,
+    GW_WATCH_WAKE, /* the reading end of the loop's own pipe */
+    GW_WATCH_LISTENER,
+    GW_WATCH_LINK
+};
+enum {
+    /* What is known of the descriptor. */
+    GW_WATCH_READABLE = 1u,
+    GW_WATCH_WRITABLE = 2u,
+    GW_WATCH_HUNG_UP = 4u, /* a short read is not the last: an end or an error follows */
+    /* What is outstanding. */
+    GW_WATCH_CONNECTING = 8u,
+    GW_WATCH_RECV = 16u,
+    GW_WATCH_SEND = 32u,
+    GW_WATCH_PAUSED = 64u, /* a listener that cannot accept now */
+    GW_WATCH_GIVEN = 128u  /* the host made it, and may have copies of the descriptor */
+};
+enum { GW_WATCH_BLOCKED_MAX = 2, GW_LOOP_ROOMS_MAX = 8, GW_LOOP_SPANS_MAX = 64 };
+
+/* A descriptor that is watched. Never moves; found by its number. */
+struct gw_watch {
+    struct gw_list node; /* in loop->ready, or in the free list */
+    union {
+        gw_link *link;
+        gw_listener *listener;
+    } of;
+    int fd;
+    uint32_t number;
+    uint32_t age; /* grows with each use: an event for an earlier one is stale */
+    uint8_t kind, flags;
+    uint8_t blocked_len;
+    uint8_t reserved;
+    gw_status failure; /* of the outstanding send; not yet reported */
+    uint32_t reserved2;
+    gw_const_span blocked[GW_WATCH_BLOCKED_MAX]; /* the beginning of the outstanding send */
+};
+static inline uint64_t gw_watch_id(const struct gw_watch *w)
+{
+    return (uint64_t)w->number << 32 | w->age;
+}
+
+struct gw_listener {
+    struct gw_list node; /* in loop->listeners */
+    struct gw_loop *loop;
+    struct gw_watch *watch; /* NULL: closed by the drain */
+    int held;               /* accepted, and not yet taken by the worker; -1: none */
+    bool is_wild;           /* bound to any address: each connection has its own local name */
+    struct gw_socket_name local;
+    gw_accept_spec accept; /* its listener's name is a copy */
+};
+
+/* How a loop waits. */
+struct gw_poller {
+    const char *name;
+    gw_status (*open)(struct gw_loop *loop);
+    void (*close)(struct gw_loop *loop);
+    gw_status (*add)(struct gw_loop *loop, struct gw_watch *w);
+    void (*drop)(struct gw_loop *loop, struct gw_watch *w); /* before its descriptor is closed */
+    /* Notes what is ready through gw_loop_note. A signal is GW_OK. */
+    gw_status (*wait)(struct gw_loop *loop, int timeout_ms);
+};
+extern const struct gw_poller gw_poller_poll;
+#ifdef __linux__
+extern const struct gw_poller gw_poller_epoll;
+#endif
+
+struct gw_loop {
+    const struct gw_poller *poller;
+    gw_worker *worker;
+    struct gw_heap heap;
+    gw_nanos now;
+    struct gw_list ready; /* watches for which something can be done */
+    struct gw_list listeners;
+    gw_nanos resume_at; /* paused listeners try again; UINT64_MAX: none is paused */
+    /* watches */
+    struct gw_watch **chunks;
+    uint32_t chunks_len, chunks_room;
+    struct gw_list free;
+    /* the poller's */
+    int fd;              /* epoll's; -1 */
+    uint32_t memory_len; /* in elements */
+    void *memory;
+    size_t memory_bytes;
+    int wake_fd; /* the writing end */
+    bool in_turn;
+    bool has_more;       /* the worker's budget was spent */
+    bool is_heard;       /* another thread has left something for the next step */
+    bool has_room_again; /* a link was closed, or the configuration may have changed */
+    bool is_draining;
+    /* other threads' */
+    atomic_bool is_woken, is_stopped, is_drain_asked;
+    _Atomic uint32_t drain_ms;
+    /* Imitated partial I/O, in builds with full assertions. */
+    uint32_t debug_read_max;  /* 0: off */
+    uint32_t debug_block_pct; /* 0: off */
+    struct gw_prng debug_random;
+};
+
+/* watch.c */
+void gw_watches_init(struct gw_loop *loop);
+void gw_watches_fini(struct gw_loop *loop);
+/* NULL: no memory. */
+struct gw_watch *gw_watch_new(struct gw_loop *loop, enum gw_watch_kind kind, int fd) GW_MUST_CHECK;
+/* Closes its descriptor too, unless that is -1. */
+void gw_watch_free(struct gw_loop *loop, struct gw_watch *w);
+/* Numbers run from 0 to below this; some are of free ones. */
+uint32_t gw_watches_room(const struct gw_loop *loop);
+struct gw_watch *gw_watch_at(const struct gw_loop *loop, uint32_t number);
+/* Puts it among the ready ones if something that is wanted can be done. */
+void gw_watch_ready(struct gw_loop *loop, struct gw_watch *w);
+/* The poller saw flags (READABLE, WRITABLE, HUNG_UP) on a watch, perhaps a stale one. */
+void gw_loop_note(struct gw_loop *loop, uint64_t id, uint32_t flags);
+
+/* traffic.c */
+extern const gw_io_ops gw_loop_ops;
+/* Does what is outstanding on a link's watch and possible now. */
+void gw_traffic_move(struct gw_loop *loop, struct gw_watch *w);
+
+/* listen.c */
+void gw_listener_gather(struct gw_loop *loop, gw_listener *listener);
+/* Paused ones try again, if it is time. */
+void gw_listeners_resume(struct gw_loop *loop);
+/* Takes what is in the queues, then closes them all. */
+void gw_listeners_drain(struct gw_loop *loop);
+/* Frees them all without taking anything. */
+void gw_listeners_fini(struct gw_loop *loop);
+
+#endif
