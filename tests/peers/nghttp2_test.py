@@ -108,6 +108,17 @@ class Nghttp(harness.PeerCase):
         if origin.requests[0].get("transfer-encoding"):  # a length leaves no place for trailers
             self.assertEqual(origin.requests[0].trailers, [(b"x-sum", b"43")])
 
+    def test_answer_before_the_end_of_an_upload(self):
+        """A body over the limit: 413, then RST_STREAM(NO_ERROR), and nothing upstream."""
+        origin = http1.Origin()
+        self.addCleanup(origin.close)
+        self.gw = self.start_gw([cluster("web", origin.port)], limits={"body": "64KiB"})
+        path = self.write_file("up", pattern(1 << 20))
+        out, _ = self.run_nghttp("-v", "-d", path, self.url("/up"))
+        self.assertIn(b":status: 413", out)
+        self.assertIn(b"error_code=NO_ERROR", out)
+        self.assertEqual(origin.requests, [])
+
     def test_small_windows(self):
         port = self.start_nghttpd(big=pattern(1 << 20))
         self.gw = self.start_gw([cluster("web", port, "h2")])

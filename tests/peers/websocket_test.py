@@ -20,8 +20,8 @@ SWITCH = http1.text(
 )
 
 
-def upgrading(clusters):
-    return [route("ws", clusters, upgrade=["websocket"])]
+def upgrading(to, **more):
+    return [route("ws", to, upgrade=["websocket"], **more)]
 
 
 class RealPeers(harness.PeerCase):
@@ -248,7 +248,7 @@ class Rules(harness.PeerCase):
             stream.send(SWITCH)
             stream.at_end()
 
-        self.start_server(serve, edge={"timeouts": {"idle": "400ms", "body_idle": "400ms"}})
+        self.start_server(serve, upgrading("ws", idle="400ms"))
         with http1.Client(self.gw.port) as c:
             c.send(http1.text("GET /chat HTTP/1.1", *HANDSHAKE))
             self.assertEqual(c.response_head().status, 101)
