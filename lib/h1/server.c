@@ -312,6 +312,9 @@ static void decide_last(struct gw_h1 *c, const struct gw_message *m)
     if (c->base.state != GW_CODEC_OPEN || s->in < GW_HALF_BODY || s->in == GW_HALF_CUT ||
         is_refused_connect || c->is_awaiting)
         c->is_last = true;
+    /* Who has stalled in the middle of a body is not waited for again (RFC 9110 15.5.9). */
+    if (m->code == 408 && s->in != GW_HALF_DONE)
+        c->is_last = true;
     if (c->is_http10 && m->body == GW_BODY_UNKNOWN &&
         gw_response_has_body((enum gw_method)s->request_method, m->code))
         c->is_last = true;

@@ -265,7 +265,7 @@ static enum gw_reason_id check_block(struct gw_h2_stream *t, bool is_end)
     case GW_H2_BLOCK_TRAILERS:
         if (!is_end) /* RFC 9113 8.1: trailers end the stream */
             return GW_REASON_bad_trailers;
-        return t->target == NULL ? GW_REASON_none : gw_check_trailers(t->target);
+        return t->target == NULL ? GW_REASON_none : gw_check_h2_trailers(t->target);
     case GW_H2_BLOCK_IGNORED:
         break;
     }

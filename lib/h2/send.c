@@ -423,11 +423,15 @@ gw_status gw_h2_submit_reset(struct gw_h2_stream *t)
 }
 
 /* A stream that has used up its window once and again may have a larger one, while there is plenty
- * of memory. */
+ * of memory. Not before the peer has acknowledged our SETTINGS: until then the library counts from
+ * 65,535, and would take the difference off once more. */
 static uint32_t larger_window(const struct gw_h2_stream *t)
 {
     const struct gw_h2 *h = t->h;
     size_t max = t->s->in_pipe->size;
+    if (nghttp2_session_get_local_settings(h->session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) !=
+        h->first_window)
+        return t->window;
     if (max > h->limits->pipe_bytes_max)
         max = h->limits->pipe_bytes_max;
     if (t->body_in < 2 * (uint64_t)t->window || t->window >= max ||

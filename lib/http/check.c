@@ -404,3 +404,10 @@ enum gw_reason_id gw_check_trailers(struct gw_message *m)
     }
     return GW_REASON_none;
 }
+
+enum gw_reason_id gw_check_h2_trailers(struct gw_message *m)
+{
+    if (check_h2_fields(&m->fields) != GW_REASON_none)
+        return GW_REASON_bad_trailers;
+    return gw_check_trailers(m);
+}

@@ -33,5 +33,7 @@ enum gw_reason_id gw_check_h2_response(struct gw_message *m, enum gw_method requ
                                        bool is_end);
 /* Drops what may not be in trailers; refuses malformed fields and pseudo-fields. */
 enum gw_reason_id gw_check_trailers(struct gw_message *m);
+/* Also what HTTP/2 forbids of any field: upper-case names, connection-specific fields. */
+enum gw_reason_id gw_check_h2_trailers(struct gw_message *m);
 
 #endif
