@@ -278,6 +278,18 @@ START_TEST(neighbours_are_joined)
     }
     ck_assert_uint_eq(block->refs, 2);
     ck_assert_uint_eq(w.pool.slices.used, 1);
+    /* So a split that joins needs no memory. */
+    gw_chain_clear(b);
+    ck_assert_int_eq(gw_chain_append(a, block, block->bytes, 10), GW_OK);
+    ck_assert_int_eq(gw_chain_move(b, a, 1), GW_OK);
+    w.alloc.fail_from = 1;
+    while (gw_chain_append(&w.chains[2], block, block->bytes, 1) == GW_OK)
+        continue;
+    ck_assert_int_eq(gw_chain_move(b, a, 1), GW_OK);
+    ck_assert_int_eq(gw_chain_move(&w.chains[2], a, 1), GW_ENOMEM);
+    w.alloc.fail_from = 0;
+    gw_chain_clear(a);
+    gw_chain_clear(&w.chains[2]);
     /* And a move of all joins at the seam. */
     gw_chain_clear(b);
     ck_assert_int_eq(gw_chain_append(a, block, block->bytes, 5), GW_OK);
@@ -440,6 +452,23 @@ START_TEST(settle_adopts_a_block)
 }
 END_TEST
 
+START_TEST(pinned_counts_blocks)
+{
+    static struct world w;
+    world_init(&w, 1, 4);
+    struct gw_chain *c = &w.chains[0];
+    struct gw_block *b = gw_block_take(&w.pool);
+    gw_block_filled(b, BLOCK);
+    memset(b->bytes, 'x', BLOCK);
+    ck_assert_uint_eq(gw_chain_pinned(c), 0);
+    for (int i = 0; i < 3; i++) /* three slices side by side in one block */
+        ck_assert_int_eq(gw_chain_append(c, b, b->bytes + 10 * i, 1), GW_OK);
+    ck_assert_uint_eq(gw_chain_pinned(c), BLOCK);
+    gw_block_unref(b);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(settle_without_memory)
 {
     static struct world w;
@@ -468,13 +497,14 @@ START_TEST(gather_copies_only_if_it_must)
     ck_assert_int_eq(gw_chain_write(c, "abcdef", 6), GW_OK);
     ck_assert_int_eq(gw_chain_gather(c, 4, &out), GW_OK);
     ck_assert_ptr_eq(out.ptr, c->first->block->bytes);
+    const void *front = out.ptr;
     /* The second slice is copied behind the first, where that has room. */
     struct gw_block *b = gw_block_take(&w.pool);
     memcpy(b->bytes, "ghijkl", 6);
     gw_block_filled(b, 6);
     ck_assert_int_eq(gw_chain_append(c, b, b->bytes, 6), GW_OK);
     ck_assert_int_eq(gw_chain_gather(c, 9, &out), GW_OK);
-    ck_assert_ptr_eq(out.ptr, c->first->block->bytes);
+    ck_assert_ptr_eq(out.ptr, front);
     ck_assert_uint_eq(w.pool.out, 2);
     bytes_add(&w.models[0], (const uint8_t *)"abcdefghijkl", 12);
     world_compare(&w);
@@ -494,6 +524,7 @@ Suite *chain_suite(void)
     check_add(suite, steady_state_does_not_allocate);
     check_add(suite, settle_frees_big_blocks);
     check_add(suite, settle_adopts_a_block);
+    check_add(suite, pinned_counts_blocks);
     check_add(suite, settle_without_memory);
     check_add(suite, gather_copies_only_if_it_must);
     return suite;
