@@ -13,7 +13,7 @@
 #ifndef UNIT_ALLOC_H
 #define UNIT_ALLOC_H
 
-#include <check.h>
+#include "check_quick.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef UNIT_CHECK_MAIN_H
 #define UNIT_CHECK_MAIN_H
 
-#include <check.h>
+#include "check_quick.h"
 #include <stdlib.h>
 
 static inline void check_add_loop_(Suite *suite, const char *name, const TTest *test, int from,
