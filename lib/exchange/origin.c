@@ -53,6 +53,23 @@ static void enter(struct gw_exchange *x)
     x->hook_memory = x->origin_memory;
 }
 
+/* Who answers itself must say 100 itself, unless it has answered already (RFC 9110 10.1.1). */
+static void invite_body(struct gw_exchange *x)
+{
+    struct gw_message *m;
+
+    if (x->phase != GW_PHASE_AWAIT || x->down.is_http10 || x->request_pipe.bytes_in > 0 ||
+        gw_fields_find(&x->request.fields, GW_FIELD_EXPECT) == NULL)
+        return;
+    m = gw_arena_alloc(&x->arena, sizeof *m);
+    if (m == NULL)
+        return; /* benign: the client goes on after a while without it */
+    gw_message_init(m, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    m->code = 100;
+    x->down.out_info = m;
+    gw_link_advance(x->down_link, &x->down);
+}
+
 void gw_origin_start(struct gw_exchange *x)
 {
     const gw_origin *origin = origin_of(x);
@@ -70,8 +87,10 @@ void gw_origin_start(struct gw_exchange *x)
     x->wants_on_read = gw_pipe_len(&x->request_pipe) > 0 || x->request_pipe.is_ended;
     if (origin->on_request != NULL) {
         enter(x);
-        judge(x, origin->on_request(origin->ctx, x));
+        if (!judge(x, origin->on_request(origin->ctx, x)))
+            return;
     }
+    invite_body(x);
 }
 
 static void call_on_read(struct gw_exchange *x)
