@@ -451,14 +451,16 @@ static void check_over(struct gw_link *link)
             gw_link_end(link); /* the peer will ask nothing more */
     }
     if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->is_write_done &&
-        !has_output(link) && !link->is_send_pending)
+        !has_output(link) && !link->is_send_pending && gw_link_close_engine(link))
         link->is_shutdown_begun = true; /* a tunnel's half: the other may go on */
     if (link->phase != GW_LINK_ENDING || has_output(link) || link->is_send_pending)
         return;
-    if (link->is_client || link->is_read_ended || link->is_shutdown_done) {
+    if (link->is_client || link->is_read_ended) {
         gw_link_lose(link, GW_EOF);
         return;
     }
+    if (link->is_shutdown_asked)
+        gw_link_linger(link);
     link->is_shutdown_begun = true;
 }
 

@@ -17,6 +17,8 @@ bool gw_conn_wants_read(const struct gw_link *link);
 uint32_t gw_conn_want(const struct gw_link *link);
 
 /* In link.c. */
+/* The engine, if there is one, says its orderly end. True: it has said so before. */
+bool gw_link_close_engine(struct gw_link *link);
 void gw_link_linger(struct gw_link *link);
 void gw_link_bury(struct gw_link *link);
 

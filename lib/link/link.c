@@ -274,14 +274,23 @@ static void ring(struct gw_alarm *alarm)
 
 /* ---- ending ---- */
 
+bool gw_link_close_engine(struct gw_link *link)
+{
+    if (link->tls == NULL || link->tls->is_closing)
+        return true;
+    link->tls->is_closing = true;
+    link->tls->engine->ops->close(link->tls->engine);
+    gw_link_mark_dirty(link);
+    return false;
+}
+
 void gw_link_end(struct gw_link *link)
 {
     if (link->phase >= GW_LINK_ENDING)
         return;
     link->phase = GW_LINK_ENDING;
     link->until = link->links->now + ENDING_NS;
-    if (link->tls != NULL)
-        link->tls->engine->ops->close(link->tls->engine);
+    (void)gw_link_close_engine(link);
     if (link->upstream != NULL)
         gw_upstream_changed(link);
     gw_link_mark_dirty(link);

@@ -45,7 +45,8 @@ struct gw_listener_conf;
 struct gw_link_tls {
     struct gw_tls_engine *engine;
     struct gw_chain in, out;
-    bool is_ended; /* close_notify came */
+    bool is_ended;   /* close_notify came                          */
+    bool is_closing; /* ours was asked for: nothing comes after it */
 };
 
 struct gw_link {
