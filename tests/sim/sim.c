@@ -1,0 +1,376 @@
+/* sim/sim.c: a seed becomes a world and runs to its end.
+ *
+ *     sim                      200 seeds from 1; each first one of ten twice: the same hash must come
+ *     sim --seed 1729 --trace  replay one, saying what happens
+ *     sim --seeds 5000 --from 1000
+ *     sim --minutes 10         as many as fit
+ *     sim --alloc 7            a seed's allocations fail one after the other (a sweep); --io the same
+ *                              for operations of the backend
+ */
+
+#include "sim.h"
+
+#include <stdarg.h>
+#include <time.h>
+
+#include "worker/worker.h"
+
+_Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
+                        const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "seed %llu, time %.3f ms: %s:%d: %s\n  ", (unsigned long long)sim->seed,
+            (double)sim->now / 1e6, file, line, what);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n  fail_alloc_at %llu, fail_io_at %llu\n  replay: sim --seed %llu --trace\n",
+            (unsigned long long)sim->fail_alloc_at, (unsigned long long)sim->fail_io_at,
+            (unsigned long long)sim->seed);
+    abort();
+}
+
+void sim_trace(struct sim *sim, const char *format, ...)
+{
+    va_list args;
+
+    if (!sim->is_tracing)
+        return;
+    fprintf(stderr, "%10.3f  ", (double)sim->now / 1e6);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+}
+
+/* ---- what the gateway asks of the world ---- */
+
+static void *take(void *ctx, size_t size)
+{
+    struct sim *sim = ctx;
+
+    sim->allocations++;
+    if (sim->fail_alloc_at != 0 &&
+        (sim->allocations == sim->fail_alloc_at ||
+         (sim->fail_alloc_on && sim->allocations > sim->fail_alloc_at))) {
+        sim->allocations_failed++;
+        return NULL;
+    }
+    sim->memory += size;
+    if (sim->memory > sim->memory_peak)
+        sim->memory_peak = sim->memory;
+    return malloc(size);
+}
+
+static void give(void *ctx, void *ptr, size_t size)
+{
+    struct sim *sim = ctx;
+
+    SIM_CHECK(sim, sim->memory >= size, "more given back than was taken");
+    sim->memory -= size;
+    memset(ptr, 0xdd, size);
+    free(ptr);
+}
+
+static void entropy(void *ctx, void *out, size_t len)
+{
+    struct sim *sim = ctx;
+    uint8_t *bytes = out;
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)gw_prng_next(&sim->prng);
+}
+
+static uint64_t unix_nanos(void *ctx)
+{
+    struct sim *sim = ctx;
+
+    return 1000000000000000000u + sim->now;
+}
+
+static void mix(struct sim *sim, uint64_t n)
+{
+    sim->hash = (sim->hash ^ n) * 0x100000001b3u;
+}
+
+static void trace(void *ctx, const gw_event *e)
+{
+    struct sim *sim = ctx;
+
+    mix(sim, e->when);
+    mix(sim, e->what);
+    mix(sim, e->object);
+    mix(sim, e->a);
+    mix(sim, e->b);
+    sim_trace(sim, "    %s #%llu %llu %llu", gw_trace_name(e->what), (unsigned long long)e->object,
+              (unsigned long long)e->a, (unsigned long long)e->b);
+}
+
+static gw_status make_gateway(struct sim *sim)
+{
+    gw_env env = GW_SPEC(gw_env);
+    gw_limits limits = GW_SPEC(gw_limits);
+    gw_engine_spec engine = GW_SPEC(gw_engine_spec);
+    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
+    gw_config *config;
+    gw_status status;
+
+    env.allocator = sim->allocator;
+    env.entropy = entropy;
+    env.entropy_ctx = sim;
+    env.unix_nanos = unix_nanos;
+    env.unix_ctx = sim;
+    if (sim->swarm.small_pool) {
+        limits.block_bytes = 2048;
+        limits.blocks_max = 256;
+        limits.head_bytes_max = 2048;
+        limits.pipe_bytes_max = 8192;
+    }
+    engine.env = &env;
+    engine.limits = &limits;
+    worker.ops = &sim_io;
+    worker.io = sim;
+    worker.seed = sim->seed;
+    worker.trace = trace;
+    worker.trace_ctx = sim;
+    config = sim_config(sim);
+    status = gw_engine_new(&engine, &sim->engine);
+    if (status == GW_OK)
+        status = gw_engine_apply(sim->engine, config, NULL);
+    gw_config_unref(config);
+    if (status == GW_OK)
+        status = gw_worker_new(sim->engine, &worker, &sim->worker);
+    if (status == GW_OK)
+        gw_worker_stub_tls(sim->worker, sim->swarm.tls_client, sim->swarm.tls_upstream);
+    return status;
+}
+
+static void make_clients(struct sim *sim)
+{
+    uint32_t each = (sim->plans_len + sim->swarm.clients - 1) / sim->swarm.clients, next = 0;
+
+    for (uint32_t i = 0; i < sim->swarm.clients; i++) {
+        struct sim_client *c = &sim->clients[i];
+        c->protocol = sim->swarm.client_protocol[i];
+        c->next = next;
+        next = next + each < sim->plans_len ? next + each : sim->plans_len;
+        c->end = next;
+        c->at_once = c->protocol == GW_PROTO_H1 ? 1 : 1 + (uint32_t)sim_below(sim, 20);
+        sim_at(sim, sim_below(sim, GW_MS(100)), SIM_CLIENT_RUNS, i, 0, 0);
+    }
+}
+
+/* ---- the main loop ---- */
+
+static void step(struct sim *sim)
+{
+    int bound = 0;
+
+    sim->wake = false;
+    while (gw_worker_step(sim->worker, sim->now) == GW_AGAIN)
+        SIM_CHECK(sim, ++bound < 10000, "the worker does not come to rest");
+    sim->steps++;
+}
+
+static void happen(struct sim *sim, const struct sim_event *e)
+{
+    if (e->what == SIM_CLIENT_RUNS)
+        sim_client_run(sim, e->who);
+    else
+        sim_net_event(sim, e);
+}
+
+/* False: nothing will ever happen again. */
+static bool advance(struct sim *sim)
+{
+    gw_nanos event = sim_when(sim), timer = gw_worker_deadline(sim->worker);
+    struct sim_event e;
+
+    if (event == GW_NEVER && timer == GW_NEVER)
+        return false;
+    if (event <= timer) {
+        SIM_CHECK(sim, sim_next(sim, &e), "no event");
+        sim->now = e.when > sim->now ? e.when : sim->now;
+        happen(sim, &e);
+        if (sim->wake)
+            step(sim);
+        return true;
+    }
+    sim->now = timer > sim->now ? timer : sim->now;
+    step(sim);
+    return true;
+}
+
+enum { EVENTS_BOUND = 3000000 };
+
+static void run_world(struct sim *sim)
+{
+    uint64_t n = 0;
+
+    while (!sim_is_done(sim)) {
+        SIM_CHECK(sim, advance(sim), "nothing happens any more, and not all is done");
+        SIM_CHECK(sim, ++n < EVENTS_BOUND, "it goes on for ever");
+    }
+    SIM_CHECK(sim, gw_worker_drain(sim->worker, 60000) == GW_OK, "drain");
+    step(sim);
+    while (!gw_worker_is_idle(sim->worker)) {
+        SIM_CHECK(sim, advance(sim), "drained, and something is left for ever");
+        SIM_CHECK(sim, ++n < EVENTS_BOUND, "it goes on for ever");
+    }
+}
+
+static void end_world(struct sim *sim)
+{
+    gw_worker_free(sim->worker);
+    gw_engine_free(sim->engine);
+    SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
+    for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
+        if (sim->wires[i].is_used && sim->wires[i].peer != NULL)
+            sim_peer_free(sim->wires[i].peer);
+        sim_bytes_free(&sim->wires[i].to_gateway);
+        sim_bytes_free(&sim->wires[i].to_peer);
+    }
+    gw_h2_shared_free(sim->h2);
+    gw_pool_fini(&sim->pool);
+    SIM_CHECK(sim, sim->heap.used == 0, "the peers' own memory");
+    free(sim->events);
+}
+
+static void *plain_take(void *ctx, size_t size)
+{
+    (void)ctx;
+    return malloc(size);
+}
+
+static void plain_give(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(ptr);
+}
+
+void sim_run(struct sim *sim, uint64_t seed)
+{
+    static const gw_allocator plain = { NULL, plain_take, plain_give };
+
+    sim->seed = seed;
+    sim->prng.state = seed;
+    sim->now = GW_MS(1000);
+    sim->hash = 0xcbf29ce484222325u;
+    sim->allocator = (gw_allocator){ sim, take, give };
+    sim->events = calloc(SIM_EVENTS_MAX, sizeof *sim->events);
+    gw_heap_init(&sim->heap, &plain, 0);
+    gw_pool_init(&sim->pool, &sim->heap, 16640, 100000);
+    sim->h2 = gw_h2_shared_new(&sim->heap, 10000);
+    sim->limits = (struct gw_codec_limits){ 32768, 100, 100, 65536 };
+    sim_swarm_pick(sim);
+    sim_plans_make(sim);
+    if (make_gateway(sim) == GW_OK) {
+        make_clients(sim);
+        run_world(sim);
+        sim_oracle_check(sim);
+    } else {
+        SIM_CHECK(sim, sim->allocations_failed > 0, "no gateway, without a reason");
+    }
+    end_world(sim);
+}
+
+/* ---- the command line ---- */
+
+struct options {
+    uint64_t from, seeds, minutes;
+    bool is_tracing;
+    uint64_t alloc_seed, io_seed;
+};
+
+static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_alloc, bool for_ever,
+                        uint64_t fail_io, bool *reached)
+{
+    struct sim *sim = calloc(1, sizeof *sim);
+    uint64_t hash;
+
+    sim->is_tracing = o->is_tracing;
+    sim->fail_alloc_at = fail_alloc;
+    sim->fail_alloc_on = for_ever;
+    sim->fail_io_at = fail_io;
+    sim_run(sim, seed);
+    hash = sim->hash;
+    *reached = sim->allocations_failed > 0 || sim->io_failed > 0;
+    free(sim);
+    return hash;
+}
+
+static int sweep(const struct options *o)
+{
+    bool reached = true;
+    uint64_t k = 0;
+
+    for (k = 1; reached; k++) {
+        if (o->alloc_seed != 0) {
+            bool ever;
+            run_one(o->alloc_seed, o, k, false, 0, &reached);
+            run_one(o->alloc_seed, o, k, true, 0, &ever);
+        } else {
+            run_one(o->io_seed, o, 0, false, k, &reached);
+        }
+    }
+    printf("%llu points of failure reached\n", (unsigned long long)k - 2);
+    return 0;
+}
+
+static int run_seeds(const struct options *o)
+{
+    time_t until = time(NULL) + (time_t)o->minutes * 60;
+    uint64_t n = 0;
+    bool reached;
+
+    for (; o->minutes > 0 ? time(NULL) < until : n < o->seeds; n++) {
+        uint64_t seed = o->from + n;
+        uint64_t hash = run_one(seed, o, 0, false, 0, &reached);
+        if (n % 10 == 0 && run_one(seed, o, 0, false, 0, &reached) != hash) {
+            fprintf(stderr, "seed %llu: two runs, two hashes\n", (unsigned long long)seed);
+            return 1;
+        }
+    }
+    printf("%llu seeds from %llu: all as it must be\n", (unsigned long long)n,
+           (unsigned long long)o->from);
+    return 0;
+}
+
+static uint64_t number(const char *text)
+{
+    return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = { .from = 1, .seeds = 200 };
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--trace") == 0) {
+            o.is_tracing = true;
+            continue;
+        }
+        uint64_t n = number(argv[i + 1]);
+        if (strcmp(argv[i], "--seed") == 0) {
+            o.from = n;
+            o.seeds = 1;
+        } else if (strcmp(argv[i], "--from") == 0) {
+            o.from = n;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            o.seeds = n;
+        } else if (strcmp(argv[i], "--minutes") == 0) {
+            o.minutes = n;
+        } else if (strcmp(argv[i], "--alloc") == 0) {
+            o.alloc_seed = n;
+        } else if (strcmp(argv[i], "--io") == 0) {
+            o.io_seed = n;
+        } else {
+            fprintf(stderr, "sim: what is %s? See the head of tests/sim/sim.c\n", argv[i]);
+            return 2;
+        }
+        i++;
+    }
+    return o.alloc_seed != 0 || o.io_seed != 0 ? sweep(&o) : run_seeds(&o);
+}

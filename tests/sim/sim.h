@@ -1,0 +1,277 @@
+/* sim/sim.h: the world around one worker: virtual time, wires that delay, cut and break, peers that
+ * speak both protocols, and what must be true of all that happens. One seed is one world: the same seed
+ * gives the same events, byte for byte.
+ *
+ *   sim.c         a seed becomes a world; the main loop; the command line
+ *   sim_swarm.c   which sizes and which faults a seed gets (a part of them only: swarm testing)
+ *   sim_clock.c   what happens when: a heap of events; time moves only to the next one
+ *   sim_net.c     the gw_io_ops: wires
+ *   sim_peer.c    a peer's connection: a codec of its own, an engine if the world has one
+ *   sim_client.c  clients: requests by plan, bodies, early leave
+ *   sim_origin.c  upstreams: answers by plan, and every way of not answering
+ *   sim_oracle.c  what each request must have come to
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gw/gw.h>
+
+#include "base/prng.h"
+#include "base/timer.h"
+#include "buf/pipe.h"
+#include "h1/h1.h"
+#include "h2/codec.h"
+#include "http/codec.h"
+#include "tls/stub.h"
+
+enum { SIM_CALLS_MAX = 64, SIM_WIRES_MAX = 512, SIM_CLIENTS_MAX = 8, SIM_EVENTS_MAX = 65536 };
+
+struct sim;
+struct sim_wire;
+struct sim_peer;
+
+#define SIM_CHECK(sim, condition, ...)                                                             \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            sim_fail((sim), __FILE__, __LINE__, #condition, __VA_ARGS__);                          \
+    } while (0)
+
+/* ---- plans: what one request is to be, and what is done to it ---- */
+
+enum sim_fault {
+    SIM_FAULT_NONE = 0,
+    SIM_CLIENT_LEAVES,  /* the client resets its stream or connection on its way          */
+    SIM_ORIGIN_RESETS,  /* the upstream resets the stream or connection at some byte      */
+    SIM_ORIGIN_CLOSES,  /* it ends the connection at some byte                            */
+    SIM_ORIGIN_SILENT,  /* it never answers                                               */
+    SIM_ORIGIN_GARBAGE, /* it sends bytes that are no HTTP                                */
+    SIM_ORIGIN_REFUSES, /* HTTP/2: REFUSED_STREAM                                         */
+    SIM_FAULT_COUNT
+};
+
+struct sim_plan {
+    uint32_t id;
+    enum sim_fault fault;
+    uint64_t fault_at; /* body byte of the response (or request) where it strikes; 0: at once */
+    uint64_t request_len, response_len;
+    bool request_unknown, response_unknown; /* no Content-Length                             */
+    bool request_trailers, response_trailers;
+    bool answers_early; /* the upstream does not wait for the request's end               */
+    bool has_info;      /* a 103 comes first                                              */
+    uint32_t status;
+    gw_nanos think; /* before the upstream answers                                    */
+    const char *method;
+    /* What was seen. */
+    int begun, ended; /* hooks                                                          */
+    gw_cause cause;
+    int origin_seen;     /* how often an upstream got its head                             */
+    uint64_t origin_got; /* body bytes there                                               */
+    bool origin_whole;
+    bool is_excused; /* something shared broke under it                                */
+    bool fault_struck;
+    bool client_done, client_whole, client_cut;
+    uint32_t client_status;
+    uint64_t client_got;
+    bool client_trailers;
+};
+
+/* ---- events ---- */
+
+enum sim_what {
+    SIM_TO_GATEWAY, /* bytes of a wire arrive at the gateway      */
+    SIM_TO_PEER,    /* ... at the peer                            */
+    SIM_SENT,       /* a send is complete                         */
+    SIM_CONNECTED,
+    SIM_CLOSED,
+    SIM_PEER_RUNS,   /* a peer goes on (thinking, slow reading)    */
+    SIM_CLIENT_RUNS, /* a client begins a request or a connection  */
+    SIM_ACT          /* the world's own deeds                      */
+};
+
+struct sim_event {
+    gw_nanos when;
+    uint64_t order; /* of two at the same time the older first */
+    enum sim_what what;
+    uint32_t who;  /* wire or client */
+    uint32_t turn; /* of the wire: later events of a reused one are stale */
+    uint64_t n;
+};
+
+/* ---- wires ---- */
+
+struct sim_bytes { /* a growing queue of bytes */
+    uint8_t *at;
+    size_t from, to, room;
+};
+
+struct sim_wire {
+    uint32_t index, turn;
+    bool is_used;
+    gw_link *link; /* NULL: the gateway's end is gone */
+    struct sim_peer *peer;
+    struct sim_bytes to_gateway;   /* said by the peer, on its way   */
+    struct sim_bytes to_peer;      /* sent by the gateway, on its way */
+    size_t arrived;                /* of to_gateway: may be read               */
+    bool recv_wanted;              /* a recv is outstanding                    */
+    bool peer_fin, peer_rst;       /* said by the peer             */
+    bool fin_arrived, rst_arrived; /* ... and there                 */
+    bool gateway_fin, gateway_gone, gone_told;
+    bool delivering;
+    size_t sending; /* bytes of the send that is outstanding: 0 none */
+    bool is_upstream;
+    bool is_closing;
+    bool was_faulted; /* what shares it is excused */
+};
+
+/* ---- peers ---- */
+
+struct sim_call {            /* one message pair on one connection, on either side */
+    struct gw_stream stream; /* first */
+    struct gw_list node;
+    struct sim_peer *peer;
+    struct sim_plan *plan; /* an origin's: known when the head is here */
+    struct gw_message in_head, in_trailers, out_head, out_trailers, info;
+    struct gw_pipe in_pipe, out_pipe;
+    struct gw_arena arena;
+    char *memory;
+    uint64_t put, got; /* body bytes */
+    bool answered, is_over;
+    gw_nanos answer_at, wake_at;
+};
+
+struct sim_peer {
+    struct sim *sim;
+    struct sim_wire *wire;
+    struct gw_codec *codec;
+    struct gw_codec_owner owner;
+    struct gw_tls_engine *engine;
+    struct gw_chain wire_in, wire_out, clear_in, clear_out;
+    struct gw_list calls;
+    bool is_client, is_dead, saw_end, end_told;
+    uint32_t client; /* which */
+};
+
+struct sim_client {
+    uint32_t protocol;
+    uint32_t next, end; /* its plans */
+    uint32_t at_once;   /* h2: streams; h1: pipelined requests are one after the other here */
+    uint32_t open;
+    struct sim_wire *wire;
+};
+
+struct sim_swarm {
+    uint32_t client_protocol[SIM_CLIENTS_MAX];
+    uint32_t clients, calls;
+    uint32_t upstream_protocol;
+    gw_nanos latency_max;
+    uint32_t piece_max; /* bytes a delivery    */
+    uint32_t delay_send_pct, partial_send_pct;
+    uint32_t body_max;
+    uint32_t fault_pct;
+    uint32_t faults;     /* set of sim_fault    */
+    uint32_t refuse_pct; /* connects            */
+    uint32_t slow_read_pct;
+    bool tls_client, tls_upstream;
+    bool small_pool;
+};
+
+struct sim {
+    uint64_t seed;
+    struct gw_prng prng;
+    gw_nanos now;
+    uint64_t order, steps;
+    uint64_t hash;
+    bool is_tracing;
+    struct sim_swarm swarm;
+    /* The gateway. Its memory is counted. */
+    gw_allocator allocator;
+    uint64_t memory, memory_peak, allocations, fail_alloc_at;
+    bool fail_alloc_on; /* for ever after */
+    uint64_t allocations_failed;
+    uint64_t operations, fail_io_at, io_failed;
+    gw_engine *engine;
+    gw_worker *worker;
+    bool wake;
+    /* The peers' own memory. */
+    struct gw_heap heap;
+    struct gw_pool pool;
+    struct gw_h2_shared *h2;
+    struct gw_codec_limits limits;
+    struct sim_event *events;
+    uint32_t events_len;
+    struct sim_wire wires[SIM_WIRES_MAX];
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_plan plans[SIM_CALLS_MAX];
+    uint32_t plans_len;
+    uint64_t shared_broken; /* upstream connections that a fault broke */
+    uint64_t ends;          /* on_end, all exchanges */
+};
+
+_Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
+                        const char *format, ...) __attribute__((format(printf, 5, 6)));
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline uint64_t sim_below(struct sim *sim, uint64_t n)
+{
+    return n == 0 ? 0 : gw_prng_below(&sim->prng, n);
+}
+static inline bool sim_chance(struct sim *sim, uint32_t percent)
+{
+    return sim_below(sim, 100) < percent;
+}
+/* The byte at a place of a body: both ends know what must come. */
+static inline uint8_t sim_byte(uint32_t id, bool is_response, uint64_t at)
+{
+    return (uint8_t)(at * 31 + (at >> 8) * 7 + id * 131 + (is_response ? 77 : 0));
+}
+
+/* sim_swarm.c */
+void sim_swarm_pick(struct sim *sim);
+void sim_plans_make(struct sim *sim);
+/* sim_clock.c */
+void sim_at(struct sim *sim, gw_nanos delay, enum sim_what what, uint32_t who, uint32_t turn,
+            uint64_t n);
+bool sim_next(struct sim *sim, struct sim_event *out);
+gw_nanos sim_when(const struct sim *sim); /* of the next event; GW_NEVER: none */
+/* sim_net.c */
+extern const gw_io_ops sim_io;
+struct sim_wire *sim_wire_new(struct sim *sim);
+void sim_wire_say(struct sim_wire *wire, struct sim *sim, const void *bytes, size_t len);
+void sim_wire_fin(struct sim_wire *wire, struct sim *sim); /* the peer ends its side */
+void sim_wire_rst(struct sim_wire *wire, struct sim *sim); /* the peer breaks it off */
+void sim_net_event(struct sim *sim, const struct sim_event *e);
+void sim_bytes_put(struct sim_bytes *b, const void *bytes, size_t len);
+void sim_bytes_free(struct sim_bytes *b);
+/* sim_peer.c */
+struct sim_peer *sim_peer_new(struct sim *sim, struct sim_wire *wire, bool is_client,
+                              uint32_t protocol);
+void sim_peer_hear(struct sim_peer *peer, const void *bytes, size_t len);
+void sim_peer_end(struct sim_peer *peer, gw_status why); /* the gateway ended or broke it */
+void sim_peer_run(struct sim_peer *peer);                /* calls, codec, wire            */
+void sim_peer_free(struct sim_peer *peer);
+struct sim_call *sim_call_new(struct sim_peer *peer);
+void sim_call_free(struct sim_call *call);
+/* Body bytes into out_pipe as there is room; the end after len. */
+void sim_call_put(struct sim_call *call, bool is_response, uint64_t len, uint64_t stop_at);
+/* Its peer runs again after delay; one such event a call is enough. */
+void sim_call_later(struct sim_call *call, gw_nanos delay);
+/* Takes what is in in_pipe and checks it. */
+void sim_call_get(struct sim_call *call, bool is_response);
+/* sim_client.c, sim_origin.c */
+void sim_client_run(struct sim *sim, uint32_t client);
+void sim_client_news(struct sim_call *call);
+void sim_client_dead(struct sim_peer *peer);
+void sim_origin_news(struct sim_call *call);
+void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
+/* sim_oracle.c */
+extern const gw_filter sim_filter;
+gw_config *sim_config(struct sim *sim);
+void sim_oracle_check(struct sim *sim);
+bool sim_is_done(const struct sim *sim); /* every plan has come to something */
+/* sim.c */
+void sim_run(struct sim *sim, uint64_t seed);
+
+#endif

@@ -1,0 +1,170 @@
+/* sim/sim_oracle.c: the gateway's configuration, its hooks, and what each request must have come to. */
+
+#include "sim.h"
+
+#include "exchange/exchange.h"
+
+/* ---- hooks ---- */
+
+static struct sim_plan *plan_of(struct sim *sim, const gw_exchange *x)
+{
+    gw_str path = x->request.path;
+    uint64_t id;
+
+    if (path.len < 4 || memcmp(path.ptr, "/r/", 3) != 0 ||
+        gw_parse_u64(gw_str_slice(path, 3, path.len), &id) != GW_OK || id >= sim->plans_len)
+        return NULL;
+    return &sim->plans[id];
+}
+
+static gw_verdict on_request(void *ctx, gw_exchange *x)
+{
+    struct sim *sim = ctx;
+    struct sim_plan *p = plan_of(sim, x);
+
+    SIM_CHECK(sim, p != NULL, "a request nobody sent");
+    SIM_CHECK(sim, ++p->begun == 1, "request %u began twice", p->id);
+    return GW_NEXT;
+}
+
+static void on_end(void *ctx, const gw_exchange *x)
+{
+    struct sim *sim = ctx;
+    struct sim_plan *p = plan_of(sim, x);
+
+    sim->ends++;
+    if (p == NULL) /* its head never came whole */
+        return;
+    SIM_CHECK(sim, ++p->ended == 1, "request %u ended twice", p->id);
+    p->cause = gw_exchange_cause(x);
+    sim_trace(sim, "%u ends: %s/%s/%u", p->id, gw_by_name(p->cause.by),
+              gw_phase_name(p->cause.phase), p->cause.reason);
+}
+
+/* ---- configuration ---- */
+
+gw_config *sim_config(struct sim *sim)
+{
+    enum { HOUR = 3600000 };
+    gw_env env = GW_SPEC(gw_env);
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_filter filter = GW_SPEC(gw_filter);
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_config *config = NULL;
+    gw_builder *b;
+    gw_status status;
+    gw_id id;
+
+    SIM_CHECK(sim, gw_builder_new(&env, &b) == GW_OK, "builder");
+    listener.name = gw_cstr("edge");
+    listener.head_timeout_ms = HOUR;
+    listener.body_idle_timeout_ms = HOUR;
+    gw_builder_listener(b, &listener);
+    cluster.name = gw_cstr("up");
+    cluster.protocols = sim->swarm.upstream_protocol;
+    cluster.connect_timeout_ms = HOUR;
+    cluster.response_timeout_ms = HOUR;
+    id = gw_builder_cluster(b, &cluster);
+    endpoint.address = gw_cstr("10.0.0.1:80");
+    endpoint.weight = 2;
+    gw_builder_endpoint(b, id, &endpoint);
+    endpoint.address = gw_cstr("10.0.0.2:80");
+    endpoint.weight = 1;
+    gw_builder_endpoint(b, id, &endpoint);
+    route.name = gw_cstr("all");
+    route.path = gw_cstr("/");
+    route.cluster = gw_cstr("up");
+    route.idle_timeout_ms = HOUR;
+    gw_builder_route(b, &route);
+    filter.name = "oracle";
+    filter.ctx = sim;
+    filter.on_request = on_request;
+    filter.on_end = on_end;
+    gw_builder_filter(b, &filter);
+    status = gw_builder_build(b, &config, &err);
+    SIM_CHECK(sim, status == GW_OK, "%s: %s", err.where, err.text);
+    return config;
+}
+
+/* ---- what must be true at the end ---- */
+
+/* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
+static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
+{
+    if (p->fault != SIM_FAULT_NONE || p->is_excused || sim->swarm.refuse_pct > 0 ||
+        sim->allocations_failed > 0 || sim->io_failed > 0 || sim->swarm.small_pool)
+        return false;
+    return sim->shared_broken == 0;
+}
+
+static void check_whole(struct sim *sim, const struct sim_plan *p)
+{
+    SIM_CHECK(sim, p->client_whole, "request %u: not whole at the client", p->id);
+    SIM_CHECK(sim, p->client_status == p->status, "request %u: status %u, not %u", p->id,
+              p->client_status, p->status);
+    SIM_CHECK(sim, p->cause.by == GW_BY_NONE, "request %u: a cause (%s/%s/%u) without a reason",
+              p->id, gw_by_name(p->cause.by), gw_phase_name(p->cause.phase), p->cause.reason);
+    SIM_CHECK(sim, p->origin_whole || p->answers_early, "request %u: not whole at the origin",
+              p->id);
+}
+
+/* The origin's answer came whole: then it is that answer and no other. */
+static void check_answer(struct sim *sim, const struct sim_plan *p)
+{
+    if (!p->client_whole || p->client_status != p->status || p->origin_seen == 0 ||
+        p->cause.by != GW_BY_NONE)
+        return;
+    SIM_CHECK(sim, p->client_got == p->response_len, "request %u: whole with %llu of %llu bytes",
+              p->id, (unsigned long long)p->client_got, (unsigned long long)p->response_len);
+    SIM_CHECK(sim, !p->response_trailers || p->client_trailers, "request %u: trailers were lost",
+              p->id);
+}
+
+static void check_cause(struct sim *sim, const struct sim_plan *p)
+{
+    uint32_t by = p->fault == SIM_CLIENT_LEAVES ? GW_BY_CLIENT : GW_BY_UPSTREAM;
+
+    if (!p->fault_struck || p->begun == 0 || p->is_excused || p->cause.by == GW_BY_NONE)
+        return;
+    if (sim->shared_broken > 0 || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
+        sim->io_failed > 0 || sim->swarm.small_pool)
+        return;
+    SIM_CHECK(sim, p->cause.by == by, "request %u: blamed on %s, it was %s", p->id,
+              gw_by_name(p->cause.by), gw_by_name(by));
+}
+
+static void check_cut(struct sim *sim, const struct sim_plan *p)
+{
+    if (p->fault <= SIM_CLIENT_LEAVES || !p->fault_struck || !p->client_whole)
+        return;
+    /* It was struck, yet the client has something whole: then it is the gateway's own answer, or all
+     * bytes were out before. */
+    SIM_CHECK(sim, p->client_status >= 500 || p->client_got == p->response_len,
+              "request %u: cut at %llu, seen as whole", p->id, (unsigned long long)p->client_got);
+}
+
+void sim_oracle_check(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->plans_len; i++) {
+        const struct sim_plan *p = &sim->plans[i];
+        SIM_CHECK(sim, p->client_done, "request %u: the client still waits", p->id);
+        SIM_CHECK(sim, p->begun == p->ended || (p->ended == 1 && p->begun == 0),
+                  "request %u: begun %d, ended %d", p->id, p->begun, p->ended);
+        if (must_be_whole(sim, p))
+            check_whole(sim, p);
+        check_answer(sim, p);
+        check_cause(sim, p);
+        check_cut(sim, p);
+    }
+}
+
+bool sim_is_done(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->plans_len; i++)
+        if (!sim->plans[i].client_done)
+            return false;
+    return true;
+}

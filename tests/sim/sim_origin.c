@@ -1,0 +1,178 @@
+/* sim/sim_origin.c: upstreams: they answer as the plan of the request says, or fail as it says. */
+
+#include "sim.h"
+
+void sim_origin_connected(struct sim *sim, struct sim_wire *wire)
+{
+    struct sim_peer *peer = sim_peer_new(sim, wire, false, sim->swarm.upstream_protocol);
+
+    sim_at(sim, 0, SIM_PEER_RUNS, wire->index, wire->turn, 0);
+    (void)peer;
+}
+
+static void find_plan(struct sim_call *call)
+{
+    struct sim *sim = call->peer->sim;
+    gw_str path = call->in_head.path;
+    uint64_t id;
+
+    SIM_CHECK(sim, path.len > 3 && memcmp(path.ptr, "/r/", 3) == 0, "a path nobody sent");
+    SIM_CHECK(sim, gw_parse_u64(gw_str_slice(path, 3, path.len), &id) == GW_OK,
+              "a path nobody sent");
+    SIM_CHECK(sim, id < sim->plans_len, "a path nobody sent");
+    call->plan = &sim->plans[id];
+    SIM_CHECK(sim, ++call->plan->origin_seen == 1, "request %u came twice", call->plan->id);
+    SIM_CHECK(sim, gw_str_eq(call->in_head.method_text, gw_cstr(call->plan->method)), "method");
+    SIM_CHECK(sim, gw_str_eq(call->in_head.authority, gw_cstr("sim.test")), "authority");
+    SIM_CHECK(sim, gw_fields_find_name(&call->in_head.fields, gw_cstr("x-one")) != NULL,
+              "a field was lost");
+    call->answer_at = sim->now + call->plan->think;
+    sim_trace(sim, "origin gets %u", call->plan->id);
+}
+
+static void add_info(struct sim_call *call)
+{
+    gw_message_init(&call->info, GW_MESSAGE_RESPONSE, &call->arena, 100);
+    call->info.code = 103;
+    (void)!gw_fields_add_copy(&call->info.fields, gw_cstr("link"), gw_cstr("</a>"));
+    call->stream.out_info = &call->info;
+}
+
+static void answer(struct sim_call *call)
+{
+    struct sim *sim = call->peer->sim;
+    struct sim_plan *p = call->plan;
+    struct gw_message *m = &call->out_head;
+    char id[16];
+
+    call->answered = true;
+    if (p->has_info)
+        add_info(call);
+    snprintf(id, sizeof id, "%u", p->id);
+    m->code = (uint16_t)p->status;
+    m->body = !gw_response_has_body((enum gw_method)call->in_head.method, p->status) ? GW_BODY_NONE
+              : p->response_unknown ? GW_BODY_UNKNOWN
+                                    : GW_BODY_LENGTH;
+    m->length = p->response_len;
+    SIM_CHECK(sim, gw_fields_add_copy(&m->fields, gw_cstr("x-sim"), gw_cstr(id)) == GW_OK, "field");
+    if (p->response_trailers)
+        SIM_CHECK(sim,
+                  gw_fields_add_copy(&call->out_trailers.fields, gw_cstr("x-end"), gw_cstr("e")) ==
+                      GW_OK,
+                  "trailer");
+    call->stream.out_head = m;
+    call->stream.out_pipe = &call->out_pipe;
+    call->stream.out = GW_HALF_HEAD;
+    call->peer->codec->ops->advance(call->peer->codec, &call->stream);
+}
+
+static void break_connection(struct sim_peer *peer, bool is_reset)
+{
+    for (struct gw_list *node = peer->calls.next; node != &peer->calls; node = node->next) {
+        struct sim_call *call = GW_CONTAINER(node, struct sim_call, node);
+        if (call->plan != NULL)
+            call->plan->is_excused = true;
+    }
+    peer->sim->shared_broken++;
+    if (is_reset)
+        sim_wire_rst(peer->wire, peer->sim);
+    else
+        sim_wire_fin(peer->wire, peer->sim);
+    peer->is_dead = true;
+}
+
+/* True: the fault has struck, the call goes no further. */
+static bool strike(struct sim_call *call)
+{
+    struct sim_plan *p = call->plan;
+    struct sim_peer *peer = call->peer;
+    bool is_h1 = peer->codec->ops->protocol == GW_PROTO_H1;
+
+    if (p->fault <= SIM_CLIENT_LEAVES || (p->fault_at > 0 && call->put < p->fault_at) ||
+        p->fault_struck)
+        return p->fault_struck && p->fault > SIM_CLIENT_LEAVES;
+    p->fault_struck = true;
+    sim_trace(peer->sim, "origin strikes %u, fault %d at %llu", p->id, (int)p->fault,
+              (unsigned long long)call->put);
+    switch (p->fault) {
+    case SIM_ORIGIN_RESETS:
+        if (is_h1)
+            break_connection(peer, true);
+        else
+            peer->codec->ops->reset(peer->codec, &call->stream, GW_H2_INTERNAL_ERROR);
+        break;
+    case SIM_ORIGIN_CLOSES:
+        break_connection(peer, false);
+        break;
+    case SIM_ORIGIN_GARBAGE:
+        sim_wire_say(peer->wire, peer->sim, "\0\xff\0garbage\r\n\r\n", 14);
+        break_connection(peer, false);
+        break;
+    case SIM_ORIGIN_REFUSES:
+        peer->codec->ops->reset(peer->codec, &call->stream, GW_H2_REFUSED_STREAM);
+        break;
+    case SIM_ORIGIN_SILENT:
+    case SIM_FAULT_NONE:
+    case SIM_CLIENT_LEAVES:
+    case SIM_FAULT_COUNT:
+        break;
+    }
+    return true;
+}
+
+static void note_request(struct sim_call *call)
+{
+    struct sim_plan *p = call->plan;
+
+    sim_call_get(call, false);
+    p->origin_got = call->got;
+    if (call->stream.in != GW_HALF_DONE || gw_pipe_len(&call->in_pipe) > 0)
+        return;
+    p->origin_whole = true;
+    SIM_CHECK(call->peer->sim, call->got == p->request_len,
+              "request %u: whole with %llu of %llu bytes", p->id, (unsigned long long)call->got,
+              (unsigned long long)p->request_len);
+    SIM_CHECK(call->peer->sim,
+              !p->request_trailers ||
+                  gw_fields_find_name(&call->in_trailers.fields, gw_cstr("x-sum")) != NULL,
+              "request %u: its trailers were lost", p->id);
+}
+
+void sim_origin_news(struct sim_call *call)
+{
+    struct gw_stream *s = &call->stream;
+    struct sim *sim = call->peer->sim;
+    struct sim_plan *p;
+
+    s->news = 0;
+    if (s->in == GW_HALF_CUT) {
+        call->is_over = true;
+        return;
+    }
+    if (s->in < GW_HALF_BODY)
+        return;
+    if (call->plan == NULL)
+        find_plan(call);
+    p = call->plan;
+    if (sim_chance(sim, sim->swarm.slow_read_pct) && gw_pipe_len(&call->in_pipe) > 0) {
+        sim_call_later(call, GW_MS(1 + sim_below(sim, 100)));
+        return;
+    }
+    note_request(call);
+    if (p->fault_at == 0 && strike(call))
+        return;
+    if (!call->answered && (p->answers_early || s->in == GW_HALF_DONE)) {
+        if (sim->now < call->answer_at)
+            sim_call_later(call, call->answer_at - sim->now);
+        else
+            answer(call);
+    }
+    if (!call->answered)
+        return;
+    sim_call_put(call, true, p->response_len,
+                 p->fault > SIM_CLIENT_LEAVES ? p->fault_at : UINT64_MAX);
+    if (strike(call))
+        return;
+    if (s->out == GW_HALF_DONE && (s->in == GW_HALF_DONE || p->answers_early))
+        call->is_over = true;
+}

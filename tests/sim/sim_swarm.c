@@ -1,0 +1,85 @@
+/* sim/sim_swarm.c: what a seed decides before anything happens: sizes, speeds, and a subset of the
+ * faults. Most worlds have few of them: so that each comes to its depth. */
+
+#include "sim.h"
+
+static uint32_t protocol(struct sim *sim)
+{
+    return sim_chance(sim, 50) ? GW_PROTO_H1 : GW_PROTO_H2;
+}
+
+void sim_swarm_pick(struct sim *sim)
+{
+    struct sim_swarm *s = &sim->swarm;
+    static const uint32_t pieces[] = { 1, 7, 100, 1500, 16640, 70000 };
+    static const uint32_t bodies[] = { 0, 20, 5000, 40000, 200000 };
+
+    s->clients = 1 + (uint32_t)sim_below(sim, SIM_CLIENTS_MAX);
+    for (uint32_t i = 0; i < s->clients; i++)
+        s->client_protocol[i] = protocol(sim);
+    s->calls = 1 + (uint32_t)sim_below(sim, SIM_CALLS_MAX);
+    s->upstream_protocol = protocol(sim);
+    s->latency_max = sim_chance(sim, 30) ? 0 : GW_MS(1 + sim_below(sim, 50));
+    s->piece_max = pieces[sim_below(sim, sizeof pieces / sizeof *pieces)];
+    s->body_max = bodies[sim_below(sim, sizeof bodies / sizeof *bodies)];
+    if (s->piece_max < 100 && s->body_max > 5000)
+        s->body_max = 5000; /* bounded work */
+    s->delay_send_pct = sim_chance(sim, 50) ? 0 : (uint32_t)sim_below(sim, 100);
+    s->partial_send_pct = sim_chance(sim, 50) ? 0 : (uint32_t)sim_below(sim, 100);
+    s->fault_pct = sim_chance(sim, 40) ? 0 : (uint32_t)sim_below(sim, 60);
+    s->faults = (uint32_t)gw_prng_next(&sim->prng) & (uint32_t)gw_prng_next(&sim->prng);
+    s->refuse_pct = sim_chance(sim, 80) ? 0 : (uint32_t)sim_below(sim, 50);
+    s->slow_read_pct = sim_chance(sim, 60) ? 0 : (uint32_t)sim_below(sim, 80);
+    s->tls_client = sim_chance(sim, 30);
+    s->tls_upstream = sim_chance(sim, 30);
+    s->small_pool = sim_chance(sim, 20);
+}
+
+static enum sim_fault pick_fault(struct sim *sim)
+{
+    enum sim_fault fault;
+
+    if (!sim_chance(sim, sim->swarm.fault_pct))
+        return SIM_FAULT_NONE;
+    fault = (enum sim_fault)sim_below(sim, SIM_FAULT_COUNT);
+    if ((sim->swarm.faults >> fault & 1) == 0)
+        return SIM_FAULT_NONE;
+    if (fault == SIM_ORIGIN_REFUSES && sim->swarm.upstream_protocol != GW_PROTO_H2)
+        return SIM_FAULT_NONE;
+    return fault;
+}
+
+void sim_plans_make(struct sim *sim)
+{
+    static const uint32_t statuses[] = { 200, 200, 200, 201, 204, 304, 404, 500 };
+    struct sim_swarm *s = &sim->swarm;
+
+    sim->plans_len = s->calls;
+    for (uint32_t i = 0; i < s->calls; i++) {
+        struct sim_plan *p = &sim->plans[i];
+        bool has_body = sim_chance(sim, 50);
+        p->id = i;
+        p->fault = pick_fault(sim);
+        p->method = has_body ? "POST" : sim_chance(sim, 20) ? "HEAD" : "GET";
+        p->request_len = has_body ? sim_below(sim, s->body_max + 1) : 0;
+        p->request_unknown = has_body && sim_chance(sim, 50);
+        p->request_trailers = p->request_unknown && sim_chance(sim, 50);
+        p->status = statuses[sim_below(sim, sizeof statuses / sizeof *statuses)];
+        p->response_len = sim_below(sim, s->body_max + 1);
+        if (p->status == 204 || p->status == 304 || strcmp(p->method, "HEAD") == 0)
+            p->response_len = 0;
+        else
+            p->response_unknown = sim_chance(sim, 50);
+        p->response_trailers = p->response_unknown && sim_chance(sim, 50);
+        /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what
+         * the client has already sent behind it. */
+        p->answers_early = sim_chance(sim, 20) && p->request_len < 60000;
+        p->has_info = sim_chance(sim, 20);
+        p->think = sim_chance(sim, 50) ? 0 : GW_MS(sim_below(sim, 200));
+        p->fault_at = sim_chance(sim, 30)
+                          ? 0
+                          : sim_below(sim, (p->fault == SIM_CLIENT_LEAVES ? p->request_len
+                                                                          : p->response_len) +
+                                               1);
+    }
+}
