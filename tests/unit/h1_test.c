@@ -704,4 +704,4 @@ Suite *server_suite(void)
     return suite;
 }
 
-CHECK_MAIN(server_suite, client_suite, smuggling_suite)
+CHECK_MAIN(server_suite, client_suite, smuggling_suite, random_suite, memory_suite)
