@@ -11,7 +11,7 @@ extern "C" {
 
 typedef struct gw_engine_spec {
     uint32_t size;
-    uint32_t workers_max; /* 1 to 1024; 0: 1 */
+    uint32_t workers_max;    /* 1 to 1024; 0: 1 */
     const gw_env *env;       /* copied; NULL: defaults */
     const gw_limits *limits; /* copied; NULL: defaults */
 } gw_engine_spec;

@@ -32,8 +32,10 @@ enum {
     GW_WANT_READ = 1u,
     GW_WANT_WRITE = 2u,
     GW_WANT_CONNECT = 4u,
-    GW_WANT_SHUTDOWN = 8u, /* all is sent: end the writing side, then report gw_link_sent(0, GW_EOF) */
-    GW_WANT_CLOSE = 32u    /* close it, then report gw_link_closed                                   */
+    /* All is sent: end the writing side, then report gw_link_sent(0, GW_EOF). */
+    GW_WANT_SHUTDOWN = 8u,
+    /* Close it, then report gw_link_closed. */
+    GW_WANT_CLOSE = 32u
 };
 /* What the library wants of this link now: a level, to be asked at any time. */
 GW_API uint32_t gw_link_want(const gw_link *l);

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 typedef struct gw_loop gw_loop;
-typedef struct gw_listener gw_listener; /* a listening socket of a loop */
+typedef struct gw_listener gw_listener;       /* a listening socket of a loop */
 enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2 }; /* 0: the best there is */
 
 typedef struct gw_loop_spec {

@@ -13,9 +13,9 @@ extern "C" {
 
 typedef struct gw_worker_spec {
     uint32_t size;
-    uint32_t index;       /* 1 to workers_max; 0: the next free                            */
-    const gw_io_ops *ops; /* NULL: bytes mode (gw/bytes.h)                                 */
-    void *io;             /* given to ops                                                  */
+    uint32_t index;          /* 1 to workers_max; 0: the next free                            */
+    const gw_io_ops *ops;    /* NULL: bytes mode (gw/bytes.h)                                 */
+    void *io;                /* given to ops                                                  */
     void (*wake)(void *ctx); /* any thread: "call gw_worker_step soon"; may be NULL        */
     void *wake_ctx;
     uint64_t seed; /* 0: from entropy                                                      */

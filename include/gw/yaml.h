@@ -27,10 +27,10 @@ typedef size_t gw_yaml_resolve_fn(void *ctx, gw_str address, gw_yaml_answer *out
  * answer is left out; a cluster that keeps none is refused. resolve NULL: names are refused. */
 typedef struct gw_yaml_settings {
     uint32_t size;
-    uint32_t workers;          /* 0: one a core                                    */
-    uint32_t backend;          /* GW_BACKEND_*                                     */
-    uint32_t drain_ms;         /* 30,000                                           */
-    uint32_t has_access_log;   /* 1: access_log_path is set                        */
+    uint32_t workers;        /* 0: one a core                                    */
+    uint32_t backend;        /* GW_BACKEND_*                                     */
+    uint32_t drain_ms;       /* 30,000                                           */
+    uint32_t has_access_log; /* 1: access_log_path is set                        */
     uint32_t reserved;
     char access_log_path[256]; /* "-": standard output                             */
     gw_yaml_resolve_fn *resolve;

@@ -8,7 +8,7 @@
 /* Where chunks come from: all of one size. */
 struct gw_arena_source {
     void *ctx;
-    void *(*take)(void *ctx);              /* NULL: refused */
+    void *(*take)(void *ctx); /* NULL: refused */
     void (*give)(void *ctx, void *chunk);
     size_t chunk_bytes;
 };

@@ -27,15 +27,15 @@ void gw_heap_release_str(struct gw_heap *heap, gw_str text); /* of gw_heap_copy;
  * Never touches the allocator while there are free cells. */
 struct gw_slab {
     struct gw_heap *heap;
-    void *free;        /* list of free cells, linked through their first word */
-    void *chunks;      /* list of chunks                                      */
-    uint32_t cell;     /* bytes, a multiple of 16                             */
+    void *free;    /* list of free cells, linked through their first word */
+    void *chunks;  /* list of chunks                                      */
+    uint32_t cell; /* bytes, a multiple of 16                             */
     uint32_t per_chunk;
     uint32_t used, used_max;
     uint32_t made;
 };
 void gw_slab_init(struct gw_slab *slab, struct gw_heap *heap, size_t cell, uint32_t used_max);
-void gw_slab_fini(struct gw_slab *slab); /* asserts that no cell is out */
+void gw_slab_fini(struct gw_slab *slab);                /* asserts that no cell is out */
 void *gw_slab_take(struct gw_slab *slab) GW_MUST_CHECK; /* NULL: cap or allocator; not zeroed */
 void gw_slab_give(struct gw_slab *slab, void *cell);
 

@@ -11,7 +11,7 @@ enum { GW_LOG_LINE_MAX = 400 };
 struct gw_log {
     gw_log_fn *write; /* NULL: silent */
     void *ctx;
-    uint32_t level;   /* highest reported; 0: none */
+    uint32_t level; /* highest reported; 0: none */
     uint32_t dropped;
     gw_nanos tokens_at; /* of the rate's bucket */
 };

@@ -13,10 +13,10 @@
 
 #ifdef GW_POISONS
 #include <sanitizer/asan_interface.h>
-#define GW_POISON(ptr, len)   __asan_poison_memory_region((ptr), (len))
+#define GW_POISON(ptr, len) __asan_poison_memory_region((ptr), (len))
 #define GW_UNPOISON(ptr, len) __asan_unpoison_memory_region((ptr), (len))
 #else
-#define GW_POISON(ptr, len)   ((void)(ptr), (void)(len))
+#define GW_POISON(ptr, len) ((void)(ptr), (void)(len))
 #define GW_UNPOISON(ptr, len) ((void)(ptr), (void)(len))
 #endif
 

@@ -8,7 +8,7 @@
 #include "base/list.h"
 
 #define GW_NEVER UINT64_MAX
-#define GW_MS(n) ((gw_nanos)(n) * 1000000u)
+#define GW_MS(n) ((gw_nanos)(n)*1000000u)
 
 struct gw_timer {
     struct gw_list node;

@@ -88,8 +88,8 @@ size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
         len = room;
     /* By pieces of a block: when memory is short, what went in stays in. */
     while (done < len) {
-        size_t n =
-            len - done < p->chain.pool->block_bytes ? len - done : p->chain.pool->block_bytes;
+        size_t n = len - done < p->chain.pool->block_bytes ? len - done
+                                                           : p->chain.pool->block_bytes;
         if (gw_chain_write(&p->chain, bytes + done, n) != GW_OK)
             break;
         done += n;

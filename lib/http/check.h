@@ -7,9 +7,9 @@
 #include "http/reason.h"
 
 /* Byte classes (RFC 9110 5.6.2, 5.5). */
-bool gw_is_token(gw_str s);             /* not empty, tchar only                                    */
-bool gw_is_field_value(gw_str s);       /* no CTL but HTAB, no NUL CR LF; no space or tab at the ends */
-bool gw_is_lower_name(gw_str s);        /* a token without upper-case letters (RFC 9113 8.2.1)      */
+bool gw_is_token(gw_str s);       /* not empty, tchar only                                    */
+bool gw_is_field_value(gw_str s); /* no CTL but HTAB, no NUL CR LF; no space or tab at the ends */
+bool gw_is_lower_name(gw_str s);  /* a token without upper-case letters (RFC 9113 8.2.1)      */
 
 /* A request as scanned from HTTP/1: fields, method, target set (version in is_http10). Sets
  * everything else of m: target parts, authority from Host (one Host; required in 1.1; an absolute

@@ -56,8 +56,8 @@ enum gw_field_id {
 struct gw_field {
     gw_str name; /* as received or set; views of the arena, or static */
     gw_str value;
-    uint16_t id;    /* gw_field_id                            */
-    uint16_t flags; /* gw_field_flag of the known field       */
+    uint16_t id;         /* gw_field_id                            */
+    uint16_t flags;      /* gw_field_flag of the known field       */
     uint32_t is_dropped; /* no longer there: walkers pass over it */
 };
 

@@ -30,19 +30,19 @@ enum gw_body_kind {
 };
 
 struct gw_message {
-    uint8_t kind;     /* gw_message_kind */
-    uint8_t method;   /* gw_method       */
-    uint8_t body;     /* gw_body_kind    */
+    uint8_t kind;   /* gw_message_kind */
+    uint8_t method; /* gw_method       */
+    uint8_t body;   /* gw_body_kind    */
     uint8_t is_http10;
-    uint8_t has_left; /* handed to a codec: setters answer GW_ESTATE */
+    uint8_t has_left;   /* handed to a codec: setters answer GW_ESTATE */
     uint8_t has_length; /* responses with body NONE (to HEAD, or 304): Content-Length said length
                            all the same, and is sent on */
-    uint16_t code; /* responses */
+    uint16_t code;      /* responses */
     uint64_t length;
     gw_str method_text, scheme, authority;
-    gw_str path;   /* canonical; "*" for OPTIONS *; empty for CONNECT             */
-    gw_str query;  /* without "?"; ptr NULL: none                                 */
-    gw_str target; /* as received                                                 */
+    gw_str path;     /* canonical; "*" for OPTIONS *; empty for CONNECT             */
+    gw_str query;    /* without "?"; ptr NULL: none                                 */
+    gw_str target;   /* as received                                                 */
     gw_str protocol; /* the one Upgrade token or :protocol; empty: none           */
     struct gw_fields fields;
     struct gw_message *next; /* in a stream's queue of informational responses    */

@@ -207,8 +207,8 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *u)
         nghttp2_data_provider p = { .source.ptr = t, .read_callback = c->is_up ? rd_rs : rd_rq };
         if (!c->is_up) {
             t->up = o = ups[turn++ % nup];
-            t->uid =
-                nghttp2_submit_request(o->s, NULL, h->h.nv, (size_t)h->h.n, end ? NULL : &p, t);
+            t->uid = nghttp2_submit_request(o->s, NULL, h->h.nv, (size_t)h->h.n, end ? NULL : &p,
+                                            t);
             t->refs++;
         } else {
             o = t->down;

@@ -116,8 +116,8 @@ static int pump_splice(struct side *s)
                 return errno == EAGAIN ? 0 : -1;
             s->inpipe -= (size_t)n;
         }
-        ssize_t n =
-            splice(s->fd, NULL, s->pipe[1], NULL, BUF * 4, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        ssize_t n = splice(s->fd, NULL, s->pipe[1], NULL, BUF * 4,
+                           SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (n == 0)
             return -1;
         if (n < 0)
