@@ -10,6 +10,8 @@
 #include "say.h"
 #include "signals.h"
 
+#include <gw/version.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -64,7 +66,7 @@ static bool open_upstream_sockets(struct demo *demo)
 {
     uint16_t port = 0;
     bool is_open = true;
-    for (size_t i = 0; i < DEMO_UPSTREAMS && is_open; i++) {
+    for (size_t i = 0; i < demo_upstreams(demo) && is_open; i++) {
         demo->fds[i] = open_socket(0, true, demo->addresses[i], &port);
         is_open = demo->fds[i] >= 0;
     }
@@ -81,10 +83,10 @@ static bool open_upstream_sockets(struct demo *demo)
 static bool open_upstreams(struct demo *demo)
 {
     struct crew_spec spec = { .workers = 1, .log = &demo->no_log, .notify_fd = -1 };
-    gw_config *config = demo_config_upstreams();
+    gw_config *config = demo_config_upstreams(demo);
     bool is_open = config != NULL && crew_open(&demo->upstreams, &spec) &&
                    crew_apply(&demo->upstreams, config);
-    for (size_t i = 0; i < DEMO_UPSTREAMS && is_open; i++) {
+    for (size_t i = 0; i < demo_upstreams(demo) && is_open; i++) {
         is_open = crew_listen_fd(&demo->upstreams, demo->fds[i], demo_upstream_names[i]);
         demo->fds[i] = -1;
     }
@@ -123,9 +125,15 @@ static bool open_gateway(struct demo *demo, uint16_t port, bool is_logged)
     return is_open && crew_start(&demo->gateway);
 }
 
+size_t demo_upstreams(const struct demo *demo)
+{
+    return demo->has_h2 ? DEMO_UPSTREAMS : DEMO_UPSTREAMS_H1;
+}
+
 bool demo_open(struct demo *demo, uint16_t port, bool is_logged)
 {
     memset(demo, 0, sizeof *demo);
+    demo->has_h2 = strstr(gw_build_features(), "h2=") != NULL;
     demo->no_log.fd = -1;
     demo->log.fd = -1;
     demo->deaf_fd = -1;
@@ -166,8 +174,10 @@ static const char what_to_try[] =
     "\n"
     "  curl -i http://127.0.0.1:%u/echo/hello\n"
     "  curl --data-binary 'some words' http://127.0.0.1:%u/echo\n"
+    "  curl -i http://127.0.0.1:%u/nobody\n";
+
+static const char what_to_try_of_h2[] =
     "  curl -i --http2-prior-knowledge http://127.0.0.1:%u/echo/over-http2\n"
-    "  curl -i http://127.0.0.1:%u/nobody\n"
     "\n"
     "A gRPC call with curl alone; grpc-status: 0 says that all is well:\n"
     "\n"
@@ -182,14 +192,22 @@ static const char what_to_try[] =
     "channel = grpc.insecure_channel(\"127.0.0.1:%u\")\n"
     "many = channel.unary_stream(\"/helloworld.Greeter/LotsOfReplies\")\n"
     "for reply in many(b\"\\x0a\\x03you\"):\n"
-    "    print(reply[2:].decode())'\n"
+    "    print(reply[2:].decode())'\n";
+
+static const char what_happens[] =
     "\n"
     "Each request that ends is logged below as a line of JSON. Ctrl-C ends the demo.\n";
 
-static void print_what_to_try(uint16_t port)
+static void print_what_to_try(const struct demo *demo)
 {
-    unsigned p = port;
-    fprintf(stderr, what_to_try, p, p, p, p, p, p, p);
+    unsigned p = demo->port;
+    fprintf(stderr, what_to_try, p, p, p, p);
+    if (demo->has_h2)
+        fprintf(stderr, what_to_try_of_h2, p, p, p);
+    else
+        fputs("\nThis build has no HTTP/2: no gRPC (install libnghttp2-dev, build again).\n",
+              stderr);
+    fputs(what_happens, stderr);
 }
 
 /* The first signal drains, the second ends at once. False: the gateway's thread ended by itself. */
@@ -253,7 +271,7 @@ static bool run(struct demo *demo, const struct options *options)
 {
     if (options->is_check)
         return demo_check(demo, options->is_json);
-    print_what_to_try(demo->port);
+    print_what_to_try(demo);
     return wait_for_end(demo);
 }
 

@@ -4,9 +4,10 @@
 
 #include "crew.h"
 
-enum { DEMO_UPSTREAMS = 4, DEMO_ADDRESS_MAX = 32 };
+enum { DEMO_UPSTREAMS = 4, DEMO_UPSTREAMS_H1 = 2, DEMO_ADDRESS_MAX = 32 };
 
 struct demo {
+    bool has_h2; /* else there are no greeters, and nothing of HTTP/2 */
     struct access_log no_log, log;
     struct crew upstreams; /* an engine and a thread of their own: they only answer     */
     struct crew gateway;
@@ -18,6 +19,8 @@ struct demo {
     uint16_t port;                  /* of it         */
 };
 
+/* How many of the upstreams this build can have: the greeters need HTTP/2. */
+size_t demo_upstreams(const struct demo *demo);
 /* port 0: any. is_logged: the gateway's requests, on standard output. False: it was said what is
  * wrong; demo_close is needed either way. */
 bool demo_open(struct demo *demo, uint16_t port, bool is_logged);

@@ -92,12 +92,12 @@ static void add_welcome(gw_builder *builder)
     (void)gw_builder_route(builder, &spec);
 }
 
-gw_config *demo_config_upstreams(void)
+gw_config *demo_config_upstreams(const struct demo *demo)
 {
     gw_builder *builder = begin();
     if (builder == NULL)
         return NULL;
-    for (size_t i = 0; i < DEMO_UPSTREAMS; i++)
+    for (size_t i = 0; i < demo_upstreams(demo); i++)
         add_listener(builder, demo_upstream_names[i], "",
                      i < GREETER_1 ? GW_PROTO_H1 : GW_PROTO_H2);
     (void)add_cluster(builder, "echo", 0, echo_origin());
@@ -107,23 +107,30 @@ gw_config *demo_config_upstreams(void)
     return build(builder);
 }
 
+static void add_greeters(gw_builder *builder, const struct demo *demo)
+{
+    gw_id greeter = add_cluster(builder, "greeter", GW_PROTO_H2, NULL);
+    add_endpoint(builder, greeter, demo_upstream_names[GREETER_1], demo->addresses[GREETER_1]);
+    add_endpoint(builder, greeter, demo_upstream_names[GREETER_2], demo->addresses[GREETER_2]);
+    add_route(builder, "greeter", "/helloworld.Greeter");
+}
+
 gw_config *demo_config_gateway(const struct demo *demo, bool is_logged)
 {
     gw_builder *builder = begin();
     if (builder == NULL)
         return NULL;
-    add_listener(builder, "edge", demo->address, GW_PROTO_H1 | GW_PROTO_H2);
+    uint32_t best = demo->has_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
+    add_listener(builder, "edge", demo->address, GW_PROTO_H1 | best);
     gw_id echo = add_cluster(builder, "echo", GW_PROTO_H1, NULL);
     add_endpoint(builder, echo, demo_upstream_names[ECHO_1], demo->addresses[ECHO_1]);
     add_endpoint(builder, echo, demo_upstream_names[ECHO_2], demo->addresses[ECHO_2]);
-    gw_id greeter = add_cluster(builder, "greeter", GW_PROTO_H2, NULL);
-    add_endpoint(builder, greeter, demo_upstream_names[GREETER_1], demo->addresses[GREETER_1]);
-    add_endpoint(builder, greeter, demo_upstream_names[GREETER_2], demo->addresses[GREETER_2]);
-    gw_id nobody = add_cluster(builder, "nobody", GW_PROTO_H2, NULL);
-    add_endpoint(builder, nobody, "nobody", demo->deaf_address);
     add_route(builder, "echo", "/echo");
-    add_route(builder, "greeter", "/helloworld.Greeter");
+    gw_id nobody = add_cluster(builder, "nobody", best, NULL);
+    add_endpoint(builder, nobody, "nobody", demo->deaf_address);
     add_route(builder, "nobody", "/nobody");
+    if (demo->has_h2)
+        add_greeters(builder, demo);
     add_welcome(builder);
     gw_filter filter = access_log_filter();
     if (is_logged)

@@ -8,7 +8,7 @@
 extern const char *const demo_upstream_names[DEMO_UPSTREAMS];
 
 /* NULL: it was said what is wrong. The caller's to unref. */
-gw_config *demo_config_upstreams(void);
+gw_config *demo_config_upstreams(const struct demo *demo);
 gw_config *demo_config_gateway(const struct demo *demo, bool is_logged);
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* What gw_yaml_load takes, and one byte more, so that it is the one to refuse a larger file. */
-enum { FILE_MAX = 4 * 1024 * 1024 + 1, WORKERS_MAX = 1024 };
+enum { FILE_MAX = 4 * 1024 * 1024 + 1, WORKERS_MAX = 1024, DRAIN_MS = 30000 };
 
 static char *read_all(const char *path, size_t *len)
 {
@@ -53,9 +53,8 @@ int load_file(const char *path, struct loaded *out, gw_yaml_error *error)
     free(text);
     if (status == GW_OK)
         return EXIT_FINE;
-    if (status == GW_EUNSUPPORTED && error->text[0] == 0) {
-        say("this build cannot read files: libyaml was not there; install it and build again, "
-            "or try \"gw demo\"");
+    if (status == GW_EUNSUPPORTED && error->line == 0) {
+        say("%s; install libyaml-dev and build again, or try \"gw demo\"", error->text);
         return EXIT_FAILED;
     }
     if (error->text[0] == 0)
@@ -76,4 +75,9 @@ uint32_t load_workers(const struct loaded *loaded)
         return loaded->settings.workers;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (uint32_t)cores;
+}
+
+uint32_t load_drain_ms(const struct loaded *loaded)
+{
+    return loaded->settings.drain_ms != 0 ? loaded->settings.drain_ms : DRAIN_MS;
 }

@@ -19,5 +19,7 @@ int load_file(const char *path, struct loaded *out, gw_yaml_error *error);
 void load_say_error(const char *path, const gw_yaml_error *error);
 /* The number of workers: what the file says, or one a core. */
 uint32_t load_workers(const struct loaded *loaded);
+/* How long requests in flight may take to finish. */
+uint32_t load_drain_ms(const struct loaded *loaded);
 
 #endif

@@ -46,7 +46,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(name, commands[i].name) != 0)
             continue;
-        if (commands[i].run != command_help && asks_for_help(argc - 2, argv + 2))
+        if (asks_for_help(argc - 2, argv + 2))
             return command_help(1, &argv[1]);
         return commands[i].run(argc - 2, argv + 2);
     }

@@ -118,9 +118,9 @@ static bool work(struct crew *crew, const struct loaded *loaded, struct access_l
     bool is_started = crew_start(crew);
     signals_unblock();
     if (is_started) {
-        say("running: %u workers, %s; end it with SIGTERM or Ctrl-C", crew->count,
-            gw_loop_name(crew->members[0].loop));
-        wait_for_workers(crew, log, loaded->settings.drain_ms);
+        say("running: %u worker%s, %s; end it with SIGTERM or Ctrl-C", crew->count,
+            crew->count == 1 ? "" : "s", gw_loop_name(crew->members[0].loop));
+        wait_for_workers(crew, log, load_drain_ms(loaded));
     } else {
         crew_stop(crew);
     }

@@ -33,7 +33,9 @@ bool signals_open(void)
     (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+    /* Without SA_RESTART: the read of signals_next returns, so that whatever delays handlers (the
+     * thread sanitizer does) has its chance. */
+    struct sigaction action = { .sa_handler = note };
     for (size_t i = 0; i < NUMBERS; i++)
         (void)sigaction(numbers[i], &action, NULL);
     return true;

@@ -1,6 +1,7 @@
 """The demo as its user meets it, and the minimal host in front of a real server."""
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -53,14 +54,17 @@ class Demo(unittest.TestCase):
             demo.signal(signal.SIGINT)
             self.assertEqual(demo.end(), 0)
         self.assertRegex(outputs[0], r"HTTP/1.1 200 (?s:.)*echo-\d got GET /echo/hello")
-        self.assertEqual(outputs[1], "some words")
-        self.assertRegex(outputs[2], r"HTTP/2 200 (?s:.)*echo-\d got GET /echo/over-http2")
-        self.assertRegex(outputs[3], r"HTTP/1.1 503 ")
+        self.assertTrue(outputs[1].endswith("some words"), outputs[1])
+        self.assertRegex(outputs[2], r"HTTP/1.1 503 ")
+        self.assertRegex(outputs[3], r"HTTP/2 200 (?s:.)*echo-\d got GET /echo/over-http2")
         self.assertRegex(outputs[4], r"(?s)HTTP/2 200 .*grpc-status: 0.*Hello you")
         self.assertEqual(outputs[5].count("Hello you"), 10)
 
     def shell(self, command):
-        done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE,
+        """With the system's python3 first: that is the one that apt gives grpcio to."""
+        path = "/usr/bin:" + os.environ["PATH"]
+        done = subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path},
+                              stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=DEADLINE)
         self.assertEqual(done.returncode, 0, command + done.stdout)
         return done.stdout

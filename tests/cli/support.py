@@ -35,11 +35,13 @@ class Lines:
     def __init__(self, stream):
         self.lines = queue.Queue()
         self.seen = []
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        self.reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self.reader.start()
 
     def _read(self, stream):
-        for line in stream:
-            self.lines.put(line)
+        with stream:
+            for line in stream:
+                self.lines.put(line)
         self.lines.put(None)
 
     def until(self, pattern):
@@ -76,6 +78,8 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.stderr.reader.join(DEADLINE)
+        self.stdout.reader.join(DEADLINE)
 
 
 class Upstream(http.server.ThreadingHTTPServer):
@@ -87,11 +91,14 @@ class Upstream(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.arrived = queue.Queue()
         self.released = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def address(self):
         return "127.0.0.1:%d" % self.server_address[1]
+
+    def handle_error(self, request, client_address):
+        """A gateway that went away is not this server's trouble."""
 
     def release(self):
         self.released.set()
