@@ -353,7 +353,7 @@ static void on_peer_reset(struct gw_h2_stream *t, uint32_t code)
 {
     struct gw_stream *s = t->s;
     enum gw_reason_id fault = GW_REASON_client_reset;
-    t->is_deaf = true;
+    t->is_deaf = t->has_reset_in = true;
     if (s == NULL)
         return;
     s->peer_code = code;
@@ -427,11 +427,13 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     struct gw_h2_stream *t = nghttp2_session_get_stream_user_data(session, id);
     if (t == NULL)
         return 0;
-    if (code != NGHTTP2_NO_ERROR && t->s != NULL && !t->is_deaf) {
-        /* Neither side has reset it: the library has, because of a GOAWAY, or of bad bytes. */
+    if (code != NGHTTP2_NO_ERROR && !t->is_reset && !t->is_reset_due && !t->has_reset_in) {
+        /* The library has reset it, because of a GOAWAY, or of bad bytes. */
         bool is_refused = h->is_client && code == NGHTTP2_REFUSED_STREAM;
-        t->s->is_refused = t->s->is_refused || is_refused;
+        if (t->s != NULL && t->s->in < GW_HALF_DONE)
+            t->s->is_refused = t->s->is_refused || is_refused;
         gw_h2_cut(t, is_refused ? GW_REASON_upstream_goaway : gw_h2_peer_fault(h), true);
+        gw_h2_policy_forgive(&h->policy, t->id);
         t->is_deaf = true;
     }
     if (h->current == t)

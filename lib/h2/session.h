@@ -60,6 +60,7 @@ struct gw_h2_stream {
     bool has_head_in;          /* the final head has come                       */
     bool has_end_in;           /* END_STREAM has come                           */
     bool is_deaf;              /* what still comes is of no interest            */
+    bool has_reset_in;         /* the peer has reset it                         */
     /* Sending. */
     uint32_t infos; /* submitted, not yet sent                          */
     uint32_t turn;  /* bytes of DATA sent in its turn                   */

@@ -5,6 +5,8 @@
 
 #include "check_main.h"
 
+Suite *h2_frames_suite(void);
+
 static void small_cuts(struct rig *rig)
 {
     static const size_t cuts[] = { 1, 3, 17, 500, 20000 };
@@ -785,4 +787,4 @@ static Suite *h2_suite(void)
     return s;
 }
 
-CHECK_MAIN(h2_suite)
+CHECK_MAIN(h2_suite, h2_frames_suite)
