@@ -265,7 +265,8 @@ gw_status gw_yaml_tree_parse(struct gw_store *store, gw_str text, struct gw_yaml
         return no_memory(&r);
     gw_map_init(&r.anchors, store->heap, 0);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
+    const char *start = text.ptr == NULL ? "" : text.ptr;
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)start, text.len);
     gw_status status = read_events(&r);
     if (status == GW_OK && r.root == NULL)
         status = refuse(&r, (struct gw_yaml_place){ 0, 0 }, "the file is empty");

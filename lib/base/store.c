@@ -45,7 +45,8 @@ void *gw_store_take(struct gw_store *store, size_t n, size_t size)
     GW_ASSERT(size > 0);
     if (n > (SIZE_MAX / 4) / size)
         return NULL;
-    size_t len = (n * size + ALIGN - 1) / ALIGN * ALIGN;
+    /* Nothing has an address too. */
+    size_t len = n == 0 ? ALIGN : (n * size + ALIGN - 1) / ALIGN * ALIGN;
     char *at;
     if (len <= (size_t)(store->end - store->at)) {
         at = store->at;
@@ -57,7 +58,7 @@ void *gw_store_take(struct gw_store *store, size_t n, size_t size)
         store->at = at == NULL ? store->at : at + len;
         store->end = at == NULL ? store->end : at + CHUNK_MIN;
     }
-    if (at != NULL && len > 0)
+    if (at != NULL)
         memset(at, 0, len);
     return at;
 }

@@ -127,14 +127,14 @@ static void lower(gw_str text)
         at[i] = gw_ascii_lower(at[i]);
 }
 
-/* Copies a list of at most max texts; a longer one is noted, and cut. */
+/* Copies a list of at most max texts; a longer one is noted, and left out. */
 static void keep_list(const struct gw_part *part, const char *field, size_t max,
                       const gw_str **list, size_t *len)
 {
     size_t n = *list == NULL ? 0 : *len;
     if (n > max) {
         gw_fault_add(part, field, GW_ELIMIT, "the list is too long");
-        n = max;
+        n = 0;
     }
     gw_str *copy = gw_store_take(&part->builder->config->store, n, sizeof *copy);
     if (copy == NULL) {
@@ -333,6 +333,7 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
     if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
         return 0;
     gw_route_spec *own = &draft->spec;
+    draft->draft.mark = own->mark;
     keep_route(&part, own);
     set_identity(&draft->draft, own->mark, own->name);
     gw_value_name(&part, own->name, GW_NAME_MAX);

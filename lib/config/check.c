@@ -9,7 +9,6 @@
 #include "config/fault.h"
 #include "route/order.h"
 
-/* Faults of a part that was refused already are not added to: they would only follow from that. */
 static struct gw_part part_of(struct gw_builder *b, const char *list, struct gw_draft *draft)
 {
     return (
@@ -87,11 +86,19 @@ static void check_cluster(struct gw_builder *b, struct gw_cluster_draft *cluster
     gw_map_fini(&names);
 }
 
+static bool has_nameless(const struct gw_drafts *drafts)
+{
+    const struct gw_draft *d = drafts->first;
+    while (d != NULL && d->name.len > 0)
+        d = d->next;
+    return d != NULL;
+}
+
 static void refuse_unknown(const struct gw_part *part, const char *field, const char *what,
                            gw_str name, const struct gw_drafts *drafts)
 {
-    if (part->faults->len == GW_CONFIG_ERRORS_MAX)
-        return; /* spares the search for a near name */
+    if (part->faults->len == GW_CONFIG_ERRORS_MAX || has_nameless(drafts))
+        return; /* enough is said, or the one that is meant was refused already */
     struct gw_text text = gw_fault_begin(part, field, GW_EUNKNOWN);
     gw_text_cstr(&text, "no ");
     gw_text_cstr(&text, what);
@@ -205,6 +212,7 @@ static void check_references(struct gw_builder *b, struct gw_map *listeners,
     gw_map_init(&others, &b->config->heap, 0);
     check_names(part_of(b, "filters", NULL), &b->filters, &others);
     gw_map_fini(&others);
+    /* Of a part that was refused already any other fault would only follow from that. */
     for (struct gw_draft *d = b->clusters.first; d != NULL; d = d->next)
         if (!d->is_bad)
             check_cluster(b, (struct gw_cluster_draft *)(void *)d);

@@ -205,12 +205,687 @@ START_TEST(every_refused_allocation_is_survived)
 }
 END_TEST
 
+/* --- what is refused --- */
+
+struct parts {
+    gw_builder *b;
+    gw_listener_spec listener, listener2;
+    gw_cluster_spec cluster, cluster2;
+    gw_endpoint_spec endpoint, endpoint2;
+    gw_route_spec route, route2;
+    gw_filter filter, filter2;
+    gw_origin origin;
+    gw_str list[40];
+    bool has_listener2, has_cluster2, has_endpoint2, has_route2, has_filter2, has_no_endpoint;
+};
+
+static char long_text[70000]; /* "xxx..." */
+
+static gw_str longer(size_t len)
+{
+    memset(long_text, 'x', sizeof long_text);
+    return (gw_str){ long_text, len };
+}
+
+static void parts_init(struct parts *p)
+{
+    memset(p, 0, sizeof *p);
+    p->listener = p->listener2 = GW_SPEC(gw_listener_spec);
+    p->listener.name = GW_STR("edge");
+    p->listener.address = GW_STR("127.0.0.1:8080");
+    p->listener.mark = 11;
+    p->listener2.name = GW_STR("side");
+    p->listener2.address = GW_STR("127.0.0.1:8081");
+    p->listener2.mark = 12;
+    p->cluster = p->cluster2 = GW_SPEC(gw_cluster_spec);
+    p->cluster.name = GW_STR("web");
+    p->cluster.mark = 21;
+    p->cluster2.name = GW_STR("api");
+    p->cluster2.mark = 22;
+    p->origin = GW_SPEC(gw_origin);
+    p->origin.on_request = nothing;
+    p->cluster2.origin = &p->origin;
+    p->endpoint = p->endpoint2 = GW_SPEC(gw_endpoint_spec);
+    p->endpoint.address = GW_STR("10.0.0.1:80");
+    p->endpoint.mark = 31;
+    p->endpoint2.address = GW_STR("10.0.0.2:80");
+    p->endpoint2.mark = 32;
+    p->route = p->route2 = GW_SPEC(gw_route_spec);
+    p->route.name = GW_STR("all");
+    p->route.cluster = GW_STR("web");
+    p->route.mark = 41;
+    p->route2.name = GW_STR("more");
+    p->route2.cluster = GW_STR("web");
+    p->route2.path = GW_STR("/more");
+    p->route2.mark = 42;
+    p->filter = p->filter2 = GW_SPEC(gw_filter);
+    p->filter.name = "auth";
+    p->filter2.name = "log";
+}
+
+static void parts_add(struct parts *p)
+{
+    (void)gw_builder_listener(p->b, &p->listener);
+    if (p->has_listener2)
+        (void)gw_builder_listener(p->b, &p->listener2);
+    gw_id id = gw_builder_cluster(p->b, &p->cluster);
+    if (!p->has_no_endpoint)
+        (void)gw_builder_endpoint(p->b, id, &p->endpoint);
+    if (p->has_endpoint2)
+        (void)gw_builder_endpoint(p->b, id, &p->endpoint2);
+    if (p->has_cluster2)
+        (void)gw_builder_cluster(p->b, &p->cluster2);
+    (void)gw_builder_route(p->b, &p->route);
+    if (p->has_route2)
+        (void)gw_builder_route(p->b, &p->route2);
+    (void)gw_builder_filter(p->b, &p->filter);
+    if (p->has_filter2)
+        (void)gw_builder_filter(p->b, &p->filter2);
+}
+
+#define METHODS(...)                                                                               \
+    do {                                                                                           \
+        const gw_str list_[] = { __VA_ARGS__ };                                                    \
+        memcpy(p->list, list_, sizeof list_);                                                      \
+        p->route.methods = p->list;                                                                \
+        p->route.methods_len = sizeof list_ / sizeof list_[0];                                     \
+    } while (0)
+#define UPGRADES(...)                                                                              \
+    do {                                                                                           \
+        const gw_str list_[] = { __VA_ARGS__ };                                                    \
+        memcpy(p->list, list_, sizeof list_);                                                      \
+        p->route.upgrades = p->list;                                                               \
+        p->route.upgrades_len = sizeof list_ / sizeof list_[0];                                    \
+    } while (0)
+#define REPLY(code) (p->route.cluster = GW_STR(""), p->route.reply_code = (code))
+
+/* X(status, mark, where, a part of the text, how to get there) */
+#define REFUSALS(X)                                                                                \
+    X(GW_EINVAL, 11, "listeners[0].name", "a name is needed", p->listener.name = GW_STR(""))       \
+    X(GW_EINVAL, 11, "listeners[0].name", "without spaces", p->listener.name = GW_STR("a b"))      \
+    X(GW_EINVAL, 11, "listeners[0].name", "without spaces", p->listener.name = GW_STR("\xc3\xa4")) \
+    X(GW_EINVAL, 11, "listeners[0].name", "too long", p->listener.name = longer(129))              \
+    X(GW_EINVAL, 12, "listeners[1].name", "taken by listeners[0] (\"edge\")",                      \
+      p->has_listener2 = true, p->listener2.name = GW_STR("edge"))                                 \
+    X(GW_EINVAL, 12, "listeners[1].address", "taken by listeners[0]", p->has_listener2 = true,     \
+      p->listener2.address = p->listener.address)                                                  \
+    X(GW_EINVAL, 11, "listeners[0].address", "not an address",                                     \
+      p->listener.address = GW_STR("8080"))                                                        \
+    X(GW_EINVAL, 11, "listeners[0].address", "not a name",                                         \
+      p->listener.address = GW_STR("localhost:80"))                                                \
+    X(GW_EINVAL, 11, "listeners[0].address", "too long", p->listener.address = longer(300))        \
+    X(GW_EINVAL, 11, "listeners[0].protocols", "bits", p->listener.protocols = 4)                  \
+    X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
+    X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
+    X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 2)                   \
+    X(GW_EINVAL, 22, "clusters[1].name", "taken by clusters[0]", p->has_cluster2 = true,           \
+      p->cluster2.name = GW_STR("web"))                                                            \
+    X(GW_EINVAL, 21, "clusters[0].endpoints", "nobody to send to", p->has_no_endpoint = true)      \
+    X(GW_EINVAL, 21, "clusters[0].origin", "exclude", p->cluster.origin = &p->origin)              \
+    X(GW_EINVAL, 22, "clusters[1].origin.on_request", "needs", p->has_cluster2 = true,             \
+      p->origin.on_request = NULL)                                                                 \
+    X(GW_EINVAL, 22, "clusters[1].origin.size", "GW_SPEC", p->has_cluster2 = true,                 \
+      p->origin.size = 0)                                                                          \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].address", "needed",                                 \
+      p->endpoint.address = GW_STR(""))                                                            \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].address", "not an address",                         \
+      p->endpoint.address = GW_STR("1.2.3.4"))                                                     \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].address", "port 0",                                 \
+      p->endpoint.address = GW_STR("1.2.3.4:0"))                                                   \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].weight", "1 to 65,535", p->endpoint.weight = 65536) \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].reserved", "0", p->endpoint.reserved = 1)           \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].name", "without spaces",                            \
+      p->endpoint.name = GW_STR("\""))                                                             \
+    X(GW_EINVAL, 32, "clusters[0].endpoints[1].name", "taken by endpoints[0]",                     \
+      p->has_endpoint2 = true, p->endpoint2.address = p->endpoint.address)                         \
+    X(GW_EINVAL, 41, "routes[0].name", "a name is needed", p->route.name = GW_STR(""))             \
+    X(GW_EINVAL, 42, "routes[1].name", "taken by routes[0]", p->has_route2 = true,                 \
+      p->route2.name = GW_STR("all"))                                                              \
+    X(GW_EUNKNOWN, 41, "routes[0].cluster", "no cluster \"wev\"; did you mean \"web\"?",           \
+      p->route.cluster = GW_STR("wev"))                                                            \
+    X(GW_EUNKNOWN, 41, "routes[0].cluster", "no cluster \"zzzzzz\"",                               \
+      p->route.cluster = GW_STR("zzzzzz"))                                                         \
+    X(GW_EUNKNOWN, 41, "routes[0].listener", "no listener \"Edge\"; did you mean \"edge\"?",       \
+      p->route.listener = GW_STR("Edge"))                                                          \
+    X(GW_EINVAL, 41, "routes[0].cluster", "a cluster or a reply is needed",                        \
+      p->route.cluster = GW_STR(""))                                                               \
+    X(GW_EINVAL, 41, "routes[0].reply_code", "exclude", p->route.reply_code = 200)                 \
+    X(GW_EINVAL, 41, "routes[0].reply_code", "200 to 599", REPLY(199))                             \
+    X(GW_EINVAL, 41, "routes[0].reply_code", "200 to 599", REPLY(600))                             \
+    X(GW_EINVAL, 41, "routes[0].reply_type", "answers", p->route.reply_type = GW_STR("a/b"))       \
+    X(GW_EINVAL, 41, "routes[0].reply_body", "answers", p->route.reply_body = GW_STR("a"))         \
+    X(GW_EINVAL, 41, "routes[0].reply_body", "no body", REPLY(204),                                \
+      p->route.reply_body = GW_STR("a"))                                                           \
+    X(GW_EINVAL, 41, "routes[0].reply_body", "65,536", REPLY(200),                                 \
+      p->route.reply_body = longer(65537))                                                         \
+    X(GW_EINVAL, 41, "routes[0].reply_type", "header field", REPLY(200),                           \
+      p->route.reply_type = GW_STR("a\r\nb: c"))                                                   \
+    X(GW_EINVAL, 41, "routes[0].flags", "needs a cluster", REPLY(200),                             \
+      p->route.flags = GW_ROUTE_CONNECT)                                                           \
+    X(GW_EINVAL, 41, "routes[0].flags", "bits", p->route.flags = 4)                                \
+    X(GW_EINVAL, 41, "routes[0].match", "matching", p->route.match = 3)                            \
+    X(GW_EINVAL, 41, "routes[0].path", "begins with", p->route.path = GW_STR("v1"))                \
+    X(GW_EINVAL, 41, "routes[0].path", "query", p->route.path = GW_STR("/a?b"))                    \
+    X(GW_EINVAL, 41, "routes[0].path", "write \"/b/A\"", p->route.path = GW_STR("/a/../b/%41"))    \
+    X(GW_EINVAL, 41, "routes[0].path", "write \"/%2F\"", p->route.path = GW_STR("/%2f"))           \
+    X(GW_EINVAL, 41, "routes[0].path", "no request", p->route.path = GW_STR("/a b"))               \
+    X(GW_EINVAL, 41, "routes[0].path", "no request", p->route.path = GW_STR("/.."))                \
+    X(GW_EINVAL, 41, "routes[0].path", "no request", p->route.path = GW_STR("/%zz"))               \
+    X(GW_EINVAL, 41, "routes[0].path", "too long", p->route.path = longer(2049))                   \
+    X(GW_EINVAL, 41, "routes[0].host", "leave the host out", p->route.host = GW_STR("*"))          \
+    X(GW_EINVAL, 41, "routes[0].host", "without its port", p->route.host = GW_STR("a.test:80"))    \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("a..test"))            \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("a.*.test"))           \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("a.test."))            \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("*."))                 \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("[::1]:80"))           \
+    X(GW_EINVAL, 41, "routes[0].host", "not a host", p->route.host = GW_STR("[::1"))               \
+    X(GW_EINVAL, 41, "routes[0].host", "too long", p->route.host = longer(254))                    \
+    X(GW_EINVAL, 41, "routes[0].methods[1]", "twice", METHODS(GW_STR("GET"), GW_STR("GET")))       \
+    X(GW_EINVAL, 41, "routes[0].methods[0]", "not a method", METHODS(GW_STR("")))                  \
+    X(GW_EINVAL, 41, "routes[0].methods[0]", "not a method", METHODS(GW_STR("A B")))               \
+    X(GW_EINVAL, 41, "routes[0].methods[0]", "upper case", METHODS(GW_STR("get")))                 \
+    X(GW_EINVAL, 41, "routes[0].methods[0]", "CONNECT", METHODS(GW_STR("CONNECT")))                \
+    X(GW_ELIMIT, 41, "routes[0].methods", "too long", p->route.methods = p->list,                  \
+      p->route.methods_len = 33)                                                                   \
+    X(GW_EINVAL, 41, "routes[0].upgrades[0]", "not an Upgrade token", UPGRADES(GW_STR("a/b")))     \
+    X(GW_EINVAL, 41, "routes[0].upgrades[0]", "never forwarded", UPGRADES(GW_STR("H2C")))          \
+    X(GW_EINVAL, 41, "routes[0].upgrades[1]", "twice",                                             \
+      UPGRADES(GW_STR("websocket"), GW_STR("WebSocket")))                                          \
+    X(GW_EINVAL, 41, "routes[0].upgrades", "flag", UPGRADES(GW_STR("websocket"));                  \
+      p->route.flags = GW_ROUTE_NO_UPGRADE)                                                        \
+    X(GW_EINVAL, 41, "routes[0].upgrades", "needs a cluster", UPGRADES(GW_STR("websocket"));       \
+      REPLY(200))                                                                                  \
+    X(GW_EINVAL, 42, "routes[1]", "ties with routes[0] (\"all\")", p->has_route2 = true,           \
+      p->route2.path = GW_STR("/"))                                                                \
+    X(GW_EINVAL, 42, "routes[1]", "no request can reach it: routes[0]", p->has_route2 = true,      \
+      p->route.priority = 1, p->route2.path = GW_STR("/"))                                         \
+    X(GW_EINVAL, 41, "routes[0]", "no request can reach it: routes[1]", p->has_route2 = true,      \
+      p->route2.priority = 1, p->route2.path = GW_STR("/"))                                        \
+    X(GW_EINVAL, 0, "filters[0].name", "a name is needed", p->filter.name = NULL)                  \
+    X(GW_EINVAL, 0, "filters[1].name", "taken by filters[0]", p->has_filter2 = true,               \
+      p->filter2.name = "auth")                                                                    \
+    X(GW_EINVAL, 0, "listeners[0].size", "GW_SPEC", p->listener.size = 0)                          \
+    X(GW_EINVAL, 0, "clusters[0].size", "GW_SPEC", p->cluster.size = 3)                            \
+    X(GW_EINVAL, 0, "clusters[0].endpoints[0].size", "GW_SPEC", p->endpoint.size = 0)              \
+    X(GW_EINVAL, 0, "routes[0].size", "GW_SPEC", p->route.size = 0)                                \
+    X(GW_EINVAL, 0, "filters[0].size", "GW_SPEC", p->filter.size = 0)
+
+static const struct refusal {
+    gw_status status;
+    uint32_t mark;
+    const char *where, *text;
+} refusals[] = {
+#define ROW(status, mark, where, text, ...) { status, mark, where, text },
+    REFUSALS(ROW)
+#undef ROW
+};
+enum { REFUSALS_LEN = sizeof refusals / sizeof refusals[0] };
+
+static void spoil(struct parts *p, int row)
+{
+    int at = 0;
+#define SPOIL(status, mark, where, text, ...)                                                      \
+    if (row == at++) {                                                                             \
+        __VA_ARGS__;                                                                               \
+    }
+    REFUSALS(SPOIL)
+#undef SPOIL
+}
+
+static void expect(int row, const gw_config_error *err)
+{
+    const struct refusal *wanted = &refusals[row];
+    bool is_same = err->status == wanted->status && err->mark == wanted->mark &&
+                   strcmp(err->where, wanted->where) == 0 &&
+                   strstr(err->text, wanted->text) != NULL;
+    ck_assert_msg(is_same, "row %d: %s of %u at \"%s\": \"%s\", not %s of %u at \"%s\": \"%s\"",
+                  row, gw_status_name(err->status), err->mark, err->where, err->text,
+                  gw_status_name(wanted->status), wanted->mark, wanted->where, wanted->text);
+}
+
+START_TEST(each_fault_is_named)
+{
+    static struct parts p;
+    for (int row = 0; row < REFUSALS_LEN; row++) {
+        struct test_alloc alloc;
+        gw_env env = env_of(&alloc);
+        gw_config *config = NULL;
+        gw_config_error err = GW_SPEC(gw_config_error), next = GW_SPEC(gw_config_error);
+        /* Reported one by one: the same first fault, and only that. */
+        parts_init(&p);
+        ck_assert_int_eq(gw_builder_new(&env, &p.b), GW_OK);
+        spoil(&p, row);
+        parts_add(&p);
+        ck_assert(gw_builder_next_error(p.b, &next));
+        expect(row, &next);
+        ck_assert_msg(!gw_builder_next_error(p.b, &next), "row %d: also %s: %s", row, next.where,
+                      next.text);
+        /* And by the build. */
+        ck_assert_int_eq(gw_builder_build(p.b, &config, &err), refusals[row].status);
+        ck_assert_ptr_null(config);
+        expect(row, &err);
+        test_alloc_fini(&alloc);
+    }
+}
+END_TEST
+
+START_TEST(the_parts_themselves_are_fine)
+{
+    static struct parts p;
+    struct test_alloc alloc;
+    gw_env env = env_of(&alloc);
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    parts_init(&p);
+    p.has_listener2 = p.has_cluster2 = p.has_endpoint2 = p.has_route2 = p.has_filter2 = true;
+    ck_assert_int_eq(gw_builder_new(&env, &p.b), GW_OK);
+    parts_add(&p);
+    ck_assert(!gw_builder_next_error(p.b, &err));
+    ck_assert_msg(gw_builder_build(p.b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    gw_config_unref(config);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+/* Values at the edge of what is allowed. */
+START_TEST(the_last_that_is_allowed)
+{
+    static struct parts p;
+    struct test_alloc alloc;
+    gw_env env = env_of(&alloc);
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    static char path[2048], host[253], body[65536], name[128];
+    memset(path, 'p', sizeof path);
+    path[0] = '/';
+    memset(host, 'h', sizeof host);
+    memset(body, 'b', sizeof body);
+    memset(name, 'n', sizeof name);
+    parts_init(&p);
+    p.listener.name = (gw_str){ name, sizeof name };
+    p.listener.address = GW_STR("unix:/run/gw.sock");
+    p.listener2.address = GW_STR("127.0.0.1:0");
+    p.has_listener2 = true;
+    p.endpoint.address = GW_STR("backend.example:80");
+    p.endpoint.weight = 65535;
+    p.route.path = (gw_str){ path, sizeof path };
+    p.route.host = (gw_str){ host, sizeof host };
+    p.route2.cluster = GW_STR("");
+    p.route2.host = GW_STR("[2001:DB8::1]");
+    p.route2.reply_code = 599;
+    p.route2.reply_body = (gw_str){ body, sizeof body };
+    p.has_route2 = true;
+    ck_assert_int_eq(gw_builder_new(&env, &p.b), GW_OK);
+    parts_add(&p);
+    ck_assert_msg(gw_builder_build(p.b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    bool is_missing;
+    struct gw_route_key key = { .host = GW_STR("[2001:db8::1]"),
+                                .path = GW_STR("/more"),
+                                .method = GW_STR("GET") };
+    ck_assert_ptr_eq(gw_config_route(config, &key, &is_missing), &config->routes[1]);
+    ck_str(config->routes[1].reply_type, "text/plain");
+    gw_config_unref(config);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+/* All faults, in the order of the calls, then those across parts. */
+START_TEST(all_faults_are_collected)
+{
+    static struct parts p;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_config *config = NULL;
+    parts_init(&p);
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    p.listener.name = GW_STR("");
+    p.listener.protocols = 8;
+    p.has_route2 = true;
+    p.route2.cluster = GW_STR("wob");
+    parts_add(&p);
+    static const char *const wanted[] = { "listeners[0].name", "listeners[0].protocols",
+                                          "routes[1].cluster" };
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(gw_builder_next_error(p.b, &err));
+        ck_assert_str_eq(err.where, wanted[i]);
+    }
+    ck_assert(!gw_builder_next_error(p.b, &err));
+    /* More parts: what they mend is mended, what they break is told. */
+    p.cluster2.name = GW_STR("wob");
+    (void)gw_builder_cluster(p.b, &p.cluster2);
+    (void)gw_builder_cluster(p.b, &p.cluster2);
+    ck_assert(gw_builder_next_error(p.b, &err));
+    ck_assert_str_eq(err.where, "clusters[2].name");
+    ck_assert(!gw_builder_next_error(p.b, &err));
+    ck_assert_int_eq(gw_builder_build(p.b, &config, &err), GW_EINVAL);
+    ck_assert_str_eq(err.where, "listeners[0].name");
+}
+END_TEST
+
+START_TEST(faults_are_bounded)
+{
+    gw_builder *b = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_config *config = NULL;
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    size_t count = 0;
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    for (size_t i = 0; i < 1000; i++)
+        ck_assert_uint_eq(gw_builder_route(b, &route), 0);
+    while (gw_builder_next_error(b, &err))
+        count++;
+    ck_assert_uint_eq(count, GW_CONFIG_ERRORS_MAX);
+    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_EINVAL);
+}
+END_TEST
+
+START_TEST(an_endpoint_needs_an_id_of_a_cluster)
+{
+    gw_builder *b = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_config *config = NULL;
+    static struct parts p;
+    parts_init(&p);
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    gw_id listener = gw_builder_listener(b, &p.listener);
+    ck_assert_uint_ne(listener, 0);
+    ck_assert_uint_eq(gw_builder_endpoint(b,
+                                          _i == 0   ? listener
+                                          : _i == 1 ? 0
+                                                    : 12345,
+                                          &p.endpoint),
+                      0);
+    ck_assert_int_eq(gw_builder_build(b, &config, &err), GW_EINVAL);
+    ck_assert_str_eq(err.where, "endpoints[0]");
+    ck_assert_uint_eq(err.mark, 31);
+}
+END_TEST
+
+START_TEST(too_many_parts_are_refused)
+{
+    gw_builder *b = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_config *config = NULL;
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    char name[16];
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    for (int i = 0; i <= GW_LISTENERS_MAX; i++) {
+        listener.name = (gw_str){ name, (size_t)snprintf(name, sizeof name, "l%d", i) };
+        ck_assert((gw_builder_listener(b, &listener) != 0) == (i < GW_LISTENERS_MAX));
+    }
+    ck_assert_int_eq(gw_builder_build(b, &config, &err), GW_ELIMIT);
+    ck_assert_str_eq(err.where, "listeners[256]");
+    ck_assert_str_eq(err.text, "there are too many; at most 256");
+}
+END_TEST
+
+/* As many endpoints and routes as there may be: in a moment, not in minutes. */
+START_TEST(many_parts_are_taken)
+{
+    enum { MANY = 20000 };
+    gw_builder *b = NULL;
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    char text[64];
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    cluster.name = GW_STR("c");
+    gw_id id = gw_builder_cluster(b, &cluster);
+    for (int i = 0; i < MANY; i++) {
+        endpoint.address = (gw_str){ text, (size_t)snprintf(text, sizeof text, "10.1.%d.%d:80",
+                                                            i / 250, i % 250) };
+        endpoint.weight = 1 + (uint32_t)i % 100;
+        if (gw_builder_endpoint(b, id, &endpoint) == 0)
+            ck_abort_msg("endpoint %d", i);
+        route.name = (gw_str){ text, (size_t)snprintf(text, sizeof text, "r%d", i) };
+        char host[32], path[32];
+        route.host = (gw_str){ host, (size_t)snprintf(host, sizeof host, "h%d.test", i % 500) };
+        route.path = (gw_str){ path, (size_t)snprintf(path, sizeof path, "/p%d", i / 500) };
+        route.cluster = cluster.name;
+        if (gw_builder_route(b, &route) == 0)
+            ck_abort_msg("route %d", i);
+    }
+    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    bool is_missing;
+    struct gw_route_key key = { .host = GW_STR("h77.test"),
+                                .path = GW_STR("/p7/x"),
+                                .method = GW_STR("GET") };
+    ck_assert_uint_eq(gw_config_route(config, &key, &is_missing)->index, 7 * 500 + 77);
+    gw_config_unref(config);
+}
+END_TEST
+
+/* --- sized structs --- */
+
+struct larger {
+    gw_route_spec spec;
+    uint32_t more[2];
+};
+
+START_TEST(older_and_newer_callers_are_understood)
+{
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    static struct parts p;
+    struct larger larger;
+    parts_init(&p);
+    /* An older caller does not know user, nor upgrades: what lies there is not read. */
+    p.route.size = offsetof(gw_route_spec, upgrades);
+    p.route.upgrades = (const gw_str *)(uintptr_t)1;
+    p.route.upgrades_len = 99;
+    p.route.user = &p;
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    /* A newer one is understood as long as it asks for nothing new. */
+    memset(&larger, 0, sizeof larger);
+    larger.spec = p.route2;
+    larger.spec.size = sizeof larger;
+    ck_assert_uint_ne(gw_builder_route(p.b, &larger.spec), 0);
+    ck_assert_msg(gw_builder_build(p.b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    ck_assert_ptr_null(config->routes[0].user);
+    ck_assert_uint_eq(config->routes[0].upgrades_len, 1);
+    gw_config_unref(config);
+    /* Else it is refused, and not served by half. */
+    parts_init(&p);
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    larger.more[1] = 1;
+    ck_assert_uint_eq(gw_builder_route(p.b, &larger.spec), 0);
+    ck_assert_int_eq(gw_builder_build(p.b, &config, &err), GW_EINVAL);
+    ck_assert_str_eq(err.where, "routes[1].size");
+}
+END_TEST
+
+START_TEST(what_is_filled_stays_in_its_size)
+{
+    static struct parts p;
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    parts_init(&p);
+    p.route.cluster = GW_STR("nope");
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    memset(&err, 0x77, sizeof err);
+    err.size = offsetof(gw_config_error, text);
+    ck_assert_int_eq(gw_builder_build(p.b, &config, &err), GW_EUNKNOWN);
+    ck_assert_uint_eq(err.size, offsetof(gw_config_error, text));
+    ck_assert_str_eq(err.where, "routes[0].cluster");
+    ck_assert_int_eq(err.text[0], 0x77);
+
+    parts_init(&p);
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    ck_assert_int_eq(gw_builder_build(p.b, &config, NULL), GW_OK);
+    struct {
+        gw_listener_spec spec;
+        uint32_t more;
+    } out = { .spec = GW_SPEC(gw_listener_spec), .more = 5 };
+    out.spec.size = sizeof out;
+    ck_assert_int_eq(gw_config_listener(config, 0, &out.spec), GW_OK);
+    ck_assert_uint_eq(out.spec.size, sizeof out);
+    ck_assert_uint_eq(out.more, 0);
+    ck_str(out.spec.name, "edge");
+    ck_assert_uint_eq(out.spec.head_timeout_ms, 10000);
+    ck_assert_uint_eq(out.spec.body_idle_timeout_ms, 30000);
+    ck_assert_int_eq(gw_config_listener(config, 1, &out.spec), GW_EUNKNOWN);
+    out.spec.size = 0;
+    ck_assert_int_eq(gw_config_listener(config, 0, &out.spec), GW_EINVAL);
+    gw_config_unref(config);
+}
+END_TEST
+
+START_TEST(nonsense_is_answered)
+{
+    gw_builder *b = NULL;
+    gw_config *config = NULL;
+    gw_env env = { .size = 0 };
+    ck_assert_int_eq(gw_builder_new(&env, &b), GW_EINVAL);
+    ck_assert_int_eq(gw_builder_new(NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_builder_build(NULL, &config, NULL), GW_EINVAL);
+    ck_assert_uint_eq(gw_builder_listener(NULL, NULL), 0);
+    ck_assert(!gw_builder_next_error(NULL, NULL));
+    gw_builder_free(NULL);
+    ck_assert_ptr_null(gw_config_ref(NULL));
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    ck_assert_uint_eq(gw_builder_listener(b, NULL), 0);
+    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    ck_assert_int_eq(gw_builder_build(b, NULL, NULL), GW_EINVAL);
+    /* A configuration of nothing is one: it matches nothing. */
+    bool is_missing;
+    struct gw_route_key key = { .path = GW_STR("/"), .method = GW_STR("GET") };
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_OK);
+    ck_assert_ptr_null(gw_config_route(config, &key, &is_missing));
+    gw_config_unref(config);
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    gw_builder_free(b);
+}
+END_TEST
+
+/* --- limits --- */
+
+static const struct limit_row {
+    const char *name;
+    size_t at;
+    uint32_t when_zero, least, most;
+} limit_rows[] = {
+#define LIMIT(name, when_zero, least, most)                                                        \
+    {                                                                                              \
+#name, offsetof(gw_limits, name), when_zero, least, most                                   \
+    }
+    LIMIT(block_bytes, 16640, 1024, 1u << 20),
+    LIMIT(blocks_max, 16384, 16, 1u << 24),
+    LIMIT(links_max, 10000, 2048, 1u << 22), /* least: of the default of h2_links_max */
+    LIMIT(h2_links_max, 2048, 1, 10000),     /* most: the default of links_max        */
+    LIMIT(exchanges_max, 20000, 1, 1u << 22),
+    LIMIT(head_bytes_max, 32768, 512, 1u << 20),
+    LIMIT(fields_max, 100, 1, 10000),
+    LIMIT(pipe_bytes_max, 262144, 1024, 1u << 30),
+    LIMIT(exchange_bytes_max, 65536, 1, 1u << 24),
+    LIMIT(h2_streams_max, 128, 1, 65535),
+    LIMIT(step_budget, 4096, 1, 1u << 30),
+};
+
+static uint32_t *limit_at(gw_limits *l, const struct limit_row *row)
+{
+    return (uint32_t *)(void *)((char *)l + row->at);
+}
+
+START_TEST(limits_have_defaults_and_ranges)
+{
+    const struct limit_row *row = &limit_rows[_i];
+    gw_limits spec = GW_SPEC(gw_limits), out;
+    ck_assert_int_eq(gw_limits_complete(NULL, &out), GW_OK);
+    ck_assert_uint_eq(*limit_at(&out, row), row->when_zero);
+    *limit_at(&spec, row) = row->least;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(*limit_at(&out, row), row->least);
+    *limit_at(&spec, row) = row->most;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    *limit_at(&spec, row) = row->most + 1;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+    bool is_h2 = strcmp(row->name, "h2_links_max") == 0;
+    *limit_at(&spec, row) = GW_OFF;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), is_h2 ? GW_OK : GW_EINVAL);
+    if (is_h2)
+        ck_assert_uint_eq(out.h2_links_max, 0);
+    if (row->least > 1 && strcmp(row->name, "links_max") != 0) {
+        *limit_at(&spec, row) = row->least - 1;
+        ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+    }
+}
+END_TEST
+
+START_TEST(fewer_links_are_fewer_of_http2)
+{
+    gw_limits spec = GW_SPEC(gw_limits), out;
+    spec.links_max = 10;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(out.h2_links_max, 10);
+    spec.h2_links_max = 11;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+    spec.size = 0;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+}
+END_TEST
+
+START_TEST(the_footprint_adds_up)
+{
+    static struct parts p;
+    gw_config *config = NULL;
+    gw_footprint none = GW_SPEC(gw_footprint), three = GW_SPEC(gw_footprint);
+    gw_limits limits = GW_SPEC(gw_limits);
+    parts_init(&p);
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    ck_assert_int_eq(gw_builder_build(p.b, &config, NULL), GW_OK);
+    ck_assert_int_eq(gw_limits_footprint(NULL, NULL, &none), GW_OK);
+    ck_assert_uint_eq(none.workers, 1);
+    ck_assert_uint_eq(none.config, 0);
+    ck_assert_uint_ge(none.blocks, 16384ull * 16640);
+    ck_assert_uint_eq(none.total, none.blocks + none.objects + none.h2);
+    three.workers = 3;
+    limits.h2_links_max = GW_OFF;
+    ck_assert_int_eq(gw_limits_footprint(&limits, config, &three), GW_OK);
+    ck_assert_uint_eq(three.h2, 0);
+    ck_assert_uint_eq(three.config, 2 * config->heap.used);
+    ck_assert_uint_eq(three.total, 3 * (three.blocks + three.objects) + three.config);
+    limits.blocks_max = 1;
+    ck_assert_int_eq(gw_limits_footprint(&limits, config, &three), GW_EINVAL);
+    gw_config_unref(config);
+}
+END_TEST
+
 static Suite *builder_suite(void)
 {
     Suite *suite = suite_create("builder");
     check_add(suite, all_is_copied_and_completed);
     check_add_loop(suite, every_refused_allocation_is_survived, 0, 2);
+    check_add(suite, each_fault_is_named);
+    check_add(suite, the_parts_themselves_are_fine);
+    check_add(suite, the_last_that_is_allowed);
+    check_add(suite, all_faults_are_collected);
+    check_add(suite, faults_are_bounded);
+    check_add_loop(suite, an_endpoint_needs_an_id_of_a_cluster, 0, 3);
+    check_add(suite, too_many_parts_are_refused);
+    check_add(suite, many_parts_are_taken);
+    check_add(suite, older_and_newer_callers_are_understood);
+    check_add(suite, what_is_filled_stays_in_its_size);
+    check_add(suite, nonsense_is_answered);
     return suite;
 }
 
-CHECK_MAIN(builder_suite)
+static Suite *limits_suite(void)
+{
+    Suite *suite = suite_create("limits");
+    check_add_loop(suite, limits_have_defaults_and_ranges, 0,
+                   (int)(sizeof limit_rows / sizeof limit_rows[0]));
+    check_add(suite, fewer_links_are_fewer_of_http2);
+    check_add(suite, the_footprint_adds_up);
+    return suite;
+}
+
+CHECK_MAIN(builder_suite, limits_suite)

@@ -1,0 +1,858 @@
+/* Configuration files: what they may say is what C may say; all else is refused at its place. */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <gw/yaml.h>
+
+#include "alloc.h"
+#include "base/text.h"
+#include "check_main.h"
+#include "config/snapshot.h"
+
+static gw_status load(const char *text, gw_config **out, gw_yaml_error *err)
+{
+    *err = GW_SPEC(gw_yaml_error);
+    return gw_yaml_load(NULL, gw_cstr(text), NULL, NULL, NULL, NULL, out, err);
+}
+
+/* --- what a snapshot holds, as text --- */
+
+struct dump {
+    char text[8192];
+    size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct dump *d, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(d->text + d->len, sizeof d->text - d->len, format, args);
+    va_end(args);
+    ck_assert(n >= 0 && d->len + (size_t)n < sizeof d->text);
+    d->len += (size_t)n;
+}
+
+#define STR(s) (int)(s).len, (s).ptr
+#define NUM(n) (unsigned long long)(n)
+
+static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
+{
+    say(d, "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u\n",
+        STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
+        c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
+        c->requests_max);
+    for (uint32_t i = 0; i < c->endpoints_len; i++)
+        say(d, "  endpoint %.*s %.*s %u\n", STR(c->endpoints[i].name), STR(c->endpoints[i].address),
+            c->endpoints[i].weight);
+}
+
+static void say_route(struct dump *d, const struct gw_route_conf *r)
+{
+    say(d, "route %.*s flags %u to %.*s timeout %llu idle %llu reply %u %.*s \"%.*s\"",
+        STR(r->name), r->flags, r->cluster == NULL ? 0 : (int)r->cluster->name.len,
+        r->cluster == NULL ? "" : r->cluster->name.ptr, NUM(r->request_timeout),
+        NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
+    for (size_t i = 0; i < r->upgrades_len; i++)
+        say(d, " upgrade %.*s", STR(r->upgrades[i]));
+    say(d, "\n");
+}
+
+/* Matches cannot be read from a snapshot; what they answer can. */
+static void say_matches(struct dump *d, const gw_config *config)
+{
+    static const char *const hosts[] = { "a.test", "b.a.test", "other" };
+    static const char *const paths[] = { "/", "/v1", "/v1/x", "" };
+    static const char *const methods[] = { "GET", "PUT" };
+    for (int i = 0; i < 48; i++) {
+        bool is_missing;
+        struct gw_route_key key = { .host = gw_cstr(hosts[i % 3]),
+                                    .path = gw_cstr(paths[i / 3 % 4]),
+                                    .method = gw_cstr(methods[i / 12 % 2]),
+                                    .listener = (uint32_t)i / 24 };
+        const struct gw_route_conf *route = gw_config_route(config, &key, &is_missing);
+        say(d, "%d%s ", route == NULL ? -1 : (int)route->index, is_missing ? "m" : "");
+    }
+}
+
+static void dump(struct dump *d, const gw_config *config)
+{
+    d->len = 0;
+    for (uint32_t i = 0; i < config->listeners_len; i++) {
+        const struct gw_listener_conf *l = &config->listeners[i];
+        say(d, "listener %.*s %.*s protocols %u %llu %llu %llu\n", STR(l->name), STR(l->address),
+            l->protocols, NUM(l->head_timeout), NUM(l->body_idle_timeout), NUM(l->idle_timeout));
+    }
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        say_cluster(d, &config->clusters[i]);
+    for (uint32_t i = 0; i < config->routes_len; i++)
+        say_route(d, &config->routes[i]);
+    say_matches(d, config);
+}
+
+/* --- YAML against C, field by field --- */
+
+struct both {
+    /* the file: values, and lines that are added to a part */
+    const char *l_name, *l_address, *l_more;
+    const char *c_name, *c_more;
+    const char *e_address, *e_more;
+    const char *r_name, *r_match, *r_to, *r_more;
+    /* the same in C */
+    gw_listener_spec listener;
+    gw_cluster_spec cluster;
+    gw_endpoint_spec endpoint;
+    gw_route_spec route;
+    gw_str list[2];
+};
+
+static void both_init(struct both *b)
+{
+    memset(b, 0, sizeof *b);
+    b->l_name = "edge";
+    b->l_address = "127.0.0.1:80";
+    b->c_name = "web";
+    b->e_address = "10.0.0.1:80";
+    b->r_name = "some";
+    b->r_match = "prefix: /v1";
+    b->r_to = "    cluster: web\n";
+    b->l_more = b->c_more = b->e_more = b->r_more = "";
+    b->listener = GW_SPEC(gw_listener_spec);
+    b->listener.name = GW_STR("edge");
+    b->listener.address = GW_STR("127.0.0.1:80");
+    b->cluster = GW_SPEC(gw_cluster_spec);
+    b->cluster.name = GW_STR("web");
+    b->endpoint = GW_SPEC(gw_endpoint_spec);
+    b->endpoint.address = GW_STR("10.0.0.1:80");
+    b->route = GW_SPEC(gw_route_spec);
+    b->route.name = GW_STR("some");
+    b->route.cluster = GW_STR("web");
+    b->route.path = GW_STR("/v1");
+}
+
+static gw_config *build_from_file(const struct both *b)
+{
+    static char text[4096];
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    int n = snprintf(
+        text, sizeof text,
+        "listeners:\n"
+        "  - name: %s\n"
+        "    address: %s\n%s"
+        "  - { name: side, address: \"127.0.0.1:81\" }\n"
+        "clusters:\n"
+        "  - name: %s\n"
+        "    endpoints:\n"
+        "      - address: %s\n%s%s"
+        "  - { name: also, endpoints: [ { address: \"10.0.0.9:80\" } ] }\n"
+        "routes:\n"
+        "  - name: %s\n"
+        "    match: { %s }\n%s%s"
+        "  - { name: rest, match: { methods: [ GET, POST ] }, cluster: also, priority: 1 }\n",
+        b->l_name, b->l_address, b->l_more, b->c_name, b->e_address, b->e_more, b->c_more,
+        b->r_name, b->r_match, b->r_to, b->r_more);
+    ck_assert(n > 0 && (size_t)n < sizeof text);
+    gw_status status = load(text, &config, &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s in\n%s", err.line, err.column, err.where,
+                  err.text, text);
+    return config;
+}
+
+static gw_config *build_from_c(const struct both *b)
+{
+    gw_builder *builder = NULL;
+    gw_config *config = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_listener_spec side = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec also = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec rest = GW_SPEC(gw_route_spec);
+    const gw_str rest_methods[] = { GW_STR("GET"), GW_STR("POST") };
+    side.name = GW_STR("side");
+    side.address = GW_STR("127.0.0.1:81");
+    also.name = GW_STR("also");
+    endpoint.address = GW_STR("10.0.0.9:80");
+    rest.name = GW_STR("rest");
+    rest.cluster = GW_STR("also");
+    rest.methods = rest_methods;
+    rest.methods_len = 2;
+    rest.priority = 1;
+    ck_assert_int_eq(gw_builder_new(NULL, &builder), GW_OK);
+    (void)gw_builder_listener(builder, &b->listener);
+    (void)gw_builder_listener(builder, &side);
+    (void)gw_builder_endpoint(builder, gw_builder_cluster(builder, &b->cluster), &b->endpoint);
+    (void)gw_builder_endpoint(builder, gw_builder_cluster(builder, &also), &endpoint);
+    (void)gw_builder_route(builder, &b->route);
+    (void)gw_builder_route(builder, &rest);
+    ck_assert_msg(gw_builder_build(builder, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    return config;
+}
+
+/* Every field that a host may set in C, but for mark, user and origin, which are the host's own.
+ * A new field makes these sizes wrong: then it needs a row below, or a word here. */
+#if UINTPTR_MAX == UINT64_MAX
+_Static_assert(sizeof(gw_listener_spec) == 56, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 64, "a field without a row");
+_Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 184, "a field without a row");
+#endif
+
+/* X(in the file, in C) */
+#define FIELDS(X)                                                                                  \
+    X(b->l_name = "front", b->listener.name = GW_STR("front"))                                     \
+    X(b->l_address = "unix:/run/x", b->listener.address = GW_STR("unix:/run/x"))                   \
+    X(b->l_more = "    protocols: [ h1 ]\n", b->listener.protocols = GW_PROTO_H1)                  \
+    X(b->l_more = "    timeouts: { head: 1s }\n", b->listener.head_timeout_ms = 1000)              \
+    X(b->l_more = "    timeouts: { body_idle: 5m }\n", b->listener.body_idle_timeout_ms = 300000)  \
+    X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
+    X((b->c_name = "wob", b->r_to = "    cluster: wob\n"),                                         \
+      (b->cluster.name = GW_STR("wob"), b->route.cluster = GW_STR("wob")))                         \
+    X(b->c_more = "    protocol: h2\n", b->cluster.protocols = GW_PROTO_H2)                        \
+    X(b->c_more = "    timeouts: { connect: 1ms }\n", b->cluster.connect_timeout_ms = 1)           \
+    X(b->c_more = "    timeouts: { response: 0 }\n", b->cluster.response_timeout_ms = GW_OFF)      \
+    X(b->c_more = "    timeouts: { response: 1h }\n", b->cluster.response_timeout_ms = 3600000)    \
+    X(b->c_more = "    timeouts: { idle: 7s }\n", b->cluster.idle_timeout_ms = 7000)               \
+    X(b->c_more = "    pool: { idle: 8s }\n", b->cluster.idle_timeout_ms = 8000)                   \
+    X(b->c_more = "    pool: { connections: 9 }\n", b->cluster.connections_max = 9)                \
+    X(b->c_more = "    pool: { connections: off }\n", b->cluster.connections_max = GW_OFF)         \
+    X(b->c_more = "    pool: { streams: 10 }\n", b->cluster.streams_max = 10)                      \
+    X(b->c_more = "    pool: { requests: 11 }\n", b->cluster.requests_max = 11)                    \
+    X(b->e_address = "\"[::1]:9\"", b->endpoint.address = GW_STR("[::1]:9"))                       \
+    X(b->e_more = "        name: one\n", b->endpoint.name = GW_STR("one"))                         \
+    X(b->e_more = "        weight: 12\n", b->endpoint.weight = 12)                                 \
+    X(b->e_more = "        weight: 0\n", b->endpoint.weight = GW_OFF)                              \
+    X(b->r_name = "any", b->route.name = GW_STR("any"))                                            \
+    X(b->r_match = "exact: /v1", b->route.match = GW_MATCH_EXACT)                                  \
+    X(b->r_match = "prefix: /", b->route.path = GW_STR("/"))                                       \
+    X(b->r_match = "prefix: /v1, listener: edge", b->route.listener = GW_STR("edge"))              \
+    X(b->r_match = "prefix: /v1, host: a.test", b->route.host = GW_STR("a.test"))                  \
+    X(b->r_match = "prefix: /v1, host: \"*.A.test\"", b->route.host = GW_STR("*.a.test"))          \
+    X(b->r_match = "prefix: /v1, methods: [ PUT, POST ]",                                          \
+      (b->list[0] = GW_STR("PUT"), b->list[1] = GW_STR("POST"), b->route.methods = b->list,        \
+       b->route.methods_len = 2))                                                                  \
+    X((b->r_match = "methods: [ GET, PUT ]", b->r_more = "    priority: 2\n"),                     \
+      (b->list[0] = GW_STR("GET"), b->list[1] = GW_STR("PUT"), b->route.methods = b->list,         \
+       b->route.methods_len = 2, b->route.path = GW_STR("/"), b->route.priority = 2))              \
+    X(b->r_to = "    cluster: also\n", b->route.cluster = GW_STR("also"))                          \
+    X(b->r_more = "    timeout: 13s\n", b->route.request_timeout_ms = 13000)                       \
+    X(b->r_more = "    idle: 14s\n", b->route.idle_timeout_ms = 14000)                             \
+    X(b->r_more = "    upgrade: [ Chat, websocket ]\n",                                            \
+      (b->list[0] = GW_STR("chat"), b->list[1] = GW_STR("websocket"), b->route.upgrades = b->list, \
+       b->route.upgrades_len = 2))                                                                 \
+    X(b->r_more = "    upgrade: []\n", b->route.flags = GW_ROUTE_NO_UPGRADE)                       \
+    X(b->r_more = "    connect: true\n", b->route.flags = GW_ROUTE_CONNECT)                        \
+    X(b->r_to = "    respond: { status: 404 }\n",                                                  \
+      (b->route.cluster = GW_STR(""), b->route.reply_code = 404))                                  \
+    X(b->r_to = "    respond: { status: 200, body: \"a\\n\" }\n",                                  \
+      (b->route.cluster = GW_STR(""), b->route.reply_code = 200,                                   \
+       b->route.reply_body = GW_STR("a\n")))                                                       \
+    X(b->r_to = "    respond: { status: 200, body: a, type: text/html }\n",                        \
+      (b->route.cluster = GW_STR(""), b->route.reply_code = 200,                                   \
+       b->route.reply_body = GW_STR("a"), b->route.reply_type = GW_STR("text/html")))
+
+static int set_field(struct both *b, int row, bool in_file, bool in_c)
+{
+    int at = 0;
+#define SET(file, c)                                                                               \
+    if (row == at++) {                                                                             \
+        if (in_file)                                                                               \
+            (void)(file);                                                                          \
+        if (in_c)                                                                                  \
+            (void)(c);                                                                             \
+    }
+    FIELDS(SET)
+#undef SET
+    return at;
+}
+
+START_TEST(a_file_says_what_c_says)
+{
+    static struct both b;
+    static struct dump plain, file, c;
+    both_init(&b);
+    gw_config *config = build_from_file(&b);
+    dump(&plain, config);
+    gw_config_unref(config);
+    config = build_from_c(&b);
+    dump(&c, config);
+    gw_config_unref(config);
+    ck_assert_str_eq(plain.text, c.text);
+    int rows = set_field(&b, -1, false, false);
+    for (int row = 0; row < rows; row++) {
+        both_init(&b);
+        set_field(&b, row, true, true);
+        config = build_from_file(&b);
+        dump(&file, config);
+        gw_config_unref(config);
+        config = build_from_c(&b);
+        dump(&c, config);
+        gw_config_unref(config);
+        ck_assert_msg(strcmp(file.text, c.text) == 0, "row %d: %s\nis not\n%s", row, file.text,
+                      c.text);
+        ck_assert_msg(strcmp(file.text, plain.text) != 0, "row %d changes nothing", row);
+    }
+}
+END_TEST
+
+/* --- the rest of a file --- */
+
+START_TEST(settings_and_limits)
+{
+    static const char text[] =
+        "workers: 3\nbackend: poll\ndrain: 5s\n"
+        "limits: { memory: 256MiB, connections: 1, exchanges: 2, head: 3KiB,\n"
+        "  fields: 4, body: 1GiB, pipe: 65536, h2_streams: 7 }\n"
+        "access_log: { path: /var/log/gw, format: json }\n";
+    gw_yaml_settings settings = GW_SPEC(gw_yaml_settings);
+    gw_limits limits = GW_SPEC(gw_limits);
+    gw_yaml_error err = GW_SPEC(gw_yaml_error);
+    gw_config *config = NULL;
+    gw_status status = gw_yaml_load(NULL, gw_cstr(text), NULL, NULL, &settings, &limits, &config,
+                                    &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
+    gw_config_unref(config);
+    ck_assert_uint_eq(settings.workers, 3);
+    ck_assert_uint_eq(settings.backend, GW_BACKEND_POLL);
+    ck_assert_uint_eq(settings.drain_ms, 5000);
+    ck_assert_uint_eq(settings.has_access_log, 1);
+    ck_assert_str_eq(settings.access_log_path, "/var/log/gw");
+    ck_assert_uint_eq(limits.blocks_max, (256u << 20) / 16640);
+    ck_assert_uint_eq(limits.links_max, 1);
+    ck_assert_uint_eq(limits.exchanges_max, 2);
+    ck_assert_uint_eq(limits.head_bytes_max, 3072);
+    ck_assert_uint_eq(limits.fields_max, 4);
+    ck_assert_uint_eq(limits.body_bytes_max, 1u << 30);
+    ck_assert_uint_eq(limits.pipe_bytes_max, 65536);
+    ck_assert_uint_eq(limits.h2_streams_max, 7);
+}
+END_TEST
+
+/* A range of the file is the range of the limit: neither refuses what the other takes. */
+static const char *const limit_edges[][4] = {
+    /* key, least, most, one too much */
+    { "connections", "1", "4194304", "4194305" }, { "exchanges", "1", "4194304", "4194305" },
+    { "head", "512", "1MiB", "1048577" },         { "fields", "1", "10000", "10001" },
+    { "pipe", "1KiB", "1GiB", "1073741825" },     { "h2_streams", "1", "65535", "65536" },
+    { "memory", "1MiB", "256GiB", "257GiB" },
+};
+START_TEST(ranges_are_those_of_the_limits)
+{
+    for (size_t i = 0; i < sizeof limit_edges / sizeof limit_edges[0]; i++)
+        for (int k = 1; k < 4; k++) {
+            char text[64];
+            gw_yaml_error err = GW_SPEC(gw_yaml_error);
+            gw_limits limits = GW_SPEC(gw_limits);
+            gw_footprint footprint = GW_SPEC(gw_footprint);
+            gw_config *config = NULL;
+            snprintf(text, sizeof text, "limits: { %s: %s }\n", limit_edges[i][0],
+                     limit_edges[i][k]);
+            gw_status status = gw_yaml_load(NULL, gw_cstr(text), NULL, NULL, NULL, &limits, &config,
+                                            &err);
+            ck_assert_msg((status == GW_OK) == (k < 3), "%s: %s", text, err.text);
+            ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &footprint), GW_OK);
+            gw_config_unref(config);
+        }
+}
+END_TEST
+
+START_TEST(json_is_read_too)
+{
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    gw_status status = load("{\"drain\": \"1s\", \"limits\": {\"head\": \"64KiB\"},\n"
+                            " \"clusters\": [{\"name\": \"a\",\n"
+                            "  \"endpoints\": [{\"address\": \"10.0.0.1:80\", \"weight\": 2}]}],\n"
+                            " \"routes\": [{\"name\": \"r\", \"cluster\": \"a\",\n"
+                            "  \"match\": {\"prefix\": \"/\"}, \"connect\": true}]}\n",
+                            &config, &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
+    ck_assert_uint_eq(config->clusters[0].endpoints[0].weight, 2);
+    gw_config_unref(config);
+}
+END_TEST
+
+START_TEST(an_alias_stands_for_a_value)
+{
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    gw_status status = load("listeners: [ { name: &n edge, address: \"127.0.0.1:80\" } ]\n"
+                            "routes: [ { name: *n, match: { listener: *n, prefix: / },\n"
+                            "  respond: { status: 200 } } ]\n",
+                            &config, &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
+    ck_assert(gw_str_eq(config->routes[0].name, GW_STR("edge")));
+    gw_config_unref(config);
+}
+END_TEST
+
+/* --- what is refused --- */
+
+#define C "clusters:\n- name: web\n  endpoints: [ { address: \"10.0.0.1:80\" } ]\n"
+
+static const struct refusal {
+    const char *file;
+    uint32_t line, column;
+    const char *where, *text;
+} refusals[] = {
+    /* keys */
+    { "wokers: 1\n", 1, 1, "wokers", "there is no key \"wokers\" here; did you mean \"workers\"?" },
+    { "zzzzzz: 1\n", 1, 1, "zzzzzz", "there is no key \"zzzzzz\" here" },
+    { "clusters:\n- name: a\n  endpoint: []\n", 3, 3, "clusters[0].endpoint",
+      "did you mean \"endpoints\"?" },
+    { "clusters:\n- name: a\n  pool: { idel: 1s }\n", 3, 11, "clusters[0].pool.idel",
+      "did you mean \"idle\"?" },
+    { "routes:\n- match: { perfix: / }\n", 2, 12, "routes[0].match.perfix",
+      "did you mean \"prefix\"?" },
+    { "workers: 1\nworkers: 2\n", 2, 1, "workers", "the key is there twice" },
+    { "clusters:\n- { name: a, name: b }\n", 2, 14, "clusters[0].name", "the key is there twice" },
+    { "<<: { workers: 1 }\n", 1, 1, "<<", "there is no key \"<<\" here" },
+    { "? [ a ]\n: b\n", 1, 3, "", "a key must be a single word" },
+    { "? *a\n: b\n", 1, 3, "", "an alias cannot be a key" },
+    /* what later releases bring */
+    { "admin: { address: x }\n", 1, 1, "admin", "admin is not in this release" },
+    { "limiters: []\n", 1, 1, "limiters", "limiters is not in this release" },
+    { "trusted_proxies: []\n", 1, 1, "trusted_proxies", "trusted_proxies is not in this release" },
+    { "backend: io_uring\n", 1, 10, "backend", "io_uring is not in this release" },
+    { "listeners:\n- name: a\n  tls: {}\n", 3, 3, "listeners[0].tls",
+      "tls is not in this release" },
+    { "clusters:\n- tls: {}\n", 2, 3, "clusters[0].tls", "tls is not in this release" },
+    { "clusters:\n- breaker: {}\n", 2, 3, "clusters[0].breaker", "breaker is not in this release" },
+    { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
+    { "clusters:\n- protocol: auto\n", 2, 13, "clusters[0].protocol",
+      "auto is not in this release" },
+    { "clusters:\n- balance: { policy: consistent_hash }\n", 2, 22, "clusters[0].balance.policy",
+      "consistent_hash is not in this release" },
+    { "clusters:\n- balance: { hash: {} }\n", 2, 14, "clusters[0].balance.hash",
+      "hash is not in this release" },
+    { "routes:\n- retries: 1\n", 2, 3, "routes[0].retries", "retries is not in this release" },
+    { "routes:\n- limit: a\n", 2, 3, "routes[0].limit", "limit is not in this release" },
+    { "routes:\n- match: { regex: a }\n", 2, 12, "routes[0].match.regex",
+      "regex is not in this release" },
+    { "routes:\n- match: { template: a }\n", 2, 12, "routes[0].match.template",
+      "template is not in this release" },
+    { "access_log: { path: a, format: text }\n", 1, 32, "access_log.format",
+      "text is not in this release" },
+    /* kinds */
+    { "- a\n", 1, 1, "", "a map is needed here" },
+    { "a\n", 1, 1, "", "a map is needed here" },
+    { "workers: [ 1 ]\n", 1, 10, "workers", "a single value is needed here" },
+    { "workers:\n", 1, 9, "workers", "the value is missing" },
+    { "workers: ~\n", 1, 10, "workers", "the value is missing" },
+    { "limits: 1\n", 1, 9, "limits", "a map is needed here" },
+    { "limits: null\n", 1, 9, "limits", "the value is missing" },
+    { "listeners: { a: b }\n", 1, 12, "listeners", "a list is needed here" },
+    { "listeners: [ a ]\n", 1, 14, "listeners[0]", "a map is needed here" },
+    { "listeners:\n- protocols: h1\n", 2, 14, "listeners[0].protocols", "a list is needed here" },
+    { "listeners:\n- protocols: [ [ h1 ] ]\n", 2, 16, "listeners[0].protocols[0]",
+      "a single value is needed here" },
+    { "listeners:\n- protocols: []\n", 2, 14, "listeners[0].protocols", "the list is empty" },
+    { "listeners:\n- protocols: [ h1, h1 ]\n", 2, 20, "listeners[0].protocols[1]", "twice" },
+    { "listeners:\n- protocols: [ h3 ]\n", 2, 16, "listeners[0].protocols[0]",
+      "\"h3\" is none of h1 h2; did you mean \"h1\"?" },
+    { "clusters:\n- endpoints: a\n  name: a\n", 2, 14, "clusters[0].endpoints",
+      "a list is needed here" },
+    { "routes:\n- match: { methods: GET }\n", 2, 21, "routes[0].match.methods",
+      "a list is needed here" },
+    { "routes:\n- match: { methods: [] }\n", 2, 21, "routes[0].match.methods",
+      "the list is empty; leave it out for any" },
+    { "routes:\n- connect: yes\n", 2, 12, "routes[0].connect", "\"yes\" is not true or false" },
+    { "routes:\n- connect: \"true\"\n", 2, 12, "routes[0].connect", "is not true or false" },
+    { "access_log: -\n", 1, 13, "", "block sequence entries are not allowed" },
+    { "access_log: on\n", 1, 13, "access_log", "a map is needed here" },
+    { "access_log: {}\n", 1, 13, "access_log", "a path is needed" },
+    { "access_log: { path: \"a\\0b\" }\n", 1, 21, "access_log.path", "no zero byte" },
+    { "access_log: { path: \"\" }\n", 1, 21, "access_log.path", "the text is empty" },
+    { "backend: polll\n", 1, 10, "backend", "did you mean \"poll\"?" },
+    /* numbers */
+    { "workers: 0\n", 1, 10, "workers", "\"0\" is out of range: it is from 1 to 1024" },
+    { "workers: 1025\n", 1, 10, "workers", "out of range" },
+    { "workers: \"1\"\n", 1, 10, "workers", "\"1\" is not a whole number" },
+    { "workers: 1.5\n", 1, 10, "workers", "\"1.5\" is not a whole number" },
+    { "workers: -1\n", 1, 10, "workers", "\"-1\" is not a whole number" },
+    { "workers: 0x10\n", 1, 10, "workers", "not a whole number" },
+    { "workers: 99999999999999999999\n", 1, 10, "workers", "not a whole number" },
+    { "drain: 30\n", 1, 8, "drain", "\"30\" is not a duration; write 250ms, 2s, 5m or 1h" },
+    { "drain: 1d\n", 1, 8, "drain", "is not a duration" },
+    { "drain: 1.5s\n", 1, 8, "drain", "is not a duration" },
+    { "drain: s\n", 1, 8, "drain", "is not a duration" },
+    { "drain: 0\n", 1, 8, "drain", "out of range: it is from 1 to" },
+    { "drain: off\n", 1, 8, "drain", "is not a duration" },
+    { "drain: 1194h\n", 1, 8, "drain", "out of range" },
+    { "drain: 18446744073709551615h\n", 1, 8, "drain", "out of range" },
+    { "limits: { head: 64KB }\n", 1, 17, "limits.head",
+      "\"64KB\" is not a size; write 65536, 64KiB or 1MiB" },
+    { "limits: { head: 1 }\n", 1, 17, "limits.head", "from 512 to 1048576 bytes" },
+    { "limits: { body: 99999999999999GiB }\n", 1, 17, "limits.body", "out of range" },
+    { "clusters:\n- endpoints: [ { address: \"10.0.0.1:80\", weight: 65536 } ]\n", 2, 50,
+      "clusters[0].endpoints[0].weight", "it is from 1 to 65535, or off" },
+    { "routes:\n- respond: { status: 600 }\n", 2, 22, "routes[0].respond.status", "200 to 599" },
+    { "routes:\n- respond: { body: a }\n", 2, 12, "routes[0].respond", "a status is needed" },
+    { "routes:\n- respond: {}\n", 2, 12, "routes[0].respond", "a status is needed" },
+    { "routes:\n- match: { prefix: /, exact: / }\n", 2, 10, "routes[0].match", "exclude" },
+    { "routes:\n- match: { prefix: \"\" }\n", 2, 20, "routes[0].match.prefix", "empty" },
+    { "clusters:\n- timeouts: { idle: 1s }\n  pool: { idle: 2s }\n", 3, 17, "clusters[0].pool.idle",
+      "timeouts.idle says the same" },
+    /* what the builder refuses, at the place in the file */
+    { "listeners:\n- name: \"a b\"\n", 2, 9, "listeners[0].name", "without spaces" },
+    { "listeners:\n\n- address: \"1.1.1.1:1\"\n", 3, 3, "listeners[0].name", "a name is needed" },
+    { "listeners:\n- { name: a, address: localhost:1 }\n", 2, 23, "listeners[0].address",
+      "not a name" },
+    { "listeners:\n- name: a\n- name: b\n- name: a\n", 4, 9, "listeners[2].name",
+      "taken by listeners[0] (\"a\")" },
+    { "clusters:\n- name: web\n", 2, 3, "clusters[0].endpoints", "nobody to send to" },
+    { "clusters:\n- name: web\n  endpoints: []\n", 3, 14, "clusters[0].endpoints",
+      "nobody to send to" },
+    { "clusters:\n- name: web\n  endpoints:\n  - address: 1.2.3.4\n", 4, 14,
+      "clusters[0].endpoints[0].address", "not an address" },
+    { "clusters:\n- name: web\n  endpoints:\n  - weight: 1\n", 4, 5,
+      "clusters[0].endpoints[0].address", "an address is needed" },
+    { "clusters:\n- name: web\n  endpoints:\n  - address: backend:80\n", 4, 14,
+      "clusters[0].endpoints[0].address", "names are not looked up here" },
+    { "clusters:\n- name: web\n  endpoints:\n  - address: 10.0.0.1:1\n  - address: 10.0.0.1:1\n", 5,
+      5, "clusters[0].endpoints[1].name", "taken by endpoints[0]" },
+    { C "routes:\n- { name: r, cluster: wep }\n", 5, 23, "routes[0].cluster",
+      "no cluster \"wep\"; did you mean \"web\"?" },
+    { C "routes:\n- { name: r, cluster: web, match: { listener: x } }\n", 5, 47,
+      "routes[0].match.listener", "no listener \"x\"" },
+    { C "routes:\n- { name: r, match: { prefix: / } }\n", 5, 3, "routes[0].cluster",
+      "a cluster or a reply is needed" },
+    { C "routes:\n- { name: r, cluster: web, respond: { status: 200 } }\n", 5, 47,
+      "routes[0].respond.status", "exclude" },
+    { C "routes:\n- { name: r, cluster: web, match: { prefix: /a/./b } }\n", 5, 45,
+      "routes[0].match.prefix", "write \"/a/b\"" },
+    { C "routes:\n- { name: r, cluster: web, match: { exact: a } }\n", 5, 44,
+      "routes[0].match.exact", "begins with" },
+    { C "routes:\n- { name: r, cluster: web, match: { host: \"a:80\" } }\n", 5, 43,
+      "routes[0].match.host", "without its port" },
+    { C "routes:\n- { name: r, cluster: web, match: { methods: [ GET, get ] } }\n", 5, 53,
+      "routes[0].match.methods[1]", "upper case" },
+    { C "routes:\n- { name: r, cluster: web, upgrade: [ a, h2c ] }\n", 5, 42,
+      "routes[0].upgrade[1]", "never forwarded" },
+    { C "routes:\n- { name: r, respond: { status: 204, body: a } }\n", 5, 44,
+      "routes[0].respond.body", "no body" },
+    { C "routes:\n- { name: r, respond: { status: 200 }, connect: true }\n", 5, 49,
+      "routes[0].connect", "CONNECT needs a cluster" },
+    { C "routes:\n- { name: r, cluster: web }\n- { name: s, cluster: web }\n", 6, 3, "routes[1]",
+      "it ties with routes[0] (\"r\")" },
+    { C "routes:\n- { name: r, cluster: web }\n- { name: s, cluster: web, priority: 1 }\n", 5, 3,
+      "routes[0]", "no request can reach it" },
+    /* what is not YAML, or not one that is read here */
+    { "", 0, 0, "", "the file is empty" },
+    { "# nothing\n", 0, 0, "", "the file is empty" },
+    { "a: b: c\n", 1, 5, "", "mapping values are not allowed" },
+    { "a: [ 1\n", 2, 1, "a", "did not find expected ',' or ']'" },
+    { "listeners:\n\t- name: a\n", 2, 1, "", "found character that cannot start any token" },
+    { "workers: 1\n---\nworkers: 2\n", 2, 1, "", "a file holds one document" },
+    { "workers: !!int 1\n", 1, 10, "", "tags are not in use" },
+    { "workers: !x 1\n", 1, 10, "", "tags are not in use" },
+    { "limits: !!map { head: 1KiB }\n", 1, 9, "", "tags are not in use" },
+    { "workers: *w\n", 1, 10, "", "an alias may only stand for a single value" },
+    { "limits: &l { head: 1KiB }\naccess_log: *l\n", 2, 13, "",
+      "an alias may only stand for a single value" },
+    { "workers: 1\nbackend: \xff\n", 2, 10, "", "the file must be UTF-8" },
+    { "workers: 1\n\xc3\xa4: \xc3\xa4 \x01\n", 2, 6, "", "control characters are not allowed" },
+};
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
+START_TEST(each_fault_has_its_place)
+{
+    for (int row = 0; row < REFUSALS; row++) {
+        const struct refusal *wanted = &refusals[row];
+        gw_config *config = NULL;
+        gw_yaml_error err;
+        gw_status status = load(wanted->file, &config, &err);
+        ck_assert_msg(status != GW_OK, "row %d was taken:\n%s", row, wanted->file);
+        ck_assert_ptr_null(config);
+        ck_assert_int_eq(status, err.status);
+        bool is_same = err.line == wanted->line && err.column == wanted->column &&
+                       strcmp(err.where, wanted->where) == 0 &&
+                       strstr(err.text, wanted->text) != NULL;
+        ck_assert_msg(is_same, "row %d: %u:%u: %s: %s\nnot %u:%u: %s: %s\n%s", row, err.line,
+                      err.column, err.where, err.text, wanted->line, wanted->column, wanted->where,
+                      wanted->text, wanted->file);
+    }
+}
+END_TEST
+
+/* --- bounds --- */
+
+static char huge[(4 << 20) + 2];
+
+static void refuse_huge(size_t len, uint32_t line, const char *text)
+{
+    gw_config *config = NULL;
+    gw_yaml_error err = GW_SPEC(gw_yaml_error);
+    gw_status status = gw_yaml_load(NULL, (gw_str){ huge, len }, NULL, NULL, NULL, NULL, &config,
+                                    &err);
+    ck_assert_int_eq(status, GW_EINVAL);
+    ck_assert_msg(strstr(err.text, text) != NULL, "%s", err.text);
+    ck_assert_uint_eq(err.line, line);
+}
+
+START_TEST(a_huge_file)
+{
+    memset(huge, '#', sizeof huge);
+    refuse_huge((4 << 20) + 1, 0, "longer than 4 MiB");
+    refuse_huge(4 << 20, 0, "the file is empty");
+}
+END_TEST
+
+START_TEST(deep_nesting)
+{
+    memset(huge, '[', sizeof huge);
+    refuse_huge(4 << 20, 1, "nested too deeply");
+    memset(huge, '{', sizeof huge);
+    refuse_huge(4 << 20, 1, "a key must be a single word");
+    for (size_t i = 0; i + 1 < sizeof huge; i += 2)
+        memcpy(huge + i, "- ", 2);
+    refuse_huge(4 << 20, 1, "nested too deeply");
+    for (size_t i = 0; i + 3 < sizeof huge; i += 3)
+        memcpy(huge + i, "a: ", 3);
+    refuse_huge(3000000, 1, "mapping values are not allowed");
+}
+END_TEST
+
+START_TEST(many_nodes)
+{
+    huge[0] = '[';
+    for (size_t i = 1; i + 1 < sizeof huge; i += 2)
+        memcpy(huge + i, "1,", 2);
+    refuse_huge(4 << 20, 1, "the file has too many parts");
+}
+END_TEST
+
+/* Nine levels of lists of the level below: a billion values, if aliases multiplied. */
+START_TEST(an_alias_bomb)
+{
+    size_t len = 0;
+    for (int level = 0; level < 9; level++) {
+        len += (size_t)snprintf(huge + len, sizeof huge - len, "%c: &%c [", 'a' + level,
+                                'a' + level);
+        for (int i = 0; i < 9; i++)
+            len += (size_t)snprintf(huge + len, sizeof huge - len, level == 0 ? "%sx" : "%s*%c",
+                                    i == 0 ? "" : ",", 'a' + level - 1);
+        len += (size_t)snprintf(huge + len, sizeof huge - len, "]\n");
+    }
+    refuse_huge(len, 2, "an alias may only stand for a single value");
+}
+END_TEST
+
+START_TEST(a_zero_byte)
+{
+    memcpy(huge, "workers: 1\n\0: 2\n", 16);
+    refuse_huge(16, 2, "control characters are not allowed");
+}
+END_TEST
+
+/* --- names --- */
+
+static size_t answers(void *ctx, gw_str address, gw_yaml_answer *out, size_t max)
+{
+    const char *const *list = ctx;
+    size_t n = 0;
+    ck_assert(gw_str_starts(address, GW_STR("backend")));
+    ck_assert_uint_ge(max, 8);
+    for (; list[n] != NULL; n++)
+        memcpy(out[n].address, list[n], strlen(list[n]) + 1);
+    return n;
+}
+
+static gw_status load_names(const char *text, const char *const *list, gw_config **out,
+                            gw_yaml_error *err)
+{
+    gw_yaml_settings settings = GW_SPEC(gw_yaml_settings);
+    settings.resolve = answers;
+    settings.resolve_ctx = (void *)(uintptr_t)list;
+    *err = GW_SPEC(gw_yaml_error);
+    gw_status status = gw_yaml_load(NULL, gw_cstr(text), NULL, NULL, &settings, NULL, out, err);
+    ck_assert(settings.resolve == answers);
+    return status;
+}
+
+static const struct names_row {
+    const char *endpoints;
+    const char *list[4];
+    const char *names[4], *addresses[4];
+} names_rows[] = {
+    { "{ address: backend:80 }", { "10.0.0.1:80" }, { "10.0.0.1:80" }, { "10.0.0.1:80" } },
+    { "{ address: backend:80, name: b }",
+      { "10.0.0.1:80" },
+      { "b/10.0.0.1:80" },
+      { "10.0.0.1:80" } },
+    { "{ address: backend:80, weight: 5 }",
+      { "10.0.0.1:80", "[::1]:80", "10.0.0.1:80" },
+      { "backend:80/10.0.0.1:80", "backend:80/[::1]:80" },
+      { "10.0.0.1:80", "[::1]:80" } },
+    { "{ address: backend:80 }, { address: \"10.0.0.7:1\" }",
+      { NULL },
+      { "10.0.0.7:1" },
+      { "10.0.0.7:1" } },
+};
+START_TEST(names_become_their_answers)
+{
+    const struct names_row *row = &names_rows[_i];
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    char text[256];
+    snprintf(text, sizeof text, "clusters: [ { name: c, endpoints: [ %s ] } ]\n", row->endpoints);
+    gw_status status = load_names(text, row->list, &config, &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
+    const struct gw_cluster_conf *cluster = &config->clusters[0];
+    uint32_t n = 0;
+    for (; row->names[n] != NULL; n++) {
+        ck_assert_uint_lt(n, cluster->endpoints_len);
+        ck_assert_str_eq(cluster->endpoints[n].name.ptr, row->names[n]);
+        ck_assert_str_eq(cluster->endpoints[n].address.ptr, row->addresses[n]);
+        ck_assert_uint_eq(cluster->endpoints[n].weight, _i == 2 ? 5 : 1);
+    }
+    ck_assert_uint_eq(cluster->endpoints_len, n);
+    gw_config_unref(config);
+}
+END_TEST
+
+START_TEST(a_cluster_without_any_answer)
+{
+    static const char *const none[] = { NULL };
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    gw_status status = load_names("clusters:\n- name: c\n  endpoints:\n  - address: backend:80\n",
+                                  none, &config, &err);
+    ck_assert_int_eq(status, GW_EINVAL);
+    ck_assert_str_eq(err.where, "clusters[0].endpoints");
+    ck_assert_str_eq(err.text, "no endpoint is left: none of the names resolves");
+    ck_assert_uint_eq(err.line, 4);
+}
+END_TEST
+
+START_TEST(a_wrong_answer_has_the_place_of_its_entry)
+{
+    static const char *const wrong[] = { "10.0.0.1", NULL };
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    gw_status status = load_names("clusters:\n- name: c\n  endpoints:\n  - address: backend:80\n",
+                                  wrong, &config, &err);
+    ck_assert_int_eq(status, GW_EINVAL);
+    ck_assert_str_eq(err.where, "clusters[0].endpoints[0].address");
+    ck_assert_uint_eq(err.line, 4);
+    ck_assert_uint_eq(err.column, 14);
+}
+END_TEST
+
+/* --- the host's hook --- */
+
+static gw_status add_part(void *ctx, gw_builder *b)
+{
+    gw_cluster_spec *spec = ctx;
+    (void)gw_builder_cluster(b, spec);
+    return GW_OK;
+}
+static gw_status give_up(void *ctx, gw_builder *b)
+{
+    (void)ctx;
+    (void)b;
+    return GW_ESTATE;
+}
+static gw_verdict nothing(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    (void)x;
+    return GW_NEXT;
+}
+
+START_TEST(the_host_adds_to_a_file)
+{
+    static const char text[] = "routes: [ { name: r, cluster: mine } ]\n";
+    gw_config *config = NULL;
+    gw_yaml_error err = GW_SPEC(gw_yaml_error);
+    gw_origin origin = GW_SPEC(gw_origin);
+    gw_cluster_spec spec = GW_SPEC(gw_cluster_spec);
+    origin.on_request = nothing;
+    spec.name = GW_STR("mine");
+    spec.origin = &origin;
+    ck_assert_int_eq(gw_yaml_load(NULL, gw_cstr(text), add_part, &spec, NULL, NULL, &config, &err),
+                     GW_OK);
+    gw_config_unref(config);
+    /* A fault of the host's own part has no place in the file. */
+    spec.protocols = 3;
+    spec.mark = 1;
+    ck_assert_int_eq(gw_yaml_load(NULL, gw_cstr(text), add_part, &spec, NULL, NULL, &config, &err),
+                     GW_EINVAL);
+    ck_assert_uint_eq(err.line, 0);
+    ck_assert_str_eq(err.where, "clusters[0].protocols");
+    ck_assert_int_eq(gw_yaml_load(NULL, gw_cstr(text), give_up, NULL, NULL, NULL, &config, &err),
+                     GW_ESTATE);
+    ck_assert_int_eq(err.status, GW_ESTATE);
+}
+END_TEST
+
+START_TEST(nonsense_is_answered)
+{
+    gw_config *config = NULL;
+    gw_env env = { .size = 0 };
+    gw_yaml_settings settings = { .size = 2 };
+    gw_limits limits = { .size = 0 };
+    gw_str text = GW_STR("workers: 1\n");
+    ck_assert_int_eq(gw_yaml_load(&env, text, NULL, NULL, NULL, NULL, &config, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_yaml_load(NULL, text, NULL, NULL, NULL, NULL, NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_yaml_load(NULL, text, NULL, NULL, &settings, NULL, &config, NULL),
+                     GW_EINVAL);
+    ck_assert_int_eq(gw_yaml_load(NULL, text, NULL, NULL, NULL, &limits, &config, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_yaml_load(NULL, (gw_str){ NULL, 0 }, NULL, NULL, NULL, NULL, &config, NULL),
+                     GW_EINVAL);
+    ck_assert_ptr_null(config);
+}
+END_TEST
+
+START_TEST(every_refused_allocation_is_survived)
+{
+    static const char text[] = C
+        "listeners: [ { name: &n l } ]\n"
+        "routes:\n- { name: *n, cluster: web, match: { methods: [ GET ] } }\n"
+        "access_log: { path: a }\n";
+    struct test_alloc alloc;
+    test_alloc_init(&alloc);
+    gw_env env = GW_SPEC(gw_env);
+    env.allocator = alloc.allocator;
+    for (uint64_t k = 1;; k++) {
+        gw_config *config = NULL;
+        gw_yaml_error err = GW_SPEC(gw_yaml_error);
+        test_alloc_restart(&alloc);
+        alloc.fail_at = k;
+        gw_status status = gw_yaml_load(&env, gw_cstr(text), NULL, NULL, NULL, NULL, &config, &err);
+        bool has_failed = alloc.failed > 0;
+        ck_assert_msg(status == (has_failed ? GW_ENOMEM : GW_OK), "%d: %s", (int)k, err.text);
+        ck_assert_int_eq(err.status, has_failed ? GW_ENOMEM : GW_OK);
+        gw_config_unref(config);
+        test_alloc_fini(&alloc);
+        if (!has_failed)
+            break;
+    }
+}
+END_TEST
+
+static Suite *yaml_suite(void)
+{
+    Suite *suite = suite_create("yaml");
+    check_add(suite, a_file_says_what_c_says);
+    check_add(suite, settings_and_limits);
+    check_add(suite, ranges_are_those_of_the_limits);
+    check_add(suite, json_is_read_too);
+    check_add(suite, an_alias_stands_for_a_value);
+    check_add(suite, each_fault_has_its_place);
+    check_add(suite, a_huge_file);
+    check_add(suite, deep_nesting);
+    check_add(suite, many_nodes);
+    check_add(suite, an_alias_bomb);
+    check_add(suite, a_zero_byte);
+    check_add_loop(suite, names_become_their_answers, 0,
+                   (int)(sizeof names_rows / sizeof names_rows[0]));
+    check_add(suite, a_cluster_without_any_answer);
+    check_add(suite, a_wrong_answer_has_the_place_of_its_entry);
+    check_add(suite, the_host_adds_to_a_file);
+    check_add(suite, nonsense_is_answered);
+    check_add(suite, every_refused_allocation_is_survived);
+    return suite;
+}
+
+CHECK_MAIN(yaml_suite)
