@@ -70,7 +70,8 @@ static struct gw_link *new_link(gw_worker *w, void *io)
 static void copy_name(char *out, gw_str name)
 {
     ck_assert_uint_lt(name.len, 128);
-    memcpy(out, name.ptr, name.len);
+    if (name.len > 0)
+        memcpy(out, name.ptr, name.len);
     out[name.len] = '\0';
 }
 

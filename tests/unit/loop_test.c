@@ -491,7 +491,7 @@ START_TEST(links_max_holds_the_next)
     for (int i = 0; i < 4; i++)
         fds[i] = dial(b.address);
     for (int i = 0; i < 4; i++)
-        put(fds[i], "abcd" + i, 1);
+        put(fds[i], &"abcd"[i], 1);
     settle(&b);
     ck_assert_uint_eq(b.worker->accepted, 2);
     uint32_t before = b.worker->refused;
