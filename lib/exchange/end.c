@@ -35,10 +35,12 @@ static bool can_reply(const struct gw_exchange *x, enum gw_reason_id reason)
 }
 
 /* A gRPC response that has begun can still end with a status of ours (the message that is cut is
- * not whole, and the client sees why). */
+ * not whole, and the client sees why). A client that set a deadline still listens. */
 static bool can_end_grpc(const struct gw_exchange *x)
 {
-    return x->kind == GW_EXCHANGE_GRPC && x->cause.by != GW_BY_CLIENT && x->down.codec != NULL &&
+    bool is_heard = x->cause.by != GW_BY_CLIENT || x->cause.reason == GW_REASON_grpc_deadline;
+
+    return x->kind == GW_EXCHANGE_GRPC && is_heard && x->down.codec != NULL &&
            (x->down.out == GW_HALF_BODY || x->down.out == GW_HALF_HEAD) && !x->is_local &&
            !x->down_link->is_lost && !x->response_pipe.is_ended &&
            x->response.body == GW_BODY_UNKNOWN && x->down_link->codec->ops->protocol == GW_PROTO_H2;

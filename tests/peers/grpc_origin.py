@@ -6,7 +6,7 @@ Messages are bytes as they are: no protobuf.  echo.Echo has
   Upload    all requests: "COUNT BYTES SHA256"
   Chat      each request comes back at once
   Fail      status 5 with a message and details as they are hard to carry
-  Hang      never answers; counts when it is cancelled
+  Hang      sends its initial metadata, never answers; counts when it is cancelled
   Left      the milliseconds of its deadline, or "none"
   Cancelled the count of Hang's cancellations
 """
@@ -73,8 +73,9 @@ class Echo(grpc.GenericRpcHandler):
 
     def hang(self, request, context):
         over = threading.Event()
-        context.add_callback(over.set)
-        over.wait(30)
+        if context.add_callback(over.set):
+            context.send_initial_metadata([])
+            over.wait(30)
         with self.lock:
             self.cancelled += 1
         return b""

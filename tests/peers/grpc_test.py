@@ -189,8 +189,7 @@ class PythonClient:
     def test_cancellation_reaches_the_server(self):
         before = self.cancelled()
         call = self.channel.unary_unary("/echo.Echo/Hang").future(b"x", timeout=20)
-        # The call is there when another, sent after it on the same connection, was answered.
-        self.unary("Unary", b"x")
+        call.initial_metadata()  # the server has it in hand
         call.cancel()
         harness.until("the server's cancellation", lambda: self.cancelled() == before + 1)
 
@@ -254,6 +253,23 @@ class ByHand(harness.PeerCase):
         forwarded = self.origin.fields[0]["grpc-timeout"]
         unit = {"H": 3600e3, "M": 60e3, "S": 1e3, "m": 1, "u": 1e-3, "n": 1e-6}[forwarded[-1]]
         self.assertLess(int(forwarded[:-1]) * unit, 400, "decremented")
+        self.assertIn("grpc_deadline", self.gw.entry(grpc_status=4)["cause"])
+
+    def test_deadline_after_the_head_of_the_answer(self):
+        """The stream ends with trailers that say so, and the upstream is cancelled."""
+
+        def begin(c, f):
+            if f.kind == HEADERS:
+                c.send(c.headers(f.stream, HEAD))
+
+        self.start_raw(begin)
+        with frames.Client(self.gw.port).settle() as c:
+            fields = call_fields("/raw.Echo/Call", ("grpc-timeout", "300m"))
+            c.send(c.headers(1, fields, end=True))
+            head, _, trailers, code = c.message(1)
+            self.assertEqual((dict(head)[":status"], code), ("200", None))
+            self.assertEqual(dict(trailers)["grpc-status"], "4")
+        self.assertEqual(self.origin.resets.get(timeout=harness.WAIT)[1], frames.CANCEL)
         self.assertIn("grpc_deadline", self.gw.entry(grpc_status=4)["cause"])
 
     def test_cancel_reaches_the_upstream(self):

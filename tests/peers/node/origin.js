@@ -78,6 +78,7 @@ const handlers = {
   },
   Hang(call) {
     call.on('cancelled', () => cancelled++);
+    call.sendMetadata(new grpc.Metadata());
   },
   Left(call, done) {
     const deadline = call.getDeadline();
