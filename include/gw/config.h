@@ -1,5 +1,6 @@
 /* gw/config.h: what listens, what matches, where it goes. Specs are plain data, copied by the
- * call that takes them; names join them, in any order of calls.
+ * call that takes them; names join them, in any order of calls. docs/configuration.md has the same
+ * vocabulary as a file, with what each may be, and how many there may be.
  */
 #ifndef GW_CONFIG_H
 #define GW_CONFIG_H
@@ -62,7 +63,8 @@ enum {
 
 /* The most specific route wins whatever the order: exact host over longest suffix over any; then
  * exact path over longest prefix; then one that names methods; then one that names a listener.
- * Two routes that tie and are not told apart by priority are an error. */
+ * A route that does not take the method or the listener does not hide less specific ones. Two routes
+ * that tie and are not told apart by priority are an error, and so is one that nothing can reach. */
 typedef struct gw_route_spec {
     uint32_t size;
     uint32_t mark;

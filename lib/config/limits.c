@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/spec.h"
 #include "config/snapshot.h"
+#include "gw_features.h"
 
 /* Fields of 32 bits: X(name, default, least, most). */
 #define LIMITS(X)                                                                                  \
@@ -61,8 +62,17 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
     return GW_OK;
 }
 
-/* Bytes of each object at its largest, on 64 bits; a test holds these against the objects. */
-enum { BLOCK_HEAD_BYTES = 32, LINK_BYTES = 1024, EXCHANGE_BYTES = 4096, H2_BYTES = 26000 };
+/* Bytes of each object with all that hangs on it, on 64 bits, and how many slices the pool allows. A
+ * test holds these against the objects themselves, which lie above this folder. */
+enum {
+    BLOCK_HEAD_BYTES = 64,
+    SLICE_BYTES = 32,
+    SLICES_A_BLOCK = 64,
+    SLICES_MIN = 4096,
+    LINK_BYTES = 1024,     /* with its codec, and both addresses */
+    EXCHANGE_BYTES = 3072, /* with its place among the waits     */
+    H2_BYTES = 311296      /* a session, its tables and streams  */
+};
 
 gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
 {
@@ -73,8 +83,9 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
         return GW_EINVAL;
     own.workers = own.workers == 0 ? 1 : own.workers;
     own.blocks = (uint64_t)l.blocks_max * (l.block_bytes + BLOCK_HEAD_BYTES);
-    own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES;
-    own.h2 = (uint64_t)l.h2_links_max * H2_BYTES;
+    own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES +
+                  ((uint64_t)l.blocks_max * SLICES_A_BLOCK + SLICES_MIN) * SLICE_BYTES;
+    own.h2 = GW_HAVE_H2 ? (uint64_t)l.h2_links_max * H2_BYTES : 0;
     own.config = config == NULL ? 0 : 2 * config->heap.used;
     own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config;
     return gw_spec_fill(out, &own, sizeof own);

@@ -211,9 +211,11 @@ void gw_value_reply(const struct gw_part *part, const gw_route_spec *spec)
 {
     if (spec->reply_code == 0) {
         if (spec->reply_type.len > 0)
-            gw_fault_add(part, "reply_type", GW_EINVAL, "only a route that answers by itself has one");
+            gw_fault_add(part, "reply_type", GW_EINVAL,
+                         "only a route that answers by itself has one");
         if (spec->reply_body.len > 0)
-            gw_fault_add(part, "reply_body", GW_EINVAL, "only a route that answers by itself has one");
+            gw_fault_add(part, "reply_body", GW_EINVAL,
+                         "only a route that answers by itself has one");
         return;
     }
     if (spec->reply_code < 200 || spec->reply_code > 599)

@@ -11,6 +11,11 @@
 #include "config/bounds.h"
 #include "config/limits.h"
 #include "config/snapshot.h"
+#include "exchange/exchange.h"
+#include "exchange/wait.h"
+#include "h1/conn.h"
+#include "h2/codec.h"
+#include "link/link.h"
 
 static gw_env env_of(struct test_alloc *alloc)
 {
@@ -859,6 +864,34 @@ START_TEST(the_footprint_adds_up)
 }
 END_TEST
 
+/* The numbers of config/limits.c against the objects, and the bound that HTTP/2 sets itself. */
+START_TEST(the_footprint_holds_the_objects)
+{
+    gw_limits limits = GW_SPEC(gw_limits);
+    gw_footprint one = GW_SPEC(gw_footprint), two = GW_SPEC(gw_footprint);
+    limits.links_max = limits.h2_links_max = limits.exchanges_max = 1;
+    limits.blocks_max = 100;
+    limits.block_bytes = 1024;
+    ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &one), GW_OK);
+    ck_assert_uint_ge(one.blocks, 100 * (1024 + sizeof(struct gw_block)));
+    ck_assert_uint_eq(one.h2, gw_h2_connection_bytes());
+    limits.links_max = 2;
+    ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
+    enum { ADDRESSES = 2 * 64 };
+    ck_assert_uint_ge(two.objects - one.objects,
+                      sizeof(struct gw_link) + sizeof(struct gw_h1) + ADDRESSES);
+    limits.links_max = 1;
+    limits.exchanges_max = 2;
+    ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
+    ck_assert_uint_ge(two.objects - one.objects,
+                      sizeof(struct gw_exchange) + sizeof(struct gw_wait));
+    limits.exchanges_max = 1;
+    limits.blocks_max = 101;
+    ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
+    ck_assert_uint_eq(two.objects - one.objects, GW_SLICES_A_BLOCK * sizeof(struct gw_slice));
+}
+END_TEST
+
 static Suite *builder_suite(void)
 {
     Suite *suite = suite_create("builder");
@@ -885,6 +918,7 @@ static Suite *limits_suite(void)
                    (int)(sizeof limit_rows / sizeof limit_rows[0]));
     check_add(suite, fewer_links_are_fewer_of_http2);
     check_add(suite, the_footprint_adds_up);
+    check_add(suite, the_footprint_holds_the_objects);
     return suite;
 }
 
