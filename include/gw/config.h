@@ -103,8 +103,11 @@ GW_API gw_status gw_builder_new(const gw_env *env, gw_builder **out) GW_MUST_CHE
 /* Each returns 0 on failure, which gw_builder_build then reports. GW_EINVAL there: a field out of
  * range, a bad name, address, host or path; GW_EUNKNOWN: a name that nothing has. */
 GW_API gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec);
+/* The origin is copied too; its ctx must outlive the configuration. */
 GW_API gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec);
+/* cluster: of the same builder; 0 is passed on as the failure it came from. */
 GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *spec);
+/* Names of clusters and listeners may be added later; they are looked up by the build. */
 GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
 /* In order. */
 GW_API gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter);
@@ -117,8 +120,10 @@ GW_API gw_status gw_builder_build(gw_builder *b, gw_config **out, gw_config_erro
 /* Only to give up; NULL is fine. */
 GW_API void gw_builder_free(gw_builder *b);
 
+/* One more owner. Returns config. Any thread. */
 GW_API gw_config *gw_config_ref(gw_config *config);
-GW_API void gw_config_unref(gw_config *config); /* NULL is fine */
+/* One owner less; the last one frees it. NULL is fine. Any thread. */
+GW_API void gw_config_unref(gw_config *config);
 /* The i-th listener, in the order added; views live as long as config. GW_EUNKNOWN: no such. */
 GW_API gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out);
 

@@ -62,7 +62,9 @@ typedef struct gw_exchange_info {
 
 /* Fills what out->size covers. */
 GW_API gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out);
+/* Its name for logs: may be kept when x is gone. */
 GW_API gw_exchange_id gw_exchange_get_id(const gw_exchange *x);
+/* The worker that it lives in. */
 GW_API gw_worker *gw_exchange_worker(const gw_exchange *x);
 /* The client's connection. */
 GW_API gw_link *gw_exchange_link(const gw_exchange *x);

@@ -39,11 +39,13 @@ enum {
 };
 /* What the library wants of this link now: a level, to be asked at any time. */
 GW_API uint32_t gw_link_want(const gw_link *l);
+/* The worker that it belongs to. */
 GW_API gw_worker *gw_link_worker(const gw_link *l);
 GW_API void *gw_link_user(const gw_link *l); /* the host's pointer    */
 GW_API void gw_link_set_user(gw_link *l, void *user);
 GW_API void *gw_link_io(const gw_link *l); /* the backend's pointer */
 GW_API void gw_link_set_io(gw_link *l, void *io);
+/* Fills what out->size covers. */
 GW_API gw_status gw_link_get_facts(const gw_link *l, gw_facts *out);
 /* GW_ESTATE: an accepted link has none. */
 GW_API gw_status gw_link_get_destination(const gw_link *l, gw_destination *out);

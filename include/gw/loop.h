@@ -30,6 +30,7 @@ typedef struct gw_listen_spec {
 
 /* GW_EUNSUPPORTED: that kind is not there; else as gw_worker_new. Makes the worker. */
 GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
+/* Its worker: made and freed with it. */
 GW_API gw_worker *gw_loop_worker(gw_loop *loop);
 GW_API const char *gw_loop_name(const gw_loop *loop); /* "epoll", "poll" */
 /* GW_EINVAL: not a numeric or unix: address; GW_EREFUSED: in use or not permitted; GW_EIO. out may
@@ -41,6 +42,7 @@ GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *
 /* The address with the port that the system chose; returns its length, 0 on failure. */
 GW_API size_t gw_listener_address(const gw_listener *l, char *out, size_t max);
 GW_API int gw_listener_fd(const gw_listener *l); /* borrowed */
+/* Stops accepting and closes the socket; links that came from it live on. */
 GW_API void gw_listener_close(gw_listener *l);
 /* A connected socket becomes a client's link. Takes fd on success; makes it non-blocking. */
 GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_link **out);

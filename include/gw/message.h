@@ -27,14 +27,18 @@ enum {
 GW_API gw_str gw_message_part(const gw_message *m, uint32_t part);
 /* The status of a response; 0 for requests and trailers. */
 GW_API uint32_t gw_message_code(const gw_message *m);
+/* 200 to 599, of a response that has not left; not from a status with a body to one without, or
+ * back (GW_EINVAL). */
 GW_API gw_status gw_message_set_code(gw_message *m, uint32_t code);
 /* The value of the first field of that name; ptr NULL: none. O(fields). */
 GW_API gw_str gw_message_field(const gw_message *m, gw_str name);
+/* How many fields there are. */
 GW_API size_t gw_message_fields(const gw_message *m);
 /* The i-th field in the order received. GW_EUNKNOWN: no such. */
 GW_API gw_status gw_message_field_at(const gw_message *m, size_t i, gw_str *name, gw_str *value);
 /* Replaces every field of that name by one. */
 GW_API gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value);
+/* One more field of that name, behind those that are there. */
 GW_API gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value);
 /* Drops every field of that name; GW_EUNKNOWN: there was none. */
 GW_API gw_status gw_message_drop_field(gw_message *m, gw_str name);

@@ -28,6 +28,7 @@ typedef struct gw_worker_spec {
 /* GW_ELIMIT: workers_max are there; GW_ESTATE: that index is taken; GW_ENOMEM. */
 GW_API gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **out)
     GW_MUST_CHECK;
+/* The host's pointer from its spec. */
 GW_API void *gw_worker_user(const gw_worker *w);
 /* The only place where work is done and hooks run. now never goes back. GW_OK: quiet; GW_AGAIN: the
  * budget is spent and there is more; GW_ESTATE: called inside itself. */

@@ -1,6 +1,5 @@
 /* unit/worker_test.c: the whole machine in mode 1: requests in, upstream connections out, answers back. */
 
-
 #include "check_main.h"
 #include "mode1.h"
 
