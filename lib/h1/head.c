@@ -63,26 +63,31 @@ bool gw_h1_status_line(gw_str line, bool *is_http10, uint16_t *code)
     return *code >= 100 && *code <= 599;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 enum gw_reason_id gw_h1_field_line(struct gw_fields *f, gw_str line)
 {
     /* A line that begins with space would continue the one before (obs-fold): no token there. */
-    size_t name = gw_h1_token_len(line);
+    size_t name = gw_h1_token_len(line), from, to = line.len;
     if (name == 0 || name == line.len || line.ptr[name] != ':')
         return GW_REASON_bad_field;
-    gw_str value = gw_str_trim(gw_str_slice(line, name + 1, line.len));
-    if (!gw_is_field_value(value))
+    for (from = name + 1; from < to && is_space(line.ptr[from]);)
+        from++;
+    while (to > from && is_space(line.ptr[to - 1]))
+        to--;
+    if (!gw_is_field_value((gw_str){ line.ptr + from, to - from }))
         return GW_REASON_bad_field;
     if (f == NULL)
         return GW_REASON_none;
     if (f->count >= f->count_max)
         return GW_REASON_head_too_large;
-    size_t skip = value.len > 0 ? (size_t)(value.ptr - line.ptr) : name;
     gw_str copy;
-    gw_status status = gw_arena_copy(f->arena, gw_str_slice(line, 0, skip + value.len), &copy);
+    gw_status status = gw_arena_copy(f->arena, (gw_str){ line.ptr, to }, &copy);
     if (status != GW_OK)
         return reason_of(status);
-    gw_str own_name = gw_str_slice(copy, 0, name);
-    status = gw_fields_add(f, gw_field_find_id(own_name), own_name,
-                           gw_str_slice(copy, skip, skip + value.len));
-    return reason_of(status);
+    gw_str own_name = { copy.ptr, name }, own_value = { copy.ptr + from, to - from };
+    return reason_of(gw_fields_add(f, gw_field_find_id(own_name), own_name, own_value));
 }

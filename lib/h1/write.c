@@ -40,6 +40,21 @@ static void put_field(struct out *o, gw_str name, gw_str value)
     GW_ASSERT(gw_is_field_value(value));
     GW_ASSERT(name.len > 0);
     GW_ASSERT_SLOW(gw_is_token(name));
+    if (o->at != NULL) {
+        char *at = o->at;
+        GW_ASSERT(name.len + value.len + 4 <= (size_t)(o->end - at));
+        memcpy(at, name.ptr, name.len);
+        at += name.len;
+        *at++ = ':';
+        *at++ = ' ';
+        if (value.len > 0)
+            memcpy(at, value.ptr, value.len);
+        at += value.len;
+        *at++ = '\r';
+        *at++ = '\n';
+        o->at = at;
+        return;
+    }
     put(o, name);
     put(o, GW_STR(": "));
     put(o, value);

@@ -38,16 +38,44 @@ static const uint8_t by_length[NAME_MAX + 1][SAME_LENGTH_MAX] = {
     [19] = { GW_FIELD_PROXY_AUTHORIZATION },
 };
 
+/* Bytes that differ in more than the case of a letter. known is in lower case: its letters have bit
+ * 0x40, its digits and hyphens do not. */
+static uint64_t differences(const char *name, const char *known_name)
+{
+    uint64_t a, b;
+    memcpy(&a, name, sizeof a);
+    memcpy(&b, known_name, sizeof b);
+    return (a ^ b) & ~((b & UINT64_C(0x4040404040404040)) >> 1);
+}
+
+/* name is as long as the known one. */
+static bool is_known(gw_str name, const char *known_name)
+{
+    size_t len = name.len;
+    const char *p = name.ptr;
+    if (((unsigned char)p[0] | 0x20u) != (unsigned char)known_name[0])
+        return false;
+    if (len < sizeof(uint64_t))
+        return gw_str_eq_nocase(name, (gw_str){ known_name, len });
+    for (; len > sizeof(uint64_t); len -= sizeof(uint64_t)) {
+        if (differences(p, known_name) != 0)
+            return false;
+        p += sizeof(uint64_t);
+        known_name += sizeof(uint64_t);
+    }
+    /* The last eight, some of them for the second time. */
+    size_t back = sizeof(uint64_t) - len;
+    return differences(p - back, known_name - back) == 0;
+}
+
 enum gw_field_id gw_field_find_id(gw_str name)
 {
     if (name.len > NAME_MAX)
         return GW_FIELD_UNKNOWN;
     const uint8_t *ids = by_length[name.len];
-    for (int i = 0; i < SAME_LENGTH_MAX && ids[i] != GW_FIELD_UNKNOWN; i++) {
-        gw_str text = known[ids[i]].name;
-        if (gw_ascii_lower(name.ptr[0]) == text.ptr[0] && gw_str_eq_nocase(name, text))
+    for (int i = 0; i < SAME_LENGTH_MAX && ids[i] != GW_FIELD_UNKNOWN; i++)
+        if (is_known(name, known[ids[i]].name.ptr))
             return (enum gw_field_id)ids[i];
-    }
     return GW_FIELD_UNKNOWN;
 }
 
