@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "h1/head.h"
 #include "h1/scan.h"
-#include "h1/write.h"
 #include "http/check.h"
 
 _Static_assert(offsetof(struct gw_h1, base) == 0, "gw_h1_of_const");
@@ -49,6 +48,7 @@ void gw_h1_attach(struct gw_h1 *c, struct gw_stream *s)
 
 void gw_h1_unattach(struct gw_h1 *c)
 {
+    gw_h1_spare_fini(&c->spare);
     c->stream->codec = NULL;
     c->stream = NULL;
     c->base.streams = 0;
@@ -219,6 +219,9 @@ enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
 
 /* ---- writing ---- */
 
+/* Body bytes that are rather copied than moved. */
+enum { COPY_MAX = 1024 };
+
 /* Up to at least want bytes, but only whole slices if that ends before all: nothing is split, so
  * nothing can fail. */
 static size_t whole_slices(const struct gw_chain *chain, size_t want)
@@ -232,6 +235,7 @@ static size_t whole_slices(const struct gw_chain *chain, size_t want)
 static void out_done(struct gw_h1 *c)
 {
     c->stream->out = GW_HALF_DONE;
+    gw_h1_spare_fini(&c->spare);
     if (c->is_last || c->base.state == GW_CODEC_OVER)
         c->base.is_write_done = true;
 }
@@ -249,19 +253,45 @@ static void out_broken(struct gw_h1 *c, bool is_told)
 
 static gw_status write_owed(struct gw_h1 *c, struct gw_chain *tx)
 {
-    gw_status status = gw_chain_write(tx, "\r\n", 2);
+    gw_status status = gw_h1_write_framing(tx, &c->spare, GW_STR("\r\n"));
     c->owes_crlf = status != GW_OK;
     return status;
 }
 
+/* n bytes of whole slices. */
 static gw_status write_chunk(struct gw_h1 *c, struct gw_chain *tx, size_t n)
 {
-    gw_status status = gw_h1_write_size(tx, n, c->owes_crlf);
+    char buffer[GW_H1_SIZE_LINE_MAX];
+    gw_status status = gw_h1_write_framing(tx, &c->spare, gw_h1_size_line(buffer, n, c->owes_crlf));
     if (status != GW_OK)
         return status;
     status = gw_pipe_take(c->stream->out_pipe, tx, n);
-    GW_ASSERT(status == GW_OK); /* whole slices */
+    GW_ASSERT(status == GW_OK);
     return write_owed(c, tx);
+}
+
+/* A little is copied, with its framing in one piece: it then leaves in one span with the head, and
+ * its block can go. False: there is no room for that. */
+static bool write_copied(struct gw_h1 *c, struct gw_chain *tx, size_t n)
+{
+    struct gw_pipe *pipe = c->stream->out_pipe;
+    uint8_t *start = gw_chain_reserve(tx, n + GW_H1_SIZE_LINE_MAX + 2), *at = start;
+    if (start == NULL)
+        return false;
+    if (c->out_kind == GW_H1_BODY_CHUNKED)
+        at += gw_h1_size_line((char *)at, n, c->owes_crlf).len;
+    size_t copied = gw_chain_read(&pipe->chain, 0, at, n);
+    GW_ASSERT(copied == n);
+    at += n;
+    if (c->out_kind == GW_H1_BODY_CHUNKED) {
+        *at++ = '\r';
+        *at++ = '\n';
+        c->owes_crlf = false;
+    }
+    gw_chain_commit(tx, (size_t)(at - start));
+    gw_status dropped = gw_pipe_drop(pipe, n);
+    GW_ASSERT(dropped == GW_OK);
+    return true;
 }
 
 static gw_status write_last(struct gw_h1 *c, struct gw_chain *tx)
@@ -300,22 +330,15 @@ static gw_status write_body(struct gw_h1 *c, struct gw_chain *tx, size_t mark, b
         *is_stuck = true;
         return c->owes_crlf ? write_owed(c, tx) : GW_OK;
     }
-    switch ((enum gw_h1_body_kind)c->out_kind) {
-    case GW_H1_BODY_LENGTH:
-        if (n > c->out_left) {
-            out_broken(c, true);
-            return GW_OK;
-        }
-        c->out_left -= n;
-        status = gw_pipe_take(pipe, tx, n);
-        break;
-    case GW_H1_BODY_RAW:
-        status = gw_pipe_take(pipe, tx, n);
-        break;
-    case GW_H1_BODY_CHUNKED:
-        status = write_chunk(c, tx, n);
-        break;
+    if (c->out_kind == GW_H1_BODY_LENGTH && n > c->out_left) {
+        out_broken(c, true);
+        return GW_OK;
     }
+    if (n > COPY_MAX || n > tx->pool->block_bytes / 4 || !write_copied(c, tx, n))
+        status = c->out_kind == GW_H1_BODY_CHUNKED ? write_chunk(c, tx, n)
+                                                   : gw_pipe_take(pipe, tx, n);
+    if (c->out_kind == GW_H1_BODY_LENGTH && status == GW_OK)
+        c->out_left -= n;
     return status;
 }
 

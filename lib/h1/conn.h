@@ -4,6 +4,7 @@
 
 #include "h1/body.h"
 #include "h1/h1.h"
+#include "h1/write.h"
 
 /* Where reading stands. */
 enum gw_h1_phase {
@@ -42,7 +43,8 @@ struct gw_h1 {
 
     /* Writing. */
     uint8_t out_kind; /* gw_h1_body_kind */
-    bool owes_crlf;   /* behind the last chunk: memory was short for it */
+    struct gw_h1_spare spare;
+    bool owes_crlf; /* behind the last chunk: memory was short for it */
     uint64_t out_left;
 
     bool is_server;

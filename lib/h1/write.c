@@ -214,19 +214,42 @@ gw_status gw_h1_write_response(struct gw_chain *tx, const struct gw_message *m,
     return end(&o, tx, start);
 }
 
-gw_status gw_h1_write_size(struct gw_chain *tx, uint64_t len, bool has_crlf)
+gw_str gw_h1_size_line(char *buffer, uint64_t len, bool has_crlf)
 {
-    char text[2 + 16 + 2];
     size_t n = 0;
     GW_ASSERT(len > 0 && len <= UINT64_C(1) << 60);
     if (has_crlf) {
-        text[n++] = '\r';
-        text[n++] = '\n';
+        buffer[n++] = '\r';
+        buffer[n++] = '\n';
     }
-    n += gw_format_hex_u64(len, text + n);
-    text[n++] = '\r';
-    text[n++] = '\n';
-    return gw_chain_write(tx, text, n);
+    n += gw_format_hex_u64(len, buffer + n);
+    buffer[n++] = '\r';
+    buffer[n++] = '\n';
+    GW_ASSERT(n <= GW_H1_SIZE_LINE_MAX);
+    return (gw_str){ buffer, n };
+}
+
+void gw_h1_spare_fini(struct gw_h1_spare *f)
+{
+    gw_block_unref(f->block);
+    f->block = NULL;
+}
+
+gw_status gw_h1_write_framing(struct gw_chain *tx, struct gw_h1_spare *f, gw_str text)
+{
+    if (f->block == NULL || f->block->size - f->block->used < text.len) {
+        struct gw_block *fresh = gw_block_take(tx->pool);
+        if (fresh == NULL)
+            return GW_ENOMEM;
+        gw_h1_spare_fini(f);
+        f->block = fresh;
+    }
+    struct gw_block *block = f->block;
+    uint8_t *at = block->bytes + block->used;
+    memcpy(at, text.ptr, text.len);
+    gw_block_filled(block, (uint32_t)text.len);
+    /* If this fails the bytes stay unused in the block, and are written again elsewhere. */
+    return gw_chain_append(tx, block, at, text.len);
 }
 
 gw_status gw_h1_write_last(struct gw_chain *tx, const struct gw_message *trailers, bool has_crlf)

@@ -24,8 +24,17 @@ gw_status gw_h1_write_request(struct gw_chain *tx, const struct gw_message *m,
                               const struct gw_h1_head_spec *spec) GW_MUST_CHECK;
 gw_status gw_h1_write_response(struct gw_chain *tx, const struct gw_message *m,
                                const struct gw_h1_head_spec *spec) GW_MUST_CHECK;
+/* Framing between slices of a body lies in a block of its own, which goes on from chunk to chunk:
+ * behind a slice there is often no room, and a block a chunk would be twice the memory. */
+struct gw_h1_spare {
+    struct gw_block *block; /* one reference; NULL: none */
+};
+void gw_h1_spare_fini(struct gw_h1_spare *f);
+gw_status gw_h1_write_framing(struct gw_chain *tx, struct gw_h1_spare *f, gw_str text)
+    GW_MUST_CHECK;
 /* The line before a chunk of len bytes, len > 0; before it the end of the last one if has_crlf. */
-gw_status gw_h1_write_size(struct gw_chain *tx, uint64_t len, bool has_crlf) GW_MUST_CHECK;
+enum { GW_H1_SIZE_LINE_MAX = 2 + 16 + 2 };
+gw_str gw_h1_size_line(char *buffer, uint64_t len, bool has_crlf);
 /* The last chunk with its trailers (NULL: none). */
 gw_status gw_h1_write_last(struct gw_chain *tx, const struct gw_message *trailers, bool has_crlf)
     GW_MUST_CHECK;

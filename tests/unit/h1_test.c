@@ -680,6 +680,46 @@ START_TEST(write_mark)
 }
 END_TEST
 
+/* Chunks of full blocks: their framing shares one block; it goes with the response. */
+START_TEST(framing_in_one_block)
+{
+    struct world w;
+    open_manual(&w, GET);
+    w.pair.out_head.body = GW_BODY_UNKNOWN;
+    world_respond(&w, 200, NULL);
+    for (int i = 0; i < 20; i++) {
+        struct gw_block *b = gw_block_take(&w.pool);
+        ck_assert_ptr_nonnull(b);
+        memset(b->bytes, 'x', b->size);
+        gw_block_filled(b, b->size);
+        must(gw_pipe_push_view(&w.pair.out_pipe, b, b->bytes, b->size));
+        gw_block_unref(b);
+        must(w.codec->ops->write(w.codec, &w.tx, SIZE_MAX, 0));
+    }
+    ck_assert_uint_le(w.pool.out, 20 + 2);
+    must(gw_pipe_end(&w.pair.out_pipe));
+    must(w.codec->ops->write(w.codec, &w.tx, SIZE_MAX, 0));
+    ck_assert_uint_eq(w.pair.stream.out, GW_HALF_DONE);
+    gw_chain_clear(&w.tx);
+    ck_assert_uint_eq(w.pool.out, 0);
+    world_fini(&w);
+}
+END_TEST
+
+/* A small answer leaves in one piece. */
+START_TEST(small_in_one_span)
+{
+    struct world w;
+    gw_const_span spans[4];
+    open_manual(&w, GET);
+    world_respond(&w, 200, "a small body");
+    must(w.codec->ops->write(w.codec, &w.tx, 4096, 0));
+    ck_assert_uint_eq(gw_chain_peek(&w.tx, spans, 4), 1);
+    ck_assert_uint_eq(w.pool.out, 1);
+    world_fini(&w);
+}
+END_TEST
+
 Suite *server_suite(void)
 {
     Suite *suite = suite_create("server");
@@ -701,6 +741,8 @@ Suite *server_suite(void)
     check_add(suite, reset_and_detach);
     check_add(suite, body_not_as_said);
     check_add(suite, write_mark);
+    check_add(suite, framing_in_one_block);
+    check_add(suite, small_in_one_span);
     return suite;
 }
 
