@@ -24,7 +24,8 @@ uint32_t gw_h2_streams_left(const struct gw_codec *c);
 /* A PING from us; when its answer has come, pings_answered has grown. Benign failure. */
 void gw_h2_ping(struct gw_codec *c);
 uint32_t gw_h2_pings_answered(const struct gw_codec *c);
-/* Worst case of bytes of one connection, for the footprint. */
+/* Worst case of bytes of one connection, and of each stream on it, for the footprint. */
 uint64_t gw_h2_connection_bytes(void);
+uint64_t gw_h2_stream_bytes(void);
 
 #endif

@@ -44,3 +44,8 @@ uint64_t gw_h2_connection_bytes(void)
 {
     return 0;
 }
+
+uint64_t gw_h2_stream_bytes(void)
+{
+    return 0;
+}

@@ -608,7 +608,7 @@ static size_t take_payload(struct gw_h2 *h, const uint8_t *ptr, size_t len)
 static size_t take_preface(struct gw_h2 *h, const uint8_t *ptr, size_t len)
 {
     size_t n = len < h->preface_left ? len : h->preface_left;
-    if (memcmp(GW_H2_PREFACE + GW_H2_PREFACE_LEN - h->preface_left, ptr, n) != 0)
+    if (memcmp(&GW_H2_PREFACE[GW_H2_PREFACE_LEN - h->preface_left], ptr, n) != 0)
         gw_h2_terminate(h, GW_H2_PROTOCOL_ERROR);
     h->preface_left = (uint8_t)(h->preface_left - n);
     return n;

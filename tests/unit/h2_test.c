@@ -6,6 +6,7 @@
 #include "check_main.h"
 
 Suite *h2_frames_suite(void);
+Suite *h2_parts_suite(void);
 
 static void small_cuts(struct rig *rig)
 {
@@ -787,4 +788,4 @@ static Suite *h2_suite(void)
     return s;
 }
 
-CHECK_MAIN(h2_suite, h2_frames_suite)
+CHECK_MAIN(h2_suite, h2_frames_suite, h2_parts_suite)
