@@ -9,8 +9,10 @@
 #include "base/prng.h"
 #include "http/codec.h"
 
+struct gw_h2_shared;
+
 enum {
-    SIDE_STREAMS = 64, /* ever, in one run; the same for both ways of feeding */
+    SIDE_STREAMS = 128, /* ever, in one run; the same for both ways of feeding */
     SIDE_BLOCK = 1024,
     SIDE_ARENA = 65536,
     SIDE_FIELDS = 60,
@@ -93,7 +95,7 @@ struct peer_stream {
     struct log text, body;
     uint32_t infos;
     bool is_open; /* attached */
-    bool was_answered;
+    bool was_answered, was_cut;
 };
 
 struct side {
@@ -104,13 +106,14 @@ struct side {
     struct gw_codec_limits limits;
     struct gw_codec_spec spec;
     struct gw_codec *codec;
+    struct gw_h2_shared *shared; /* h2: the target's */
     struct gw_chain rx, tx;
     struct log sent; /* all that was written */
     struct peer_stream *streams[SIDE_STREAMS];
     uint32_t count;
     size_t pipe_size;
     bool accepts_tunnels;
-    bool answers_late; /* only after the last byte of the input */
+    bool answers_late; /* nothing is written or detached before the last byte of the input */
     bool is_at_end;
     bool is_over; /* read has failed */
     gw_nanos now;
@@ -232,17 +235,17 @@ static inline void stream_note(struct peer_stream *p)
         log_message(&p->text, "head", &p->in_head);
     }
     if (news & GW_NEWS_END) {
-        CHECK(p->s.in == GW_HALF_DONE);
+        CHECK(p->s.in == GW_HALF_DONE || (news & GW_NEWS_CUT) != 0);
         if (p->s.has_trailers_in)
             log_message(&p->text, "trailers", &p->in_trailers);
         log_cstr(&p->text, "end\n");
     }
     if (news & GW_NEWS_CUT) {
+        p->was_cut = true;
         CHECK(p->s.in == GW_HALF_CUT || p->s.out == GW_HALF_CUT);
         log_u64(&p->text, "cut fault=", p->s.fault);
         log_u64(&p->text, " by_peer=", p->s.by_peer);
         log_u64(&p->text, " refused=", p->s.is_refused);
-        log_u64(&p->text, " code=", p->s.peer_code);
         log_cstr(&p->text, "\n");
     }
 }
@@ -335,7 +338,7 @@ static inline void side_run(struct side *side)
                 idle = 0;
             }
         }
-        if (ops->wants_write(side->codec)) {
+        if (ops->wants_write(side->codec) && (!side->answers_late || side->is_at_end)) {
             CHECK(ops->write(side->codec, &side->tx, SIZE_MAX, side->now) == GW_OK);
             gw_const_span span;
             while (gw_chain_peek(&side->tx, &span, 1) > 0) {
@@ -415,18 +418,30 @@ static inline bool log_eq(const char *name, const struct log *a, const struct lo
     return false;
 }
 
+/* Of what is cut off, more may have come through in one way of feeding than in the other. */
+static inline bool body_eq(const struct peer_stream *a, const struct peer_stream *b)
+{
+    struct log head_a = a->body, head_b = b->body;
+    if (a->was_cut && b->was_cut) {
+        head_a.len = head_a.len < head_b.len ? head_a.len : head_b.len;
+        head_b.len = head_a.len;
+    }
+    return log_eq("body", &head_a, &head_b);
+}
+
 /* with_sent: also what it wrote, to the byte. */
 static inline void side_compare(const struct side *a, const struct side *b, bool with_sent)
 {
     CHECK(a->count == b->count);
     for (uint32_t i = 0; i < a->count; i++) {
         CHECK(log_eq("stream", &a->streams[i]->text, &b->streams[i]->text));
-        CHECK(log_eq("body", &a->streams[i]->body, &b->streams[i]->body));
+        CHECK(body_eq(a->streams[i], b->streams[i]));
     }
     CHECK(a->codec->state == b->codec->state);
+    if (!with_sent) /* h2: what follows after it is over is read in one way of feeding alone */
+        return;
     CHECK(a->codec->fault == b->codec->fault);
-    if (with_sent)
-        CHECK(log_eq("sent", &a->sent, &b->sent));
+    CHECK(log_eq("sent", &a->sent, &b->sent));
 }
 
 #endif

@@ -22,13 +22,13 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* The line at the start of s without its CRLF; PART: not whole yet. It is looked at when it is whole:
+/* The line at the start of s, at most max bytes with its CRLF; PART: not whole yet. It is looked at when it is whole:
  * then CR may stand nowhere else. */
 static enum verdict take_line(gw_str s, size_t max, gw_str *out)
 {
     size_t lf = gw_str_find(s, '\n');
     if (lf == s.len)
-        return s.len > max ? BAD : PART;
+        return s.len >= max ? BAD : PART;
     if (lf == 0 || lf + 1 > max || gw_str_find(s, '\r') != lf - 1)
         return BAD;
     *out = gw_str_slice(s, 0, lf - 1);
@@ -58,7 +58,7 @@ static void decode_plain(gw_str s, struct result *out)
     uint64_t size;
     *out = (struct result){ .verdict = PART };
     for (;;) {
-        out->verdict = take_line(s, GW_H1_CHUNK_LINE_MAX + 2, &line);
+        out->verdict = take_line(s, GW_H1_CHUNK_LINE_MAX, &line);
         if (out->verdict != WHOLE)
             return;
         if (!is_size_line(line, &size)) {
