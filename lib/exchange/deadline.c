@@ -49,12 +49,12 @@ static void consider_relay(const struct gw_exchange *x, struct nearest *n)
 {
     gw_nanos idle = x->listener->body_idle_timeout;
 
-    if (x->is_down_sent || gw_pipe_len(&x->response_pipe) > 0) {
+    if (x->is_response_whole || gw_pipe_len(&x->response_pipe) > 0) {
         gw_nanos since = x->client_out;
         if (x->is_down_sent && x->down_link->active > since)
             since = x->down_link->active;
         consider(n, since, idle, GW_REASON_client_read_timeout, GW_BY_CLIENT);
-    } else if (!x->is_response_whole && x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
+    } else if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
         consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
                  x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
     }

@@ -13,6 +13,7 @@ enum { LINK_MAGIC = 0x4c696e6b };
 
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
+#define STARVING_NS GW_MS(10)
 
 static void ring(struct gw_alarm *alarm);
 
@@ -179,8 +180,15 @@ void gw_link_mark_dirty(struct gw_link *link)
 
 void gw_link_mark_starving(struct gw_link *link)
 {
-    if (!gw_list_is_linked(&link->starving))
-        gw_list_push_back(&link->links->starving, &link->starving);
+    struct gw_links *links = link->links;
+
+    if (gw_list_is_linked(&link->starving))
+        return;
+    if (gw_list_is_empty(&links->starving)) {
+        links->starving_until = links->now + STARVING_NS;
+        links->starving_out = links->pool->out;
+    }
+    gw_list_push_back(&links->starving, &link->starving);
 }
 
 bool gw_link_is_valid(const gw_link *l)
@@ -215,8 +223,10 @@ static gw_nanos deadline_of(const struct gw_link *link)
     is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
     if (!link->is_client && is_waiting && link->head_timeout != GW_NEVER)
         return link->head_since + link->head_timeout;
-    if (link->codec != NULL && (link->codec->streams > 0 || !gw_chain_is_empty(&link->rx)))
+    if (link->codec != NULL && link->codec->streams > 0)
         return GW_NEVER;
+    if (!link->is_client && !gw_chain_is_empty(&link->rx) && link->head_timeout != GW_NEVER)
+        return link->active + link->head_timeout; /* read, but for want of memory not taken in */
     return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
 }
 
@@ -356,6 +366,8 @@ void gw_links_feed(struct gw_links *links)
     struct gw_list *node;
 
     if (gw_list_is_empty(&links->starving) || gw_pool_available(links->pool) == 0)
+        return;
+    if (links->pool->out >= links->starving_out && links->now < links->starving_until)
         return;
     while ((node = gw_list_pop_front(&links->starving)) != NULL) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, starving);

@@ -161,6 +161,9 @@ gw_nanos gw_worker_deadline(const gw_worker *w)
     if (has_work(w) || (w->is_draining && !w->is_drain_begun))
         return 0;
     next = gw_wheel_next(&w->wheel);
+    if (!gw_list_is_empty(&w->links.starving) && gw_pool_available(&w->pool) > 0 &&
+        w->links.starving_until < next)
+        next = w->links.starving_until;
     if (w->is_drain_begun && w->drain_until < next && w->drain_until > w->links.now)
         next = w->drain_until;
     return next;

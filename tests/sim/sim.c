@@ -2,6 +2,7 @@
  *
  *     sim                      200 seeds from 1; each first one of ten twice: the same hash must come
  *     sim --seed 1729 --trace  replay one, saying what happens
+ *     sim --seed 7 --fail 12 --ever   the 12th allocation fails, and with --ever all after it
  *     sim --seeds 5000 --from 1000
  *     sim --minutes 10         as many as fit
  *     sim --alloc 7            a seed's allocations fail one after the other (a sweep); --io the same
@@ -280,8 +281,8 @@ void sim_run(struct sim *sim, uint64_t seed)
 
 struct options {
     uint64_t from, seeds, minutes;
-    bool is_tracing;
-    uint64_t alloc_seed, io_seed;
+    bool is_tracing, for_ever;
+    uint64_t alloc_seed, io_seed, fail;
 };
 
 static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_alloc, bool for_ever,
@@ -327,8 +328,8 @@ static int run_seeds(const struct options *o)
 
     for (; o->minutes > 0 ? time(NULL) < until : n < o->seeds; n++) {
         uint64_t seed = o->from + n;
-        uint64_t hash = run_one(seed, o, 0, false, 0, &reached);
-        if (n % 10 == 0 && run_one(seed, o, 0, false, 0, &reached) != hash) {
+        uint64_t hash = run_one(seed, o, o->fail, o->for_ever, 0, &reached);
+        if (n % 10 == 0 && run_one(seed, o, o->fail, o->for_ever, 0, &reached) != hash) {
             fprintf(stderr, "seed %llu: two runs, two hashes\n", (unsigned long long)seed);
             return 1;
         }
@@ -352,10 +353,16 @@ int main(int argc, char **argv)
             o.is_tracing = true;
             continue;
         }
+        if (strcmp(argv[i], "--ever") == 0) {
+            o.for_ever = true;
+            continue;
+        }
         uint64_t n = number(argv[i + 1]);
         if (strcmp(argv[i], "--seed") == 0) {
             o.from = n;
             o.seeds = 1;
+        } else if (strcmp(argv[i], "--fail") == 0) {
+            o.fail = n;
         } else if (strcmp(argv[i], "--from") == 0) {
             o.from = n;
         } else if (strcmp(argv[i], "--seeds") == 0) {

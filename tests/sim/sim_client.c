@@ -75,7 +75,12 @@ static void connect_client(struct sim *sim, uint32_t index)
     sim_peer_free(peer);
     wire->is_used = false;
     c->wire = NULL;
-    sim_at(sim, GW_MS(100), SIM_CLIENT_RUNS, index, 0, 0);
+    if (++c->refused < 20) {
+        sim_at(sim, GW_MS(100), SIM_CLIENT_RUNS, index, 0, 0);
+        return;
+    }
+    for (; c->next < c->end; c->next++) /* it gives up */
+        sim->plans[c->next].client_done = sim->plans[c->next].client_cut = true;
 }
 
 void sim_client_run(struct sim *sim, uint32_t index)
