@@ -131,9 +131,9 @@ struct gw_links {
     struct gw_list starving; /* no block was to be had: asked again when one came back, or a little
                                 later (the allocator may have refused) */
     gw_nanos starving_until;
-    uint32_t starving_out; /* blocks in use when the first of them starved */
-    struct gw_list notices;  /* mode 1: want has changed */
-    struct gw_list dead;     /* closed, to be freed      */
+    uint32_t starving_out;  /* blocks in use when the first of them starved */
+    struct gw_list notices; /* mode 1: want has changed */
+    struct gw_list dead;    /* closed, to be freed      */
     uint32_t count, h2_count;
     uint64_t ids;
     bool is_draining;

@@ -159,7 +159,7 @@ struct sim_client {
     uint32_t protocol;
     uint32_t next, end; /* its plans */
     uint32_t at_once;   /* h2: streams; h1: pipelined requests are one after the other here */
-    uint32_t refused; /* how often its connection was not taken */
+    uint32_t refused;   /* how often its connection was not taken */
     struct sim_wire *wire;
 };
 
