@@ -1,10 +1,10 @@
-/* base/nearest.c: a name is near when no more than a third of it, and at most three bytes, differ. */
+/* base/nearest.c: a name is near when at most half of what was written differs, and three bytes. */
 
 #include "base/nearest.h"
 
 void gw_nearest_init(struct gw_nearest *nearest, gw_str wanted)
 {
-    size_t allowed = wanted.len / 3 + 1;
+    size_t allowed = wanted.len / 2;
     *nearest = (struct gw_nearest){ .wanted = wanted, .distance = allowed < 3 ? allowed : 3 };
 }
 

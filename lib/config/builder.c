@@ -67,28 +67,46 @@ bool gw_builder_is_faulty(const struct gw_builder *b)
 
 /* --- taking parts --- */
 
-/* Appends a draft of size bytes; NULL: no memory, or there are max already. */
-static void *add_draft(struct gw_part *part, struct gw_drafts *drafts, size_t size, uint32_t max)
+/* Every spec with a mark begins with size and mark. */
+static uint32_t mark_of(const void *spec)
+{
+    uint32_t head[2] = { 0, 0 };
+    if (spec != NULL)
+        memcpy(head, spec, sizeof head[0]);
+    if (head[0] >= sizeof head)
+        memcpy(head, spec, sizeof head);
+    return head[1];
+}
+
+struct room {
+    size_t size;  /* of a draft */
+    uint32_t max; /* of drafts  */
+};
+
+/* Appends a draft; NULL: no memory, or there are as many as may be. */
+static void *add_draft(struct gw_part *part, struct gw_drafts *drafts, struct room room,
+                       uint32_t mark)
 {
     struct gw_builder *b = part->builder;
     GW_ASSERT(b->magic == MAGIC);
     b->is_checked = false;
     part->faults = &b->part_faults;
-    if (drafts->len == max) {
-        struct gw_draft none = { .index = max };
+    if (drafts->len == room.max) {
+        struct gw_draft none = { .index = room.max, .mark = mark };
         part->draft = &none;
         struct gw_text text = gw_fault_begin(part, NULL, GW_ELIMIT);
         gw_text_cstr(&text, "there are too many; at most ");
-        gw_text_u64(&text, max);
+        gw_text_u64(&text, room.max);
         part->draft = NULL;
         return NULL;
     }
-    struct gw_draft *draft = gw_store_take(&b->store, 1, size);
+    struct gw_draft *draft = gw_store_take(&b->store, 1, room.size);
     if (draft == NULL) {
         b->has_no_memory = true;
         return NULL;
     }
     draft->index = drafts->len++;
+    draft->mark = mark;
     if (drafts->last != NULL)
         drafts->last->next = draft;
     else
@@ -162,24 +180,18 @@ static void refuse_h2(const struct gw_part *part, uint32_t protocols)
         gw_fault_add(part, "protocols", GW_EUNSUPPORTED, "this build has no HTTP/2");
 }
 
-static void set_identity(struct gw_draft *draft, uint32_t mark, gw_str name)
-{
-    draft->mark = mark;
-    draft->name = name;
-}
-
 gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
 {
     if (b == NULL)
         return 0;
     struct gw_part part = { .builder = b, .list = "listeners" };
-    struct gw_listener_draft *draft = add_draft(&part, &b->listeners, sizeof *draft,
-                                                GW_LISTENERS_MAX);
+    struct gw_listener_draft *draft = add_draft(
+        &part, &b->listeners, (struct room){ sizeof *draft, GW_LISTENERS_MAX }, mark_of(spec));
     if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
         return 0;
     keep(&part, &draft->spec.name);
     keep(&part, &draft->spec.address);
-    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    draft->draft.name = draft->spec.name;
     gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
     gw_value_listener_address(&part, draft->spec.address);
     refuse_bits(&part, "protocols", draft->spec.protocols, GW_PROTO_H1 | GW_PROTO_H2);
@@ -214,11 +226,12 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     if (b == NULL)
         return 0;
     struct gw_part part = { .builder = b, .list = "clusters" };
-    struct gw_cluster_draft *draft = add_draft(&part, &b->clusters, sizeof *draft, GW_CLUSTERS_MAX);
+    struct gw_cluster_draft *draft = add_draft(
+        &part, &b->clusters, (struct room){ sizeof *draft, GW_CLUSTERS_MAX }, mark_of(spec));
     if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
         return 0;
     keep(&part, &draft->spec.name);
-    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    draft->draft.name = draft->spec.name;
     gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
     keep_origin(&part, draft);
     if (!is_one_protocol(draft->spec.protocols))
@@ -245,14 +258,11 @@ static struct gw_cluster_draft *find_cluster(const struct gw_builder *b, gw_id i
 /* Endpoints of a cluster that was refused need no second fault. */
 static gw_id refuse_orphan(struct gw_part *part, gw_id cluster, const gw_endpoint_spec *spec)
 {
-    gw_endpoint_spec own = { .size = 0 };
-    struct gw_draft none = { .index = 0 };
+    struct gw_draft none = { .mark = mark_of(spec) };
     part->draft = &none;
     part->faults = &part->builder->part_faults;
     if (cluster == 0 && gw_builder_is_faulty(part->builder))
         return 0;
-    if (gw_spec_copy(&own, sizeof own, spec) == GW_OK)
-        none.mark = own.mark;
     gw_fault_add(part, NULL, GW_EINVAL, "its cluster is no id that gw_builder_cluster gave");
     return 0;
 }
@@ -266,9 +276,10 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
     if (into == NULL)
         return refuse_orphan(&part, cluster, spec);
     part.inside = &into->draft;
-    uint32_t room = GW_ENDPOINTS_MAX - b->endpoints_len;
-    struct gw_endpoint_draft *draft = add_draft(&part, &into->endpoints, sizeof *draft,
-                                                into->endpoints.len + room);
+    uint32_t left = GW_ENDPOINTS_MAX - b->endpoints_len;
+    struct gw_endpoint_draft *draft = add_draft(
+        &part, &into->endpoints, (struct room){ sizeof *draft, into->endpoints.len + left },
+        mark_of(spec));
     if (draft == NULL)
         return 0;
     b->endpoints_len++;
@@ -279,7 +290,7 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
         draft->spec.name = draft->spec.address;
     else
         keep(&part, &draft->spec.name);
-    set_identity(&draft->draft, draft->spec.mark, draft->spec.name);
+    draft->draft.name = draft->spec.name;
     gw_value_endpoint_address(&part, draft->spec.address);
     if (draft->spec.name.ptr != draft->spec.address.ptr)
         gw_value_name(&part, draft->spec.name, GW_ENDPOINT_NAME_MAX);
@@ -329,13 +340,13 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
     if (b == NULL)
         return 0;
     struct gw_part part = { .builder = b, .list = "routes" };
-    struct gw_route_draft *draft = add_draft(&part, &b->routes, sizeof *draft, GW_ROUTES_MAX);
+    struct gw_route_draft *draft = add_draft(
+        &part, &b->routes, (struct room){ sizeof *draft, GW_ROUTES_MAX }, mark_of(spec));
     if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
         return 0;
     gw_route_spec *own = &draft->spec;
-    draft->draft.mark = own->mark;
     keep_route(&part, own);
-    set_identity(&draft->draft, own->mark, own->name);
+    draft->draft.name = own->name;
     gw_value_name(&part, own->name, GW_NAME_MAX);
     gw_value_host(&part, own->host);
     gw_value_path(&part, own->path);
@@ -356,13 +367,14 @@ gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter)
     if (b == NULL)
         return 0;
     struct gw_part part = { .builder = b, .list = "filters" };
-    struct gw_filter_draft *draft = add_draft(&part, &b->filters, sizeof *draft, GW_FILTERS_MAX);
+    struct gw_filter_draft *draft = add_draft(&part, &b->filters,
+                                              (struct room){ sizeof *draft, GW_FILTERS_MAX }, 0);
     if (draft == NULL || !copy_spec(&part, &draft->filter, sizeof draft->filter, filter))
         return 0;
     gw_str name = gw_cstr(draft->filter.name);
     keep(&part, &name);
     draft->filter.name = name.ptr;
-    set_identity(&draft->draft, 0, name);
+    draft->draft.name = name;
     gw_value_name(&part, name, GW_NAME_MAX);
     return make_id(KIND_FILTER, &draft->draft);
 }

@@ -613,6 +613,7 @@ START_TEST(too_many_parts_are_refused)
     gw_config *config = NULL;
     gw_listener_spec listener = GW_SPEC(gw_listener_spec);
     char name[16];
+    listener.mark = 7;
     ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
     for (int i = 0; i <= GW_LISTENERS_MAX; i++) {
         listener.name = (gw_str){ name, (size_t)snprintf(name, sizeof name, "l%d", i) };
@@ -621,6 +622,7 @@ START_TEST(too_many_parts_are_refused)
     ck_assert_int_eq(gw_builder_build(b, &config, &err), GW_ELIMIT);
     ck_assert_str_eq(err.where, "listeners[256]");
     ck_assert_str_eq(err.text, "there are too many; at most 256");
+    ck_assert_uint_eq(err.mark, 7);
 }
 END_TEST
 
