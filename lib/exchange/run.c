@@ -77,6 +77,7 @@ static void decide_upgrade(struct gw_exchange *x)
         has_token(r->upgrades, r->upgrades_len, x->request.protocol))
         return;
     x->request.protocol = (gw_str){ NULL, 0 };
+    gw_link_advance(x->down_link, &x->down); /* then the request is whole: nothing follows it */
 }
 
 static bool find_route(struct gw_exchange *x)

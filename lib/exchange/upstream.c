@@ -4,6 +4,7 @@
 #include "exchange/exchange.h"
 #include "grpc/timeout.h"
 #include "http/hop.h"
+#include "http/target.h"
 
 /* ---- the request as it is sent on ---- */
 
@@ -27,6 +28,10 @@ static gw_status prepare_request(struct gw_exchange *x)
 {
     if (x->down.is_http10)
         gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
+    /* Nor need it say Host; the versions that it is forwarded in must. */
+    if (x->request.authority.len == 0)
+        x->request.authority = gw_authority_is_valid(x->endpoint->address) ? x->endpoint->address
+                                                                           : GW_STR("localhost");
     return gw_hop_strip(&x->request);
 }
 

@@ -94,6 +94,76 @@ START_TEST(a_route_replies)
 }
 END_TEST
 
+/* HTTP/1.0 need not say Host; HTTP/1.1 must. */
+START_TEST(h10_without_host)
+{
+    struct mode1_link *client, *upstream;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET /x HTTP/1.0\r\n\r\n");
+    upstream = mode1_upstream(&host);
+    ck_assert_str_eq(upstream->out, "GET /x HTTP/1.1\r\nHost: 127.0.0.1:81\r\n\r\n");
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    ck_assert_str_eq(client->out, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n"
+                                  "\r\nok");
+    ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A protocol that the route does not know is not asked for: the request is an ordinary one, and what
+ * follows it is the next. */
+START_TEST(upgrade_not_allowed)
+{
+    struct mode1_link *client, *upstream;
+    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client,
+              "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n"
+              "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream = mode1_upstream(&host);
+    ck_assert_str_eq(upstream->out, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_clear(upstream);
+    mode1_say(&host, upstream, ok);
+    ck_assert_str_eq(client->out, ok);
+    ck_assert_str_eq(upstream->out, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_stop(&host);
+}
+END_TEST
+
+/* WebSocket goes through; bytes that come in the same write as the request are not lost. */
+START_TEST(websocket_tunnel)
+{
+    struct mode1_link *client, *upstream;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client,
+              "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+              "Sec-WebSocket-Key: k\r\n\r\nfirst");
+    upstream = mode1_upstream(&host);
+    ck_assert_str_eq(upstream->out, "GET /chat HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: k\r\n"
+                                    "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    mode1_clear(upstream);
+    mode1_say(&host, upstream,
+              "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+              "Sec-WebSocket-Accept: s\r\n\r\nhello");
+    ck_assert_str_eq(client->out, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s\r\n"
+                                  "Connection: upgrade\r\nUpgrade: websocket\r\n\r\nhello");
+    ck_assert_str_eq(upstream->out, "first");
+    mode1_clear(client);
+    mode1_clear(upstream);
+    mode1_say(&host, client, "ping");
+    mode1_say(&host, upstream, "pong");
+    ck_assert_str_eq(upstream->out, "ping");
+    ck_assert_str_eq(client->out, "pong");
+    mode1_stop(&host);
+}
+END_TEST
+
 START_TEST(h1_to_h1)
 {
     struct mode1_link *client, *upstream;
@@ -199,6 +269,9 @@ static Suite *worker_suite(void)
     Suite *suite = suite_create("worker");
 
     check_add(suite, a_route_replies);
+    check_add(suite, h10_without_host);
+    check_add(suite, upgrade_not_allowed);
+    check_add(suite, websocket_tunnel);
     check_add(suite, h1_to_h1);
     check_add(suite, h1_to_h1_chunked_byte_by_byte);
     check_add(suite, a_refused_connection_is_503);
