@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static double mebibytes(uint64_t bytes)
+static void print_bytes(uint64_t bytes, const char *of_what)
 {
-    return (double)bytes / (1024.0 * 1024.0);
+    const uint64_t mebi = 1024 * 1024;
+    if (bytes < mebi)
+        printf("    %10.1f KiB  %s\n", (double)bytes / 1024.0, of_what);
+    else
+        printf("    %10.1f MiB  %s\n", (double)bytes / (double)mebi, of_what);
 }
 
 static void print_listeners(const gw_config *config)
@@ -26,11 +30,11 @@ static void print_text(const char *path, const struct loaded *loaded, const gw_f
     print_listeners(loaded->config);
     printf("  workers %u\n", worst->workers);
     printf("  memory, at worst:\n");
-    printf("    %10.1f MiB  blocks of bytes, a worker\n", mebibytes(worst->blocks));
-    printf("    %10.1f MiB  connections and requests, a worker\n", mebibytes(worst->objects));
-    printf("    %10.1f MiB  HTTP/2, a worker\n", mebibytes(worst->h2));
-    printf("    %10.1f MiB  configuration\n", mebibytes(worst->config));
-    printf("    %10.1f MiB  in all\n", mebibytes(worst->total));
+    print_bytes(worst->blocks, "blocks of bytes, a worker");
+    print_bytes(worst->objects, "connections and requests, a worker");
+    print_bytes(worst->h2, "HTTP/2, a worker");
+    print_bytes(worst->config, "configuration");
+    print_bytes(worst->total, "in all");
 }
 
 static void print_json(const char *path, const gw_footprint *worst)

@@ -199,19 +199,42 @@ class Start(support.Folder):
         self.assertIn(f"cannot listen on 127.0.0.1:{port}", err)
         self.assertIn("ss -ltnp", err)
 
+    def log_to_stdout(self):
+        text = GATEWAY.format(workers=1, upstream="127.0.0.1:9", deaf="127.0.0.1:9", log="-")
+        return [GW, "run", self.write("gateway.yaml", text)]
+
+    def connect(self, gateway):
+        port = gateway.stderr.until(r"on 127\.0\.0\.1:(\d+)").group(1)
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=DEADLINE)
+        self.addCleanup(connection.close)
+        return connection
+
     def test_a_log_to_standard_output(self):
-        upstream = Upstream()
-        self.addCleanup(upstream.server_close)
-        self.addCleanup(upstream.shutdown)
-        text = GATEWAY.format(workers=1, upstream=upstream.address, deaf="127.0.0.1:9", log="-")
-        with Running([GW, "run", self.write("gateway.yaml", text)]) as gateway:
-            port = gateway.stderr.until(r"on 127\.0\.0\.1:(\d+)").group(1)
-            connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=DEADLINE)
-            connection.request("GET", "/x")
-            self.assertEqual(connection.getresponse().read(), b"upstream got /x\n")
-            connection.close()
-            line = json.loads(gateway.stdout.until("/x").string)
-            self.assertEqual(line["status"], 200)
+        with Running(self.log_to_stdout()) as gateway:
+            connection = self.connect(gateway)
+            connection.request("GET", "/teapot")
+            self.assertEqual(connection.getresponse().read(), b"short\n")
+            line = json.loads(gateway.stdout.until("/teapot").string)
+            self.assertEqual(line["status"], 418)
+
+    def test_a_log_that_nobody_reads(self):
+        """Every request is answered; every line is there or counted."""
+        asked = 1500
+        reader, writer = os.pipe()
+        with open(reader, encoding="utf-8") as log:
+            with Running(self.log_to_stdout(), stdout=writer) as gateway:
+                os.close(writer)
+                connection = self.connect(gateway)
+                for _ in range(asked):
+                    connection.request("GET", "/teapot")
+                    self.assertEqual(connection.getresponse().read(), b"short\n")
+                lines = [json.loads(log.readline())]
+                while "lines_dropped" not in lines[-1]:
+                    lines.append(json.loads(log.readline()))
+                gateway.signal(signal.SIGTERM)
+                self.assertEqual(gateway.end(), 0)
+        self.assertEqual(len(lines) - 1 + lines[-1]["lines_dropped"], asked)
+        self.assertGreater(lines[-1]["lines_dropped"], 0)
 
 
 if __name__ == "__main__":

@@ -59,11 +59,12 @@ class Lines:
 class Running:
     """A program that runs until it is told to end."""
 
-    def __init__(self, arguments, **options):
+    def __init__(self, arguments, stdout=subprocess.PIPE):
         self.process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-        self.stderr = Lines(self.process.stderr)
-        self.stdout = Lines(self.process.stdout)
+            arguments, stdout=stdout, stderr=subprocess.PIPE, text=True)
+        self.streams = [Lines(stream) for stream in (self.process.stderr, self.process.stdout)
+                        if stream]
+        self.stderr, self.stdout = self.streams[0], self.streams[-1]
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -78,8 +79,8 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.stderr.reader.join(DEADLINE)
-        self.stdout.reader.join(DEADLINE)
+        for stream in self.streams:
+            stream.reader.join(DEADLINE)
 
 
 class Upstream(http.server.ThreadingHTTPServer):
