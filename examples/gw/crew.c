@@ -90,11 +90,12 @@ void crew_close(struct crew *crew)
 
 static void say_cannot_listen(gw_str address, gw_status status)
 {
+    const char *why = status == GW_EREFUSED ? "it is taken, or not permitted"
+                                            : gw_status_text(status);
     const char *next = status == GW_EREFUSED
-                           ? "is another program there? (ss -ltnp) or is the port below 1024?"
+                           ? "\"ss -ltnpx\" shows who has it; ports below 1024 need root"
                            : "give a numeric address of this machine, like 0.0.0.0:8080";
-    say("cannot listen on %.*s: %s; %s", (int)address.len, address.ptr, gw_status_text(status),
-        next);
+    say("cannot listen on %.*s: %s; %s", (int)address.len, address.ptr, why, next);
 }
 
 /* A unix socket has one descriptor, which all workers accept from. */

@@ -197,7 +197,22 @@ class Start(support.Folder):
             code, out, err = support.gw("run", self.write("gateway.yaml", text))
         self.assertEqual((code, out), (1, ""))
         self.assertIn(f"cannot listen on 127.0.0.1:{port}", err)
-        self.assertIn("ss -ltnp", err)
+        self.assertIn("it is taken, or not permitted", err)
+
+    def test_a_unix_socket_that_workers_share(self):
+        path = self.path("gw.sock")
+        text = ("workers: 3\nlisteners: [ { name: edge, address: 'unix:%s' } ]\nroutes:\n"
+                "- { name: all, match: { prefix: / }, respond: { status: 200 } }\n" % path)
+        arguments = [GW, "run", self.write("gateway.yaml", text)]
+        for _ in range(2):  # the second finds the socket of one that was killed
+            with Running(arguments) as gateway:
+                gateway.stderr.until("running: 3 workers")
+                for _ in range(20):
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.settimeout(DEADLINE)
+                        client.connect(path)
+                        client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+                        self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 200 "))
 
     def log_to_stdout(self):
         text = GATEWAY.format(workers=1, upstream="127.0.0.1:9", deaf="127.0.0.1:9", log="-")
