@@ -134,7 +134,6 @@ void gw_listeners_resume(struct gw_loop *loop)
         if (w == NULL || (w->flags & GW_WATCH_PAUSED) == 0)
             continue;
         w->flags &= (uint8_t)~GW_WATCH_PAUSED;
-        w->flags |= GW_WATCH_READABLE; /* one is held, or waits in the queue */
         gw_watch_ready(loop, w);
     }
 }

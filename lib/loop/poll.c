@@ -11,10 +11,6 @@
 
 #include "base/assert.h"
 
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
-
 /* One block of memory: the ids of what is asked, then the list for the system. */
 static uint64_t *ids_of(const struct gw_loop *loop)
 {
@@ -73,12 +69,13 @@ static short wanted(const struct gw_watch *w)
     case GW_WATCH_WAKE:
         return POLLIN;
     case GW_WATCH_LISTENER:
-        return (flags & (GW_WATCH_PAUSED | GW_WATCH_READABLE)) == 0 ? POLLIN : 0;
+        /* One that pauses is readable. */
+        return (flags & GW_WATCH_READABLE) == 0 ? POLLIN : 0;
     case GW_WATCH_LINK:
         if ((flags & GW_WATCH_CONNECTING) != 0)
             return POLLOUT;
         if ((flags & (GW_WATCH_RECV | GW_WATCH_READABLE)) == GW_WATCH_RECV)
-            events |= POLLIN | POLLRDHUP;
+            events |= POLLIN;
         if ((flags & (GW_WATCH_SEND | GW_WATCH_WRITABLE)) == GW_WATCH_SEND)
             events |= POLLOUT;
         break;
@@ -121,8 +118,6 @@ static gw_status wait_poll(struct gw_loop *loop, int timeout_ms)
             flags |= GW_WATCH_READABLE;
         if ((seen & POLLOUT) != 0)
             flags |= GW_WATCH_WRITABLE;
-        if ((seen & POLLRDHUP) != 0)
-            flags |= GW_WATCH_HUNG_UP;
         if ((seen & (POLLHUP | POLLERR | POLLNVAL)) != 0)
             flags |= GW_WATCH_HUNG_UP | GW_WATCH_WRITABLE;
         gw_loop_note(loop, ids_of(loop)[i], flags);

@@ -291,6 +291,7 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
     ck_assert(len == 0 || result == GW_OK || result == GW_AGAIN);
     l->is_recv_pending = false;
     l->rooms_len = 0;
+    l->last_result = result;
     l->received += len;
     l->reads++;
     l->peer->out_len += len;

@@ -20,7 +20,7 @@ struct gw_link {
     bool is_connecting, is_connect_begun, is_open;
     bool is_recv_pending, is_send_pending, is_shutdown_pending;
     bool is_read_ended, is_shut, is_lost, is_close_begun, is_closed;
-    gw_status read_status, send_status, connect_status;
+    gw_status read_status, send_status, connect_status, last_result;
     gw_span rooms[8];
     size_t rooms_len;
     size_t received, sent;

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -194,6 +195,7 @@ START_TEST(echoes)
     ck_assert_uint_eq(b.worker->accepted, 2);
     ck_assert_str_eq(b.worker->listener, "front");
     struct gw_link *l = fake_first_link(b.worker);
+    ck_assert_int_eq(l->last_result, GW_AGAIN); /* what was there is taken */
     ck_assert_str_eq(l->local_name, b.address);
     ck_assert_mem_eq(l->peer_name, "127.0.0.1:", 10);
     ck_assert_str_ne(l->peer_name, b.address);
@@ -496,15 +498,56 @@ START_TEST(links_max_holds_the_next)
     ck_assert_uint_eq(b.worker->accepted, 2);
     uint32_t before = b.worker->refused;
     ck_assert_int_gt(gw_loop_timeout_ms(b.loop), 0); /* it waits */
-    for (int i = 0; i < 1000; i++)
-        ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
-    ck_assert_uint_le(b.worker->refused, before + 100); /* and does not try all the time */
-    for (int i = 0; i < 4; i++) {
+    uint32_t steps = b.worker->steps;
+    while (b.worker->refused == before) /* until it tries again by itself */
+        ck_assert_int_eq(gw_loop_run_once(b.loop, -1), GW_OK);
+    ck_assert_uint_le(b.worker->steps, steps + 10); /* asleep */
+    for (uint32_t i = 0; i < 4; i++) {
         ck_assert_uint_eq(pull(&b, fds[i], &byte, 1), 1);
-        ck_assert_int_eq(byte, 'a' + i);
+        ck_assert_int_eq(byte, 'a' + (int)i);
         close(fds[i]); /* makes room for the next but one */
+        while (b.worker->closed == i)
+            turn(&b);
+        ck_assert(b.worker->accepted >= (i == 0 ? 3 : 4) || gw_loop_timeout_ms(b.loop) == 0);
     }
     ck_assert_uint_eq(b.worker->accepted, 4);
+    bench_fini(&b);
+}
+END_TEST
+
+/* No block is free when bytes come: they stay in the socket until there is one. */
+START_TEST(no_room)
+{
+    struct bench b;
+    bench_init(&b, _i);
+    int fd = dial(b.address);
+    settle(&b);
+    b.worker->rooms_max = 0;
+    put(fd, "early ", 6);
+    for (int i = 0; i < 5; i++)
+        turn(&b);
+    ck_assert_uint_eq(fake_first_link(b.worker)->reads, 0);
+    b.worker->rooms_max = 8;
+    char back[6];
+    ck_assert_uint_eq(pull(&b, fd, back, 6), 6);
+    echo_once(&b, fd, "late");
+    close(fd);
+    bench_fini(&b);
+}
+END_TEST
+
+/* A worker that drains takes nobody: who comes then is not left hanging. */
+START_TEST(refused_while_draining)
+{
+    struct bench b;
+    char byte;
+    bench_init(&b, _i);
+    settle(&b);
+    ck_assert_int_eq(gw_worker_drain(b.worker, 1000), GW_OK);
+    int fd = dial(b.address);
+    ck_assert_uint_eq(pull(&b, fd, &byte, 1), 0);
+    ck_assert_uint_eq(b.worker->accepted, 0);
+    close(fd);
     bench_fini(&b);
 }
 END_TEST
@@ -513,6 +556,8 @@ START_TEST(held_until_configured)
 {
     struct bench b;
     bench_init(&b, _i);
+    ck_assert_int_eq(gw_loop_timeout_ms(b.loop), 0); /* the first turn does not wait */
+    settle(&b);
     b.worker->accept_status = GW_EUNKNOWN;
     int fd = dial(b.address);
     put(fd, "x", 1);
@@ -521,6 +566,8 @@ START_TEST(held_until_configured)
     ck_assert_uint_eq(b.worker->accepted, 0);
     b.worker->accept_status = GW_OK;
     b.worker->spec.wake(b.worker->spec.wake_ctx); /* as an applied configuration does */
+    ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    ck_assert(b.worker->accepted == 1 || gw_loop_timeout_ms(b.loop) == 0); /* no pause any more */
     char byte;
     ck_assert_uint_eq(pull(&b, fd, &byte, 1), 1);
     close(fd);
@@ -604,6 +651,15 @@ START_TEST(adopts)
 }
 END_TEST
 
+/* The machine closes a link on its own account. */
+static void lose_first(struct bench *b)
+{
+    fake_first_link(b->worker)->is_lost = true;
+    b->worker->spec.wake(b->worker->spec.wake_ctx);
+    while (b->worker->closed == 0)
+        turn(b);
+}
+
 /* The host keeps a copy of the descriptor: what happens there later is nobody's. */
 START_TEST(stale_events)
 {
@@ -616,20 +672,61 @@ START_TEST(stale_events)
     int copy = dup(pair[1]);
     ck_assert_int_eq(gw_loop_adopt(b.loop, pair[1], &spec, NULL), GW_OK);
     echo_once(&b, pair[0], "x");
-    shutdown(pair[0], SHUT_WR);
-    for (int i = 0; i < 100 && !gw_worker_is_idle(b.worker); i++)
-        turn(&b);
+    lose_first(&b);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
     ck_assert_int_eq(gw_loop_adopt(b.loop, other[1], &spec, NULL), GW_OK); /* the same record */
     settle(&b);
     recvs = 0;
-    syscall(SYS_sendto, pair[0], "stale", 5, MSG_NOSIGNAL, NULL, 0);
-    close(pair[0]);
+    ck_assert_int_eq(syscall(SYS_sendto, pair[0], "stale", 5, MSG_NOSIGNAL, NULL, 0), 5);
     settle(&b);
     ck_assert_uint_eq(recvs, 0);
+    if (gw_loop_fd(b.loop) >= 0) { /* it was taken out: not even a wake */
+        struct pollfd p = { .fd = gw_loop_fd(b.loop), .events = POLLIN };
+        ck_assert_int_eq(syscall(SYS_sendto, pair[0], "stale", 5, MSG_NOSIGNAL, NULL, 0), 5);
+        ck_assert_int_eq(poll(&p, 1, 0), 0);
+    }
+    close(pair[0]);
     echo_once(&b, other[0], "fresh");
     close(copy);
     close(other[0]);
+    bench_fini(&b);
+}
+END_TEST
+
+/* Another process has copies of all descriptors: epoll goes on telling of what the loop has closed,
+ * in a record that is used anew. */
+START_TEST(copies_in_a_child)
+{
+    struct bench b;
+    int gate[2];
+    char byte;
+    bench_init(&b, _i);
+    int first = dial(b.address);
+    echo_once(&b, first, "x");
+    ck_assert_int_eq(pipe(gate), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        close(gate[1]);
+        _exit((int)read(gate[0], &byte, 1)); /* until the parent is done */
+    }
+    lose_first(&b);
+    b.worker->does_not_read = true;
+    int second = dial(b.address);
+    while (b.worker->accepted < 2)
+        turn(&b);
+    b.worker->does_not_read = false;
+    settle(&b);
+    recvs = 0;
+    put(first, "stale", 5);
+    settle(&b);
+    ck_assert_uint_eq(recvs, 0);
+    echo_once(&b, second, "fresh");
+    close(gate[1]);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    close(gate[0]);
+    close(first);
+    close(second);
     bench_fini(&b);
 }
 END_TEST
@@ -690,10 +787,21 @@ START_TEST(deadlines)
     b.worker->deadline = gw_loop_now(b.loop) + 30 * 1000000;
     gw_nanos want = b.worker->deadline;
     ck_assert_int_le(gw_loop_timeout_ms(b.loop), 30);
+    uint32_t before = b.worker->steps;
     while (b.worker->deadline != UINT64_MAX)
         ck_assert_int_eq(gw_loop_run_once(b.loop, -1), GW_OK);
+    ck_assert_uint_le(b.worker->steps, before + 5); /* asleep until then, to the last millisecond */
     ck_assert_uint_ge(b.worker->now, want);
     ck_assert_uint_eq(b.worker->now, gw_loop_now(b.loop));
+    /* Never early: the milliseconds are rounded up. */
+    b.worker->deadline = gw_loop_now(b.loop) + (gw_nanos)3600 * 1000000000 + 500000;
+    for (int i = 0; i < 200; i++) {
+        struct timespec t;
+        gw_nanos asleep = (gw_nanos)gw_loop_timeout_ms(b.loop) * 1000000;
+        ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+        gw_nanos now = (gw_nanos)t.tv_sec * 1000000000 + (gw_nanos)t.tv_nsec;
+        ck_assert_uint_ge(now + asleep, b.worker->deadline);
+    }
     b.worker->deadline = 0;
     ck_assert_int_eq(gw_loop_timeout_ms(b.loop), 0);
     b.worker->step_status = GW_AGAIN;
@@ -1033,11 +1141,14 @@ Suite *loop_suite(void)
     check_add_loop(s, connect_refused, 0, KINDS);
     check_add_loop(s, early_answer, 0, KINDS);
     check_add_loop(s, links_max_holds_the_next, 0, KINDS);
+    check_add_loop(s, no_room, 0, KINDS);
+    check_add_loop(s, refused_while_draining, 0, KINDS);
     check_add_loop(s, held_until_configured, 0, KINDS);
     check_add_loop(s, no_descriptors, 0, KINDS);
     check_add_loop(s, many_at_once, 0, KINDS);
     check_add_loop(s, adopts, 0, KINDS);
     check_add_loop(s, stale_events, 0, KINDS);
+    check_add_loop(s, copies_in_a_child, 0, KINDS);
     check_add(s, cannot_be_watched);
     check_add_loop(s, nested_in_another_loop, 0, KINDS);
     check_add_loop(s, deadlines, 0, KINDS);
