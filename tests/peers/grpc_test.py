@@ -137,7 +137,7 @@ class PythonClient:
         for i, message in enumerate(call):
             self.assertEqual(len(message), len(first))
             peak = max(peak, self.gw.rss_kib()) if i % 10 == 0 else peak
-        self.assertLess(peak, 150 * 1024)
+        self.assertLess(peak, harness.RSS_BOUND_KIB)
 
     def test_client_streaming(self):
         call = self.channel.stream_unary("/echo.Echo/Upload")

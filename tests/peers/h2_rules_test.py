@@ -432,7 +432,7 @@ class Rules(harness.PeerCase):
             self.expect_calm(c, b"".join(pairs), 1)
         with self.client() as c:
             self.expect_alive(c, 1)
-        self.assertLess(self.gw.rss_kib(), 200 * 1024)
+        self.assertLess(self.gw.rss_kib(), harness.RSS_BOUND_KIB)
 
     def test_header_list_over_the_limit(self):
         """Refused by 431 on its stream; the connection, and HPACK with it, goes on."""

@@ -10,8 +10,6 @@ import harness
 import http1
 from harness import HOST, cluster, free_port, need
 
-RSS_BOUND_KIB = 400 * 1024  # far above what gw needs, also with a sanitizer; a leak goes past it
-
 NGINX = """
 daemon off;
 master_process off;
@@ -74,7 +72,7 @@ class Load(harness.PeerCase):
         self.assertGreater(int(re.search(r"(\d+) requests in", text).group(1)), 100)
 
     def check_memory(self):
-        self.assertLess(self.gw.rss_kib(), RSS_BOUND_KIB)
+        self.assertLess(self.gw.rss_kib(), harness.RSS_BOUND_KIB)
 
     def test_h2_to_h1(self):
         self.gw = self.start_gw([cluster("web", self.ports["h1"])])
