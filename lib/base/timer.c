@@ -150,14 +150,14 @@ static void collect(struct gw_wheel *wheel)
 void gw_wheel_advance(struct gw_wheel *wheel, gw_nanos now)
 {
     uint64_t target = now / TICK_NANOS;
-    collect(wheel);
+    if (target < wheel->tick) /* a clock that went back: slots are read from here, so stay */
+        target = wheel->tick;
     for (uint64_t tick; (tick = next_tick(wheel)) <= target;) {
         wheel->tick = tick;
         turn(wheel);
         collect(wheel);
     }
-    if (target > wheel->tick)
-        wheel->tick = target;
+    wheel->tick = target;
 }
 
 struct gw_timer *gw_wheel_pop(struct gw_wheel *wheel)

@@ -148,6 +148,8 @@ START_TEST(texts_are_cut)
         size_t len = strlen(buffer);
         ck_assert_uint_lt(len, size);
         ck_assert_ptr_eq(t.at, buffer + len);
+        const char *escape = strrchr(buffer, '\\');
+        ck_assert(escape == NULL || strlen(escape) >= 4); /* none is cut in the middle */
         ck_assert(strncmp(buffer, want, len) == 0);
         ck_assert(size < sizeof want ? len + 4 >= size : len == sizeof want - 1);
         for (size_t i = size; i < sizeof buffer; i++)

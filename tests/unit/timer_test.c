@@ -183,10 +183,19 @@ START_TEST(wheel_edges)
     ck_assert_ptr_null(gw_wheel_pop(&wheel));
     gw_wheel_advance(&wheel, 9 * MS);
     ck_assert_ptr_eq(gw_wheel_pop(&wheel), &t);
+    gw_wheel_advance(&wheel, 70 * MS);
+    gw_timer_set(&wheel, &t, 75 * MS); /* a slot that means 11 ms, seen from before */
+    gw_timer_set(&wheel, &u, 60 * MS);
+    gw_wheel_advance(&wheel, 3 * MS);
+    ck_assert_ptr_eq(gw_wheel_pop(&wheel), &u); /* what had passed is due all the same */
+    gw_wheel_advance(&wheel, 20 * MS);
+    ck_assert_ptr_null(gw_wheel_pop(&wheel));
+    gw_wheel_advance(&wheel, 75 * MS);
+    ck_assert_ptr_eq(gw_wheel_pop(&wheel), &t);
     /* Cancelled while due. */
-    gw_timer_set(&wheel, &t, 10 * MS);
-    gw_timer_set(&wheel, &u, 10 * MS);
-    gw_wheel_advance(&wheel, 11 * MS);
+    gw_timer_set(&wheel, &t, 80 * MS);
+    gw_timer_set(&wheel, &u, 80 * MS);
+    gw_wheel_advance(&wheel, 81 * MS);
     gw_timer_cancel(&wheel, &t);
     ck_assert_ptr_eq(gw_wheel_pop(&wheel), &u);
     ck_assert_ptr_null(gw_wheel_pop(&wheel));
