@@ -69,9 +69,11 @@ enum {
     SLICE_BYTES = 32,
     SLICES_A_BLOCK = 64,
     SLICES_MIN = 4096,
-    LINK_BYTES = 1024,     /* with its codec, and both addresses */
-    EXCHANGE_BYTES = 3072, /* with its place among the waits     */
-    H2_BYTES = 311296      /* a session, its tables and streams  */
+    LINK_BYTES = 1024,           /* with its codec, and both addresses */
+    EXCHANGE_BYTES = 3072,       /* with its place among the waits     */
+    H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
+    H2_STREAM_BYTES = 1024,
+    H2_STREAMS = 128 /* a connection; what all take together has this bound */
 };
 
 gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
@@ -85,7 +87,9 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     own.blocks = (uint64_t)l.blocks_max * (l.block_bytes + BLOCK_HEAD_BYTES);
     own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES +
                   ((uint64_t)l.blocks_max * SLICES_A_BLOCK + SLICES_MIN) * SLICE_BYTES;
-    own.h2 = GW_HAVE_H2 ? (uint64_t)l.h2_links_max * H2_BYTES : 0;
+    own.h2 = (uint64_t)l.h2_links_max * (H2_CONNECTION_BYTES + H2_STREAM_BYTES * H2_STREAMS);
+    if (!GW_HAVE_H2)
+        own.h2 = 0;
     own.config = config == NULL ? 0 : 2 * config->heap.used;
     own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config;
     return gw_spec_fill(out, &own, sizeof own);

@@ -876,7 +876,7 @@ START_TEST(the_footprint_holds_the_objects)
     limits.block_bytes = 1024;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &one), GW_OK);
     ck_assert_uint_ge(one.blocks, 100 * (1024 + sizeof(struct gw_block)));
-    ck_assert_uint_eq(one.h2, gw_h2_connection_bytes());
+    ck_assert_uint_eq(one.h2, gw_h2_connection_bytes() + 128 * gw_h2_stream_bytes());
     limits.links_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
     enum { ADDRESSES = 2 * 64 };
