@@ -167,8 +167,10 @@ static void end_of_input(struct gw_h1 *c)
             gw_h1_cut(c, GW_REASON_client_closed, true);
         break;
     case GW_H1_WAIT: /* a tunnel with nothing from this side, or an answer of another kind */
-        if (c->rx_left == 0)
-            gw_h1_in_done(c, 0);
+        if (c->rx_left > 0)
+            break;
+        c->is_last = true;
+        gw_h1_in_done(c, 0);
         break;
     case GW_H1_DONE: /* requests may still wait in rx */
         if (c->rx_left == 0)
@@ -434,13 +436,6 @@ static void server_advance(struct gw_codec *codec, struct gw_stream *s)
         gw_h1_in_done(c, 0);
 }
 
-static void next_request(struct gw_h1 *c)
-{
-    c->phase = GW_H1_IDLE;
-    if (c->is_eof && c->rx_left == 0)
-        gw_h1_over(c, GW_REASON_none);
-}
-
 static void server_detach(struct gw_codec *codec, struct gw_stream *s)
 {
     struct gw_h1 *c = gw_h1_of(codec);
@@ -451,7 +446,7 @@ static void server_detach(struct gw_codec *codec, struct gw_stream *s)
     if (!is_whole || is_raw || c->is_last || codec->state != GW_CODEC_OPEN) {
         gw_h1_over(c, GW_REASON_none);
     } else if (c->phase == GW_H1_DONE) {
-        next_request(c);
+        c->phase = GW_H1_IDLE;
     } else if (c->body.kind == GW_H1_BODY_LENGTH && c->body.left > GW_H1_SKIP_MAX) {
         gw_h1_over(c, GW_REASON_none);
     } else {

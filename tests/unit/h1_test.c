@@ -75,6 +75,8 @@ static const struct good {
       "POST http://a /2 body=length:2 Host=a Content-Length=2 [xy] end\n"
       "GET http://a /3 body=none Host=a end\n",
       OK200 OK200 OK200 },
+    { "\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n\r\n",
+      "GET http://a /1 body=none Host=a end\nGET http://a /2 body=none Host=a end\n", OK200 OK200 },
     { "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\nGET /2 HTTP/1.1\r\nHost: "
       "a\r\n\r\n",
       "GET http://a /1 body=none Host=a Connection=x, Close end\n", OK200_CLOSE },
@@ -260,6 +262,14 @@ START_TEST(end_of_input)
     world_fini(&w);
 
     open_manual(&w, GET); /* known to be the last one */
+    w.codec->ops->read_end(w.codec, GW_EOF, 0);
+    world_respond(&w, 200, "ok");
+    world_run(&w);
+    ck_assert_str_eq(w.sent.at, OK200_CLOSE);
+    ck_assert_uint_eq(w.codec->state, GW_CODEC_OVER);
+    world_fini(&w);
+
+    open_manual(&w, UPGRADE); /* also when it was not decided what it is */
     w.codec->ops->read_end(w.codec, GW_EOF, 0);
     world_respond(&w, 200, "ok");
     world_run(&w);

@@ -156,6 +156,7 @@ static const struct bad_body {
     { BYTES(CHUNKED "1\r\na\n0\r\n\r\n" NEXT), "bad_chunk" },
     { BYTES(CHUNKED "1\r\na\r0\r\n\r\n" NEXT), "bad_chunk" },
     { BYTES(CHUNKED "1\r\na0\r\n\r\n" NEXT), "bad_chunk" },
+    { BYTES(CHUNKED "1\r\na\rx0\r\n\r\n" NEXT), "bad_chunk" },
     { BYTES(CHUNKED "1000000000000001\r\n" NEXT), "bad_chunk" },
     { BYTES(CHUNKED "ffffffffffffffff\r\n" NEXT), "bad_chunk" },
     { BYTES(CHUNKED "10000000000000000\r\n" NEXT), "bad_chunk" },
