@@ -5,6 +5,7 @@
 #include "signals.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 enum { WORKER_ENDED = 'E' };
 
@@ -69,6 +70,24 @@ static uint32_t kind_of(const struct options *options, const struct loaded *load
     default:
         return 0;
     }
+}
+
+/* ---- descriptors ---- */
+
+/* Shells start programs with few descriptors (1024) and allow more; a gateway takes what it may. */
+static void raise_open_files(const struct loaded *loaded)
+{
+    enum { LINKS_DEFAULT = 10000, BESIDE_LINKS = 64 };
+    uint32_t links = loaded->limits.links_max != 0 ? loaded->limits.links_max : LINKS_DEFAULT;
+    rlim_t wanted = (rlim_t)links * load_workers(loaded) + BESIDE_LINKS;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < wanted)
+        say("%llu open files are allowed, limits.connections may need %llu: raise it with "
+            "\"ulimit -Hn\", or connections beyond wait",
+            (unsigned long long)files.rlim_cur, (unsigned long long)wanted);
 }
 
 /* ---- from the first signal to the last worker ---- */
@@ -160,6 +179,7 @@ int command_run(int argc, char **argv)
     }
     if (code != EXIT_FINE)
         return code;
+    raise_open_files(&loaded);
     code = signals_open() ? run(&options, &loaded) : EXIT_FAILED;
     gw_config_unref(loaded.config);
     return code;

@@ -214,6 +214,17 @@ class Start(support.Folder):
                         client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
                         self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 200 "))
 
+    def test_more_connections_than_a_shell_gives_descriptors(self):
+        arguments = self.log_to_stdout()
+        with Running(["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh", *arguments]) as gateway:
+            port = int(gateway.stderr.until(r"on 127\.0\.0\.1:(\d+)").group(1))
+            clients = [socket.create_connection(("127.0.0.1", port), DEADLINE) for _ in range(200)]
+            for client in clients:
+                client.sendall(b"GET /teapot HTTP/1.1\r\nhost: a\r\n\r\n")
+            for client in clients:
+                self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 418 "))
+                client.close()
+
     def log_to_stdout(self):
         text = GATEWAY.format(workers=1, upstream="127.0.0.1:9", deaf="127.0.0.1:9", log="-")
         return [GW, "run", self.write("gateway.yaml", text)]
