@@ -44,13 +44,22 @@ static void put(struct draft *d, gw_str name, gw_str value, uint8_t flags)
     d->bytes += name.len + value.len;
 }
 
+/* Is it another value each time, which would drive out of the table what comes again? */
+static bool is_fleeting(const struct gw_field *f)
+{
+    return f->id == GW_FIELD_GRPC_TIMEOUT ||
+           (f->id == GW_FIELD_UNKNOWN && (gw_str_eq(f->name, GW_STR("traceparent")) ||
+                                          gw_str_eq(f->name, GW_STR("tracestate")) ||
+                                          gw_str_eq(f->name, GW_STR("x-request-id"))));
+}
+
 /* Values that must not enter a table: towards an upstream, which many clients share, all secrets;
- * towards a client, what is its own secret (RFC 7541 7.1.3). */
+ * towards a client, what is its own secret (RFC 7541 7.1.3). Others had better not. */
 static uint8_t index_flag(const struct gw_h2 *h, const struct gw_field *f)
 {
     bool is_secret = h->is_client ? (f->flags & GW_FIELD_SECRET) != 0
                                   : f->id == GW_FIELD_SET_COOKIE || f->id == GW_FIELD_AUTHORIZATION;
-    return is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    return is_secret || is_fleeting(f) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 }
 
 /* What has no place in HTTP/2, or is made anew. */

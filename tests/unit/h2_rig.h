@@ -212,8 +212,12 @@ static inline void rig_fini(struct rig *rig)
 /* Gives bytes to a side's codec. Sometimes in two slices of different blocks. */
 static inline void rig_feed(struct rig_side *to, const void *bytes, size_t len)
 {
-    if (gw_chain_write(&to->rx, bytes, len) != GW_OK)
-        return; /* the sweep: as if a link had no room; the bytes are lost with the connection */
+    if (gw_chain_write(&to->rx, bytes, len) != GW_OK) {
+        /* In the sweep: the connection is lost with the bytes. */
+        if (to->codec->state != GW_CODEC_OVER)
+            to->codec->ops->read_end(to->codec, GW_ENOMEM, to->now);
+        return;
+    }
     gw_status status = to->codec->ops->read(to->codec, &to->rx, to->now);
     if (to->read_status == GW_OK)
         to->read_status = status;

@@ -73,6 +73,40 @@ START_TEST(a_get)
 }
 END_TEST
 
+static bool has_bytes(struct rig_side *side, const char *bytes, size_t len)
+{
+    static char text[20000];
+    size_t n = gw_chain_read(&side->tx, 0, text, sizeof text);
+    for (size_t i = 0; i + len <= n; i++)
+        if (memcmp(text + i, bytes, len) == 0)
+            return true;
+    return false;
+}
+
+/* "Never indexed" (RFC 7541 6.2.3): 0001, then the name's number in the static table. */
+START_TEST(secrets_enter_no_table)
+{
+    struct rig rig;
+    rig_init(&rig, 1);
+    struct gw_codec *client = rig.client.codec, *server = rig.server.codec;
+    struct rig_stream *c = rig_request(&rig, "GET", "/");
+    rig_field(c, &c->out_head, "Authorization", "secret");
+    rig_field(c, &c->out_head, "cookie", "secret");
+    c->out_pipe.is_ended = true;
+    ck_assert_int_eq(rig_send(c), GW_OK);
+    ck_assert_int_eq(client->ops->write(client, &rig.client.tx, SIZE_MAX, 0), GW_OK);
+    ck_assert(has_bytes(&rig.client, "\x1f\x08", 2));
+    ck_assert(has_bytes(&rig.client, "\x1f\x11", 2));
+    rig_run(&rig);
+    struct rig_stream *s = rig_last(&rig.server);
+    rig_field(s, &s->out_head, "set-cookie", "a=b");
+    rig_respond(s, 200, true);
+    ck_assert_int_eq(server->ops->write(server, &rig.server.tx, SIZE_MAX, 0), GW_OK);
+    ck_assert(has_bytes(&rig.server, "\x1f\x28", 2));
+    rig_fini(&rig);
+}
+END_TEST
+
 /* Bodies in both directions that are many windows long; takers that take at random. */
 START_TEST(long_bodies)
 {
@@ -765,6 +799,7 @@ static Suite *h2_suite(void)
 {
     Suite *s = suite_create("h2");
     check_add_loop(s, a_get, 0, 20);
+    check_add(s, secrets_enter_no_table);
     check_add_loop(s, long_bodies, 0, 10);
     check_add(s, backpressure);
     check_add(s, no_growth_without_memory);
