@@ -535,6 +535,28 @@ START_TEST(the_last_that_is_allowed)
 }
 END_TEST
 
+START_TEST(flags_and_times_say_what_they_mean)
+{
+    static struct parts p;
+    gw_config *config = NULL;
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    parts_init(&p);
+    p.has_route2 = true;
+    p.listener.head_timeout_ms = GW_OFF;
+    p.cluster.response_timeout_ms = 15000; /* the default, said: then it is for gRPC too */
+    p.route.flags = GW_ROUTE_NO_UPGRADE;
+    ck_assert_int_eq(gw_builder_new(NULL, &p.b), GW_OK);
+    parts_add(&p);
+    ck_assert_int_eq(gw_builder_build(p.b, &config, NULL), GW_OK);
+    ck_assert(config->clusters[0].has_response_timeout);
+    ck_assert_uint_eq(config->routes[0].upgrades_len, 0);
+    ck_assert_uint_eq(config->routes[1].upgrades_len, 1);
+    ck_assert_int_eq(gw_config_listener(config, 0, &listener), GW_OK);
+    ck_assert_uint_eq(listener.head_timeout_ms, GW_OFF);
+    gw_config_unref(config);
+}
+END_TEST
+
 /* All faults, in the order of the calls, then those across parts. */
 START_TEST(all_faults_are_collected)
 {
@@ -902,6 +924,7 @@ static Suite *builder_suite(void)
     check_add(suite, each_fault_is_named);
     check_add(suite, the_parts_themselves_are_fine);
     check_add(suite, the_last_that_is_allowed);
+    check_add(suite, flags_and_times_say_what_they_mean);
     check_add(suite, all_faults_are_collected);
     check_add(suite, faults_are_bounded);
     check_add_loop(suite, an_endpoint_needs_an_id_of_a_cluster, 0, 3);

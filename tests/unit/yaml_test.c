@@ -328,6 +328,24 @@ START_TEST(settings_and_limits)
 }
 END_TEST
 
+START_TEST(settings_come_from_the_file_alone)
+{
+    gw_yaml_settings settings = GW_SPEC(gw_yaml_settings);
+    gw_limits limits = GW_SPEC(gw_limits);
+    gw_config *config = NULL;
+    settings.workers = settings.has_access_log = 9;
+    limits.links_max = 9;
+    ck_assert_int_eq(
+        gw_yaml_load(NULL, GW_STR("drain: 1s\n"), NULL, NULL, &settings, &limits, &config, NULL),
+        GW_OK);
+    gw_config_unref(config);
+    ck_assert_uint_eq(settings.workers, 0);
+    ck_assert_uint_eq(settings.has_access_log, 0);
+    ck_assert_uint_eq(limits.links_max, 0);
+    ck_assert_uint_eq(settings.drain_ms, 1000);
+}
+END_TEST
+
 /* A range of the file is the range of the limit: neither refuses what the other takes. */
 static const char *const limit_edges[][4] = {
     /* key, least, most, one too much */
@@ -645,6 +663,14 @@ START_TEST(a_zero_byte)
 }
 END_TEST
 
+/* UTF-16 is YAML too; here it would be a second way to write every file. */
+START_TEST(another_encoding)
+{
+    memcpy(huge, "\xff\xfew\0:\0 \0001\0", 10);
+    refuse_huge(10, 1, "the file must be UTF-8");
+}
+END_TEST
+
 /* --- names --- */
 
 static size_t answers(void *ctx, gw_str address, gw_yaml_answer *out, size_t max)
@@ -836,6 +862,7 @@ static Suite *yaml_suite(void)
     Suite *suite = suite_create("yaml");
     check_add(suite, a_file_says_what_c_says);
     check_add(suite, settings_and_limits);
+    check_add(suite, settings_come_from_the_file_alone);
     check_add(suite, ranges_are_those_of_the_limits);
     check_add(suite, json_is_read_too);
     check_add(suite, an_alias_stands_for_a_value);
@@ -845,6 +872,7 @@ static Suite *yaml_suite(void)
     check_add(suite, many_nodes);
     check_add(suite, an_alias_bomb);
     check_add(suite, a_zero_byte);
+    check_add(suite, another_encoding);
     check_add_loop(suite, names_become_their_answers, 0,
                    (int)(sizeof names_rows / sizeof names_rows[0]));
     check_add(suite, a_cluster_without_any_answer);
