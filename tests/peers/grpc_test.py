@@ -14,10 +14,10 @@ import unittest
 import frames
 import harness
 from frames import END_STREAM, HEADERS, DATA, RST_STREAM
-from grpc_origin import DETAILS, LIMIT, TEXT
 from harness import HERE, HOST, cluster, free_port, need, need_module, route
 
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # a fork here is always followed by an exec
+# A fork here is always followed by an exec; to be said before grpc is imported.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 NODE = os.path.join(HERE, "node")
 
 
@@ -84,6 +84,7 @@ class PythonClient:
     @classmethod
     def setUpClass(cls):
         cls.grpc = need_module("grpc", "python3-grpcio")
+        cls.origin = need_module("grpc_origin", "python3-grpcio")
         cls.ground = harness.Ground()
         cls.addClassCleanup(cls.ground.close)
         port = start_origin(cls.ground, cls.origin_kind)
@@ -94,7 +95,9 @@ class PythonClient:
                 route("nobody", "refused", "/nobody.Echo"),
             ],
         )
-        cls.channel = cls.grpc.insecure_channel("%s:%d" % (HOST, cls.gw.port), options=LIMIT)
+        cls.channel = cls.grpc.insecure_channel(
+            "%s:%d" % (HOST, cls.gw.port), options=cls.origin.LIMIT
+        )
         cls.addClassCleanup(cls.channel.close)
 
     def unary(self, name, message=b"", service="echo", timeout=20, **more):
@@ -159,8 +162,10 @@ class PythonClient:
 
     def test_error_with_details(self):
         error = self.expect_error(self.grpc.StatusCode.NOT_FOUND, "Fail", b"x")
-        self.assertEqual(error.details(), TEXT)
-        self.assertEqual(dict(error.trailing_metadata())["grpc-status-details-bin"], DETAILS)
+        self.assertEqual(error.details(), self.origin.TEXT)
+        self.assertEqual(
+            dict(error.trailing_metadata())["grpc-status-details-bin"], self.origin.DETAILS
+        )
 
     def test_unknown_method(self):
         self.expect_error(self.grpc.StatusCode.UNIMPLEMENTED, "None")
@@ -188,8 +193,10 @@ class PythonClient:
 
     def test_cancellation_reaches_the_server(self):
         before = self.cancelled()
-        call = self.channel.unary_unary("/echo.Echo/Hang").future(b"x", timeout=20)
-        call.initial_metadata()  # the server has it in hand
+        # As a stream, so that the initial metadata is told when it comes: the server has the call.
+        call = self.channel.unary_stream("/echo.Echo/Hang")(b"x", timeout=20)
+        call.initial_metadata()
+        self.assertTrue(call.is_active())
         call.cancel()
         harness.until("the server's cancellation", lambda: self.cancelled() == before + 1)
 
