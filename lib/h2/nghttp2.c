@@ -11,7 +11,7 @@
 
 /* What a connection takes: a session of nghttp2, with both HPACK tables full of the smallest entries;
  * and a stream of it, in there and in here. Tests hold them against what is taken. */
-enum { CONNECTION_BYTES = 72 * 1024, STREAM_BYTES = 1024, STREAMS_USUAL = 128 };
+enum { CONNECTION_BYTES = 72 * 1024, STREAM_BYTES = 1024, STREAMS_USUAL = 128, NVA_USUAL = 128 };
 
 uint64_t gw_h2_connection_bytes(void)
 {
@@ -60,7 +60,10 @@ struct gw_h2_shared *gw_h2_shared_new(struct gw_heap *heap, uint32_t connections
     gw_h2_memory_init(&shared->memory, heap,
                       connections_max *
                           (CONNECTION_BYTES + STREAM_BYTES * (uint64_t)STREAMS_USUAL));
-    if (!make_tables(shared)) {
+    /* Room for any usual head, now: a stream whose head cannot be put together can only wait. */
+    shared->nva = gw_heap_alloc(heap, NVA_USUAL * sizeof *shared->nva);
+    shared->nva_room = shared->nva == NULL ? 0 : NVA_USUAL;
+    if (shared->nva == NULL || !make_tables(shared)) {
         gw_h2_shared_free(shared);
         return NULL;
     }
