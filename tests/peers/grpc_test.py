@@ -16,8 +16,6 @@ import harness
 from frames import END_STREAM, HEADERS, DATA, RST_STREAM
 from harness import HERE, HOST, cluster, free_port, need, need_module, route
 
-# A fork here is always followed by an exec; to be said before grpc is imported.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 NODE = os.path.join(HERE, "node")
 
 

@@ -9,7 +9,6 @@ A peer that is not installed skips the program (exit 77), but fails it where CI 
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import json
 import os
@@ -94,8 +93,13 @@ def connect(port, timeout=WAIT):
 # ---- processes
 
 
-def _die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test leaves nobody
+def words_of(words):
+    """The command, run so that it is killed when this program is: a killed test leaves nobody.
+
+    setpriv says that to the kernel and becomes the command.  A hook between fork and exec would say
+    it too, but makes Python fork, which gRPC's threads do not survive; without one it uses vfork.
+    """
+    return ["setpriv", "--pdeathsig", "KILL"] + [str(w) for w in words]
 
 
 class Process:
@@ -107,13 +111,12 @@ class Process:
         merged = dict(os.environ, **(env or {}))
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [str(w) for w in words],
+                words_of(words),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=merged,
                 cwd=cwd,
-                preexec_fn=_die_with_parent,
             )
         self.pid = self.process.pid
 
@@ -255,13 +258,12 @@ class Ground:
 def run_program(*words, limit=60, input_bytes=None, env=None):
     """Runs a client to its end: (exit status, output bytes, error text)."""
     done = subprocess.run(
-        [str(w) for w in words],
+        words_of(words),
         input=input_bytes,
         stdin=subprocess.DEVNULL if input_bytes is None else None,
         capture_output=True,
         timeout=limit,
         env=dict(os.environ, **(env or {})),
-        preexec_fn=_die_with_parent,
     )
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
