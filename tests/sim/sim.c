@@ -6,7 +6,8 @@
  *     sim --seeds 5000 --from 1000
  *     sim --minutes 10         as many as fit
  *     sim --alloc 7            a seed's allocations fail one after the other (a sweep); --io the same
- *                              for operations of the backend
+ *                              for operations of the backend; --dense: each one, not only the first
+ *                              and then ever fewer
  */
 
 #include "sim.h"
@@ -285,7 +286,7 @@ void sim_run(struct sim *sim, uint64_t seed)
 
 struct options {
     uint64_t from, seeds, minutes;
-    bool is_tracing, for_ever;
+    bool is_tracing, is_dense, for_ever;
     uint64_t alloc_seed, io_seed, fail;
 };
 
@@ -309,9 +310,11 @@ static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_al
 static int sweep(const struct options *o)
 {
     bool reached = true;
-    uint64_t k = 0;
+    uint64_t k, points = 0;
 
-    for (k = 1; reached; k++) {
+    /* Every point where worlds begin, then ever fewer of those that are alike. */
+    for (k = 1; reached; k += o->is_dense ? 1 : 1 + k / 64) {
+        points++;
         if (o->alloc_seed != 0) {
             bool ever;
             run_one(o->alloc_seed, o, k, false, 0, &reached);
@@ -320,7 +323,7 @@ static int sweep(const struct options *o)
             run_one(o->io_seed, o, 0, false, k, &reached);
         }
     }
-    printf("%llu points of failure reached\n", (unsigned long long)k - 2);
+    printf("%llu points of failure reached\n", (unsigned long long)points - 1);
     return 0;
 }
 
@@ -355,6 +358,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             o.is_tracing = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--dense") == 0) {
+            o.is_dense = true;
             continue;
         }
         if (strcmp(argv[i], "--ever") == 0) {

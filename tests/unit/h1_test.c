@@ -318,7 +318,7 @@ START_TEST(head_pending)
     ck_assert(w.codec->is_head_pending);
     ck_assert_uint_eq(w.codec->streams, 1);
     ck_assert_uint_eq(w.pair.stream.in, GW_HALF_HEAD);
-    world_feed(&w, GET + 1, strlen(GET) - 2, 0);
+    world_feed(&w, &GET[1], strlen(GET) - 2, 0);
     ck_assert(w.codec->is_head_pending);
     world_feed(&w, "\n", 1, 0);
     ck_assert(!w.codec->is_head_pending);
