@@ -110,7 +110,7 @@ static void go_route(struct gw_exchange *x)
     if (!find_route(x))
         return;
     if (body_max > 0 && x->request.body == GW_BODY_LENGTH && x->request.length > body_max) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_body_too_large, GW_ELIMIT);
+        gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
         return;
     }
     decide_upgrade(x);
@@ -205,7 +205,8 @@ static bool is_complete(struct gw_exchange *x)
     if (!x->is_flushed)
         x->is_flushed = gw_link_is_flushed(x->down_link, &x->down);
     /* A tunnel ends when both sides have. */
-    return x->is_flushed && (x->kind != GW_EXCHANGE_TUNNEL || x->down.in >= GW_HALF_DONE);
+    return x->is_flushed && (x->kind != GW_EXCHANGE_TUNNEL ||
+                             (x->down.in >= GW_HALF_DONE && x->up.out >= GW_HALF_DONE));
 }
 
 void gw_exchange_run(struct gw_exchange *x)

@@ -441,19 +441,32 @@ static bool has_output(const struct gw_link *link)
            (link->codec != NULL && !link->is_lost && link->codec->ops->wants_write(link->codec));
 }
 
-/* A codec that is over, with nothing attached and nothing to say, ends the link. */
+/* Nothing is attached, nothing is to be said, and nothing will be asked any more. */
+static bool is_over(const struct gw_link *link)
+{
+    const struct gw_codec *codec = link->codec;
+
+    if (link->phase != GW_LINK_OPEN || codec == NULL || codec->streams > 0 || has_output(link))
+        return false;
+    /* After the peer's end, what it asked before may still lie there. */
+    return codec->state == GW_CODEC_OVER ||
+           (link->is_end_told && gw_chain_is_empty(clear_in_const(link)));
+}
+
+/* The sending side is ended when all is sent: of a link that is over, or of a tunnel's half. */
 static void check_over(struct gw_link *link)
 {
-    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->streams == 0) {
-        if (link->codec->state == GW_CODEC_OVER && !has_output(link))
-            gw_link_end(link);
-        else if (link->is_end_told && !has_output(link))
-            gw_link_end(link); /* the peer will ask nothing more */
+    if (is_over(link)) {
+        gw_link_end(link);
+        if (link->tls != NULL)
+            return; /* the engine's own end is sealed first */
     }
+    if (has_output(link) || link->is_send_pending)
+        return;
     if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->is_write_done &&
-        !has_output(link) && !link->is_send_pending && gw_link_close_engine(link))
-        link->is_shutdown_begun = true; /* a tunnel's half: the other may go on */
-    if (link->phase != GW_LINK_ENDING || has_output(link) || link->is_send_pending)
+        gw_link_close_engine(link))
+        link->is_shutdown_begun = true;
+    if (link->phase != GW_LINK_ENDING)
         return;
     if (link->is_client || link->is_read_ended) {
         gw_link_lose(link, GW_EOF);

@@ -16,6 +16,9 @@ bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */
 uint32_t gw_conn_want(const struct gw_link *link);
 
+/* In report.c: what was lent to read into is ours again. */
+void gw_link_take_back_rooms(struct gw_link *link);
+
 /* In link.c. */
 /* The engine, if there is one, says its orderly end. True: it has said so before. */
 bool gw_link_close_engine(struct gw_link *link);

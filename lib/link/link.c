@@ -37,8 +37,7 @@ static void free_link(struct gw_link *link)
     if (link->upstream != NULL)
         gw_upstream_left(link);
     gw_conn_fini(link);
-    for (uint32_t i = 0; i < link->rooms; i++)
-        gw_block_unref(link->room[i]);
+    gw_link_take_back_rooms(link);
     gw_chain_clear(&link->rx);
     gw_chain_clear(&link->tx);
     gw_heap_release_str(links->heap, link->peer);

@@ -110,20 +110,29 @@ static struct gw_block *tail_block(gw_link *l)
     return gw_block_ref(last->block);
 }
 
+void gw_link_take_back_rooms(gw_link *l)
+{
+    while (l->rooms > 0) {
+        struct gw_block *block = l->room[--l->rooms];
+        block->is_held = false;
+        gw_block_unref(block);
+    }
+}
+
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
     size_t n = 0;
 
     if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || max == 0)
         return 0;
-    while (l->rooms > 0) /* asked again without a report: the old rooms are void */
-        gw_block_unref(l->room[--l->rooms]);
+    gw_link_take_back_rooms(l); /* asked again without a report: the old rooms are void */
     while (n < max && n < l->rooms_wish) {
         struct gw_block *block = n == 0 ? tail_block(l) : NULL;
         if (block == NULL)
             block = gw_block_take(l->links->pool);
         if (block == NULL)
             break;
+        block->is_held = true; /* nobody else may fill what is lent */
         l->room[n] = block;
         out[n] = (gw_span){ block->bytes + block->used, block->size - block->used };
         n++;
@@ -154,6 +163,7 @@ static void take_rooms(gw_link *l, size_t len)
         size_t space = block->size - block->used, n = left < space ? left : space;
         uint8_t *at = block->bytes + block->used;
         room += space;
+        block->is_held = false;
         block->used += (uint32_t)n;
         left -= n;
         if (n > 0 && gw_chain_append(&l->rx, block, at, n) != GW_OK)

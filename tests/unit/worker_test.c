@@ -264,6 +264,27 @@ START_TEST(a_bad_request_is_400)
 }
 END_TEST
 
+START_TEST(pipelined_requests_before_the_end_are_all_answered)
+{
+    static const char requests[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+                                   "GET /y HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct mode1_link *client, *upstream;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_feed(&host, client, requests, sizeof requests - 1, (size_t)_i);
+    mode1_end(&host, client);
+    upstream = mode1_upstream(&host);
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+    ck_assert_ptr_nonnull(strstr(upstream->out, "GET /y HTTP/1.1\r\n"));
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2");
+    ck_assert_ptr_nonnull(strstr(client->out, "\r\n\r\n2"));
+    ck_assert_int_eq(seen.ended, 2);
+    ck_assert_ptr_null(client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -277,6 +298,7 @@ static Suite *worker_suite(void)
     check_add(suite, a_refused_connection_is_503);
     check_add(suite, a_silent_upstream_is_504);
     check_add(suite, a_bad_request_is_400);
+    check_add_loop(suite, pipelined_requests_before_the_end_are_all_answered, 0, 2);
     return suite;
 }
 
