@@ -120,7 +120,11 @@ struct sim_wire {
     bool peer_fin, peer_rst;       /* said by the peer             */
     bool fin_arrived, rst_arrived; /* ... and there                 */
     bool gateway_fin, gateway_gone, gone_told;
-    bool delivering;
+    bool delivering, was_cut;
+    /* Scripts over real sockets: bytes and ends leave through these instead. */
+    bool (*say)(struct sim *sim, struct sim_wire *w, const void *bytes, size_t len);
+    bool (*end)(struct sim *sim, struct sim_wire *w, bool is_reset);
+    int fd;
     size_t sending; /* bytes of the send that is outstanding: 0 none */
     bool is_upstream;
     bool is_closing;
@@ -168,7 +172,9 @@ struct sim_swarm {
     uint32_t clients, calls;
     uint32_t upstream_protocol;
     gw_nanos latency_max;
-    uint32_t piece_max; /* bytes a delivery    */
+    uint32_t piece_max; /* bytes a delivery */
+    bool takes_nothing; /* scripts: sends to clients never complete */
+    uint32_t cut_at;    /* scripts: the first delivery of what a peer says has so many; 0: any */
     uint32_t delay_send_pct, partial_send_pct;
     uint32_t body_max;
     uint32_t fault_pct;

@@ -67,8 +67,9 @@ static void schedule_in(struct sim *sim, struct sim_wire *w)
 
 void sim_wire_say(struct sim_wire *w, struct sim *sim, const void *bytes, size_t len)
 {
-    if (w->peer_fin || w->peer_rst)
+    if (w->peer_fin || w->peer_rst || (w->say != NULL && w->say(sim, w, bytes, len)))
         return;
+    w->was_cut = false;
     sim_bytes_put(&w->to_gateway, bytes, len);
     schedule_in(sim, w);
 }
@@ -76,13 +77,15 @@ void sim_wire_say(struct sim_wire *w, struct sim *sim, const void *bytes, size_t
 void sim_wire_fin(struct sim_wire *w, struct sim *sim)
 {
     w->peer_fin = true;
-    schedule_in(sim, w);
+    if (w->end == NULL || !w->end(sim, w, false))
+        schedule_in(sim, w);
 }
 
 void sim_wire_rst(struct sim_wire *w, struct sim *sim)
 {
     w->peer_rst = true;
-    schedule_in(sim, w);
+    if (w->end == NULL || !w->end(sim, w, true))
+        schedule_in(sim, w);
 }
 
 /* What has arrived is read, if the gateway wants to. */
@@ -115,6 +118,22 @@ static void give(struct sim *sim, struct sim_wire *w)
         gw_link_received(w->link, taken, sim_chance(sim, 50) ? GW_OK : GW_AGAIN);
 }
 
+/* How much of what is on its way comes next. */
+static size_t next_piece(struct sim *sim, struct sim_wire *w, size_t left)
+{
+    uint32_t max = sim->swarm.piece_max;
+
+    if (left == 0)
+        return 0;
+    if (sim->swarm.cut_at > 0 && !w->was_cut) {
+        w->was_cut = true;
+        return left < sim->swarm.cut_at ? left : sim->swarm.cut_at;
+    }
+    if (max >= 1u << 20)
+        return left;
+    return 1 + sim_below(sim, left < max ? left : max);
+}
+
 static void arrive(struct sim *sim, struct sim_wire *w)
 {
     size_t left = w->to_gateway.to - w->to_gateway.from - w->arrived, n;
@@ -127,8 +146,7 @@ static void arrive(struct sim *sim, struct sim_wire *w)
         give(sim, w);
         return;
     }
-    n = left == 0 ? 0
-                  : 1 + sim_below(sim, left < sim->swarm.piece_max ? left : sim->swarm.piece_max);
+    n = next_piece(sim, w, left);
     w->arrived += n;
     if (n < left)
         schedule_in(sim, w);
@@ -234,6 +252,10 @@ static gw_status do_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
     for (size_t i = 0; i < n; i++)
         total += v[i].len;
     SIM_CHECK(sim, total > 0, "an empty send");
+    if (sim->swarm.takes_nothing && !w->is_upstream) {
+        w->sending = total;
+        return GW_OK;
+    }
     take = sim_chance(sim, sim->swarm.partial_send_pct) ? 1 + sim_below(sim, total) : total;
     w->sending = take;
     for (size_t i = 0, left = take; i < n && left > 0; i++) {

@@ -145,6 +145,12 @@ void sim_call_put(struct sim_call *call, bool is_response, uint64_t len, uint64_
         call->peer->codec->ops->advance(call->peer->codec, &call->stream);
 }
 
+/* Garbage in a body that has a length is a body. */
+static bool is_known(const struct sim_call *call)
+{
+    return call->plan != NULL && call->plan->fault != SIM_ORIGIN_GARBAGE;
+}
+
 void sim_call_get(struct sim_call *call, bool is_response)
 {
     struct sim *sim = call->peer->sim;
@@ -155,7 +161,7 @@ void sim_call_get(struct sim_call *call, bool is_response)
         size_t len = 0;
         for (size_t i = 0; i < n; i++) {
             const uint8_t *bytes = spans[i].ptr;
-            for (size_t j = 0; j < spans[i].len && call->plan != NULL; j++)
+            for (size_t j = 0; j < spans[i].len && is_known(call); j++)
                 SIM_CHECK(sim,
                           bytes[j] == sim_byte(call->plan->id, is_response, call->got + len + j),
                           "request %u, %s body, byte %llu: not what was sent", call->plan->id,
@@ -236,6 +242,17 @@ static void tell_calls(struct sim_peer *peer)
     }
 }
 
+static void end_sending(struct sim_peer *peer)
+{
+    if (peer->wire->peer_fin)
+        return;
+    if (peer->engine != NULL) {
+        peer->engine->ops->close(peer->engine);
+        (void)write_out(peer);
+    }
+    sim_wire_fin(peer->wire, peer->sim);
+}
+
 void sim_peer_run(struct sim_peer *peer)
 {
     bool moved = true;
@@ -251,19 +268,31 @@ void sim_peer_run(struct sim_peer *peer)
     if (peer->is_client)
         sim_client_run(peer->sim, peer->client);
     (void)write_out(peer);
-    if (peer->codec->state == GW_CODEC_OVER && peer->codec->streams == 0 && !peer->wire->peer_fin) {
-        if (peer->engine != NULL) {
-            peer->engine->ops->close(peer->engine);
-            (void)write_out(peer);
-        }
-        sim_wire_fin(peer->wire, peer->sim);
+    if (peer->saw_end && !peer->end_told && gw_chain_is_empty(&peer->clear_in)) {
+        sim_peer_end(peer, GW_EOF); /* the engine's own end, before the wire's */
+        return;
     }
+    /* All is said, or a tunnel's half is over. */
+    if ((peer->codec->state == GW_CODEC_OVER && peer->codec->streams == 0) ||
+        peer->codec->is_write_done)
+        end_sending(peer);
 }
 
 void sim_peer_hear(struct sim_peer *peer, const void *bytes, size_t len)
 {
     SIM_CHECK(peer->sim, gw_chain_write(&peer->wire_in, bytes, len) == GW_OK, "peer's memory");
     sim_peer_run(peer);
+}
+
+/* A tunnel whose own half is not over may go on after the gateway's end. */
+static bool has_open_tunnel(const struct sim_peer *peer)
+{
+    for (struct gw_list *node = peer->calls.next; node != &peer->calls; node = node->next) {
+        const struct sim_call *call = GW_CONTAINER(node, struct sim_call, node);
+        if (call->stream.is_tunnel && call->stream.out < GW_HALF_DONE)
+            return true;
+    }
+    return false;
 }
 
 void sim_peer_end(struct sim_peer *peer, gw_status why)
@@ -273,7 +302,7 @@ void sim_peer_end(struct sim_peer *peer, gw_status why)
     peer->end_told = true;
     peer->codec->ops->read_end(peer->codec, why, peer->sim->now);
     sim_peer_run(peer);
-    if (peer->is_dead)
+    if (peer->is_dead || (why == GW_EOF && has_open_tunnel(peer)))
         return;
     peer->is_dead = true;
     if (!peer->wire->peer_fin)

@@ -1,0 +1,174 @@
+/* proto/over_sim.c: scripts over simulated wires without any delay: what a peer says arrives at once, cut
+ * as this run wants it; time passes only when the script says so. */
+
+#include "proto.h"
+#include "worker/worker.h"
+
+static void *take(void *ctx, size_t size)
+{
+    struct sim *sim = ctx;
+
+    sim->memory += size;
+    return malloc(size);
+}
+
+static void give(void *ctx, void *ptr, size_t size)
+{
+    struct sim *sim = ctx;
+
+    sim->memory -= size;
+    memset(ptr, 0xdd, size);
+    free(ptr);
+}
+
+static void *plain_take(void *ctx, size_t size)
+{
+    (void)ctx;
+    return malloc(size);
+}
+
+static void plain_give(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(ptr);
+}
+
+static void make_peers(struct sim *sim)
+{
+    static const gw_allocator plain = { NULL, plain_take, plain_give };
+
+    sim->events = calloc(SIM_EVENTS_MAX, sizeof *sim->events);
+    gw_heap_init(&sim->heap, &plain, 0);
+    gw_pool_init(&sim->pool, &sim->heap, 16640, 100000);
+    sim->h2 = gw_h2_shared_new(&sim->heap, 1000);
+    sim->limits = (struct gw_codec_limits){ 32768, 100, 100, 65536 };
+}
+
+static void make_engine(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+    gw_env env = GW_SPEC(gw_env);
+    gw_engine_spec engine = GW_SPEC(gw_engine_spec);
+    gw_config *config = proto_config(p);
+
+    sim->allocator = (gw_allocator){ sim, take, give };
+    env.allocator = sim->allocator;
+    engine.env = &env;
+    engine.limits = &p->limits;
+    SIM_CHECK(sim, gw_engine_new(&engine, &sim->engine) == GW_OK, "engine");
+    SIM_CHECK(sim, gw_engine_apply(sim->engine, config, NULL) == GW_OK, "apply");
+    gw_config_unref(config);
+}
+
+void proto_start(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
+
+    sim->now = GW_MS(1000);
+    sim->swarm.refuse_pct = p->refuses ? 100 : 0;
+    make_peers(sim);
+    if (p->over_sockets) {
+        sock_start(p); /* the upstream's address is part of the configuration */
+        make_engine(p);
+    } else {
+        snprintf(p->address, sizeof p->address, "10.0.0.1:80");
+        make_engine(p);
+        worker.ops = &sim_io;
+        worker.io = sim;
+        worker.seed = 1;
+        SIM_CHECK(sim, gw_worker_new(sim->engine, &worker, &sim->worker) == GW_OK, "worker");
+    }
+    if (p->over_sockets)
+        sock_connect_gateway(p);
+    gw_worker_stub_tls(sim->worker, sim->swarm.tls_client, sim->swarm.tls_upstream);
+}
+
+void proto_stop(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+
+    if (p->over_sockets)
+        sock_stop(p);
+    else
+        gw_worker_free(sim->worker);
+    gw_engine_free(sim->engine);
+    SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
+    for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
+        if (sim->wires[i].is_used && sim->wires[i].peer != NULL)
+            sim_peer_free(sim->wires[i].peer);
+        sim_bytes_free(&sim->wires[i].to_gateway);
+        sim_bytes_free(&sim->wires[i].to_peer);
+    }
+    for (int i = 0; i < PROTO_CALLS; i++) {
+        free(p->client[i].body);
+        free(p->upstream[i].body);
+    }
+    gw_h2_shared_free(sim->h2);
+    gw_pool_fini(&sim->pool);
+    free(sim->events);
+}
+
+/* The gateway sees one deed of the network at a time. */
+static void step(struct sim *sim)
+{
+    sim->wake = false;
+    while (gw_worker_step(sim->worker, sim->now) == GW_AGAIN)
+        ;
+}
+
+void proto_settle(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+    struct sim_event e;
+
+    if (p->over_sockets) {
+        sock_settle(p);
+        return;
+    }
+    for (int n = 0;; n++) {
+        SIM_CHECK(sim, n < 2000000, "it does not come to rest");
+        if (sim->wake || gw_worker_deadline(sim->worker) == 0)
+            step(sim);
+        else if (sim_when(sim) <= sim->now && sim_next(sim, &e))
+            sim_net_event(sim, &e);
+        else
+            return;
+    }
+}
+
+void proto_pass_time(struct proto *p, gw_nanos ns)
+{
+    struct sim *sim = &p->sim;
+    gw_nanos until = sim->now + ns;
+
+    SIM_CHECK(sim, !p->over_sockets, "time passes only in the simulated world");
+    while (gw_worker_deadline(sim->worker) <= until) {
+        gw_nanos when = gw_worker_deadline(sim->worker);
+        sim->now = when > sim->now ? when : sim->now;
+        step(sim);
+        proto_settle(p);
+    }
+    sim->now = until;
+    step(sim);
+}
+
+void proto_connect_client(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    struct sim_wire *w;
+
+    if (p->over_sockets) {
+        sock_connect_client(p);
+        return;
+    }
+    w = sim_wire_new(sim);
+    sim_peer_new(sim, w, true, sim->swarm.client_protocol[0]);
+    spec.listener = gw_cstr("edge");
+    spec.io = w;
+    SIM_CHECK(sim, gw_worker_accept(sim->worker, &spec, &w->link) == GW_OK, "accept");
+    sim->wake = true;
+    p->client_wire = w;
+}

@@ -1,0 +1,216 @@
+/* proto/runner.c: plays protocol scripts.
+ *
+ *     runner sim|stub|sockets SCRIPT...     one world, all its shapes and cuts
+ *     runner sim -1 SCRIPT                  only whole messages
+ *
+ * A script is lines of words; "#" begins a comment, quotes hold blanks and escapes (\r \n \t \xNN).
+ *
+ *     shapes h1-h1 h2-h1 | all              client-upstream; each is played
+ *     only simulated                        not over real sockets
+ *     config WORD VALUE                     see configure in script.c
+ *     client requests METHOD PATH [name:value] [body=TEXT|*N] [open] [trailer=n:v] [length=N]
+ *     client body TEXT [end]                more of an open one
+ *     client says "bytes" [ends]            as they are; and FIN
+ *     client ends | breaks | resets         FIN | the connection is reset | RST_STREAM (h1: breaks)
+ *     client stops reading | taking         its streams are not read | nor its connection
+ *     upstream responds STATUS [...] [reset=CODE]   to the last request; 1xx too
+ *     upstream body | says | ends | breaks | resets CODE | drains
+ *     gateway drains
+ *     time 5s                               passes
+ *     client gets STATUS|nothing [body=TEXT] [begins=TEXT] [has=name: value] [lacks=name]
+ *                 [trailer=name: value] [infos=N] [whole|cut|open]     "#1" before: of the first request
+ *     upstream gets METHOD PATH [...] | nothing
+ *     client is closed
+ *     end BY [REASON [CODE]]                what on_end of the next exchange that ended must have said
+ */
+
+#include "proto.h"
+
+enum { LINES_MAX = 200, FILE_MAX = 65536 };
+
+struct script {
+    char text[FILE_MAX];
+    struct proto_line lines[LINES_MAX];
+    int n;
+};
+
+_Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
+                        const char *format, ...)
+{
+    struct proto *p = (struct proto *)sim;
+    va_list args;
+
+    fprintf(stderr, "%s: %s:%d: %s: ", p->name, file, line, what);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (pieces of %u, first cut at %u)\n", sim->swarm.piece_max, sim->swarm.cut_at);
+    exit(1);
+}
+
+void sim_trace(struct sim *sim, const char *format, ...)
+{
+    (void)sim;
+    (void)format;
+}
+
+_Noreturn void proto_differs(struct proto *p, const struct proto_line *line, const char *what,
+                             const char *came)
+{
+    fprintf(stderr, "%s:%d: %s (", p->name, line->number, what);
+    for (int i = 0; i < line->words; i++)
+        fprintf(stderr, "%s%s", i > 0 ? " " : "", line->word[i].ptr);
+    fprintf(stderr,
+            ")\n  client %s, upstream %s, pieces of %u, first cut at %u, %s%s\n  came: %s\n",
+            p->sim.swarm.client_protocol[0] == GW_PROTO_H2 ? "h2" : "h1",
+            p->sim.swarm.upstream_protocol == GW_PROTO_H2 ? "h2" : "h1", p->sim.swarm.piece_max,
+            p->sim.swarm.cut_at, p->over_sockets ? "sockets" : "sim",
+            p->sim.swarm.tls_client ? ", stub tls" : "", came);
+    exit(1);
+}
+
+static bool load(const char *path, struct script *s)
+{
+    FILE *f = fopen(path, "r");
+    char *at = s->text;
+    size_t n;
+
+    if (f == NULL) {
+        fprintf(stderr, "%s: cannot be opened\n", path);
+        return false;
+    }
+    n = fread(s->text, 1, sizeof s->text - 1, f);
+    fclose(f);
+    s->text[n] = '\0';
+    s->n = 0;
+    for (int number = 1; *at != '\0' && s->n < LINES_MAX; number++) {
+        char *end = strchr(at, '\n');
+        if (end != NULL)
+            *end = '\0';
+        if (proto_parse_line(at, number, &s->lines[s->n]))
+            s->n++;
+        if (end == NULL)
+            break;
+        at = end + 1;
+    }
+    return true;
+}
+
+static void set_up(struct proto *p, const char *name, bool client_h2, bool upstream_h2)
+{
+    memset(p, 0, sizeof *p);
+    p->name = name;
+    p->sim.prng.state = 7;
+    p->sim.swarm.client_protocol[0] = client_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
+    p->sim.swarm.upstream_protocol = upstream_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
+    p->verdict = GW_NEXT;
+    p->limits = GW_SPEC(gw_limits);
+    p->listener = GW_SPEC(gw_listener_spec);
+    p->listener.name = gw_cstr("edge");
+    p->cluster = GW_SPEC(gw_cluster_spec);
+    p->cluster.name = gw_cstr("up");
+    p->cluster.protocols = p->sim.swarm.upstream_protocol;
+    p->route = GW_SPEC(gw_route_spec);
+    p->route.name = gw_cstr("all");
+    p->route.path = gw_cstr("/");
+    p->route.cluster = gw_cstr("up");
+    p->host_route = GW_SPEC(gw_route_spec);
+    p->host_route.name = gw_cstr("host");
+    p->host_route.path = gw_cstr("/host");
+    p->host_route.cluster = gw_cstr("host");
+}
+
+struct world {
+    bool sockets, stub, once;
+};
+
+static void play(const char *path, const struct world *w, bool client_h2, bool upstream_h2,
+                 uint32_t piece_max, uint32_t cut_at)
+{
+    struct proto *p = calloc(1, sizeof *p);
+    struct script *s = calloc(1, sizeof *s);
+
+    if (!load(path, s)) /* anew: words are changed in place */
+        exit(1);
+    set_up(p, path, client_h2, upstream_h2);
+    p->over_sockets = w->sockets;
+    p->sim.swarm.piece_max = piece_max;
+    p->sim.swarm.cut_at = cut_at;
+    p->sim.swarm.tls_client = p->sim.swarm.tls_upstream = w->stub;
+    proto_play(p, s->lines, s->n);
+    free(p);
+    free(s);
+}
+
+/* Whole, byte by byte, in random pieces, and with the first piece of each message cut everywhere. */
+static int play_cuts(const char *path, const struct world *w, bool client_h2, bool upstream_h2)
+{
+    static const uint32_t pieces[] = { 1, 2, 5, 17, 100 };
+    int runs = 1;
+
+    play(path, w, client_h2, upstream_h2, 1u << 20, 0);
+    if (w->sockets || w->once)
+        return runs;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++, runs++)
+        play(path, w, client_h2, upstream_h2, pieces[i], 0);
+    for (uint32_t cut = 1; cut < 200; cut += w->stub ? 7 : 1, runs++)
+        play(path, w, client_h2, upstream_h2, 1u << 20, cut);
+    return runs;
+}
+
+static bool wants_shape(const struct script *s, bool client_h2, bool upstream_h2)
+{
+    char shape[8];
+
+    snprintf(shape, sizeof shape, "h%d-h%d", client_h2 ? 2 : 1, upstream_h2 ? 2 : 1);
+    for (int i = 0; i < s->n; i++) {
+        if (!gw_str_eq(s->lines[i].word[0], gw_cstr("shapes")))
+            continue;
+        for (int j = 1; j < s->lines[i].words; j++)
+            if (gw_str_eq(s->lines[i].word[j], gw_cstr("all")) ||
+                gw_str_eq(s->lines[i].word[j], gw_cstr(shape)))
+                return true;
+        return false;
+    }
+    return true;
+}
+
+static bool is_simulated_only(const struct script *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (gw_str_eq(s->lines[i].word[0], gw_cstr("only")) ||
+            gw_str_eq(s->lines[i].word[0], gw_cstr("time")))
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    struct script *s = calloc(1, sizeof *s);
+    struct world w = { 0 };
+    int scripts = 0, runs = 0;
+
+    if (argc < 3) {
+        fprintf(stderr, "runner sim|stub|sockets [-1] SCRIPT...\n");
+        return 2;
+    }
+    w.sockets = strcmp(argv[1], "sockets") == 0;
+    w.stub = strcmp(argv[1], "stub") == 0;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "-1") == 0) {
+            w.once = true;
+            continue;
+        }
+        if (!load(argv[i], s))
+            return 1;
+        if (w.sockets && is_simulated_only(s))
+            continue;
+        scripts++;
+        for (int shape = 0; shape < 4; shape++)
+            if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
+                runs += play_cuts(argv[i], &w, (shape & 1) != 0, (shape & 2) != 0);
+    }
+    printf("%d scripts, %d runs: all as they say\n", scripts, runs);
+    free(s);
+    return 0;
+}

@@ -1,0 +1,166 @@
+/* proto/script.c: a line of a script becomes words; a script is played line by line. */
+
+#include "proto.h"
+
+static char unescape(char **at)
+{
+    char *p = *at;
+    char hex[3] = { 0 };
+
+    switch (*p) {
+    case 'r':
+        *at = p + 1;
+        return '\r';
+    case 'n':
+        *at = p + 1;
+        return '\n';
+    case 't':
+        *at = p + 1;
+        return '\t';
+    case 'x':
+        hex[0] = p[1];
+        hex[1] = p[2];
+        *at = p + 3;
+        return (char)strtol(hex, NULL, 16);
+    default:
+        *at = p + 1;
+        return *p;
+    }
+}
+
+/* One word, in place: quotes may stand anywhere in it (body="a b"). */
+static char *take_word(char *in, gw_str *out)
+{
+    char *to = in, *from = in;
+    bool is_quoted = false;
+
+    out->ptr = in;
+    while (*from != '\0' && *from != '\n' && (is_quoted || *from != ' ')) {
+        if (*from == '"') {
+            is_quoted = !is_quoted;
+            from++;
+        } else if (*from == '\\' && is_quoted) {
+            from++;
+            *to++ = unescape(&from);
+        } else {
+            *to++ = *from++;
+        }
+    }
+    out->len = (size_t)(to - in);
+    if (*from != '\0')
+        from++;
+    *to = '\0';
+    return from;
+}
+
+bool proto_parse_line(char *text, int number, struct proto_line *out)
+{
+    *out = (struct proto_line){ .number = number };
+    for (;;) {
+        while (*text == ' ')
+            text++;
+        if (*text == '\0' || *text == '\n' || (*text == '#' && out->words == 0))
+            return out->words > 0;
+        if (out->words == PROTO_WORDS)
+            return false;
+        text = take_word(text, &out->word[out->words++]);
+    }
+}
+
+static bool is(gw_str word, const char *text)
+{
+    return gw_str_eq(word, gw_cstr(text));
+}
+
+static uint32_t milliseconds(gw_str w)
+{
+    double n = strtod(w.ptr, NULL);
+
+    return (uint32_t)(strstr(w.ptr, "ms") != NULL ? n : n * 1000);
+}
+
+/* "config WORD VALUE": how this world differs from the default one. */
+static bool configure(struct proto *p, const struct proto_line *l)
+{
+    static gw_str method;
+    gw_str what = l->word[1], value = l->words > 2 ? l->word[2] : (gw_str){ "", 0 };
+
+    if (is(what, "head"))
+        p->listener.head_timeout_ms = milliseconds(value);
+    else if (is(what, "body_idle"))
+        p->listener.body_idle_timeout_ms = milliseconds(value);
+    else if (is(what, "response"))
+        p->cluster.response_timeout_ms = milliseconds(value);
+    else if (is(what, "timeout"))
+        p->route.request_timeout_ms = milliseconds(value);
+    else if (is(what, "idle"))
+        p->route.idle_timeout_ms = milliseconds(value);
+    else if (is(what, "body_max"))
+        p->limits.body_bytes_max = strtoull(value.ptr, NULL, 10);
+    else if (is(what, "path"))
+        p->route.path = value;
+    else if (is(what, "connect"))
+        p->route.flags |= GW_ROUTE_CONNECT;
+    else if (is(what, "no_upgrade"))
+        p->route.flags |= GW_ROUTE_NO_UPGRADE;
+    else if (is(what, "refuses"))
+        p->refuses = true;
+    else if (is(what, "filter"))
+        p->verdict = is(value, "replies") ? GW_REPLY : GW_ABORT;
+    else if (is(what, "method")) {
+        method = value;
+        p->route.methods = &method;
+        p->route.methods_len = 1;
+    } else
+        return false;
+    return true;
+}
+
+static void play_line(struct proto *p, const struct proto_line *l)
+{
+    const char *came;
+
+    if (is(l->word[0], "time")) {
+        proto_pass_time(p, GW_MS(milliseconds(l->word[1])));
+        proto_settle(p);
+        return;
+    }
+    if (proto_do(p, l)) {
+        proto_settle(p);
+        return;
+    }
+    came = proto_expect(p, l);
+    for (int i = 0; came != NULL && p->over_sockets && i < 500;
+         i++) { /* what is on its way comes */
+        proto_settle(p);
+        came = proto_expect(p, l);
+    }
+    if (came != NULL)
+        proto_differs(p, l, "expected otherwise", came);
+    if (is(l->word[0], "end"))
+        p->ends_read++;
+}
+
+void proto_play(struct proto *p, const struct proto_line *lines, int n)
+{
+    bool has_begun = false;
+
+    for (int i = 0; i < n; i++) {
+        const struct proto_line *l = &lines[i];
+        if (is(l->word[0], "shapes") || is(l->word[0], "only"))
+            continue;
+        if (is(l->word[0], "config")) {
+            if (has_begun || !configure(p, l))
+                proto_differs(p, l, "config", "an unknown word, or too late");
+            continue;
+        }
+        if (!has_begun)
+            proto_start(p);
+        has_begun = true;
+        play_line(p, l);
+    }
+    if (p->ends_read != p->ends_len && p->ends_read > 0)
+        proto_differs(p, &lines[n - 1], "the end of the script",
+                      "more exchanges ended than it names");
+    proto_stop(p);
+}
