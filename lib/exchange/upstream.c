@@ -145,6 +145,10 @@ static void upstream_cut(struct gw_exchange *x)
 
     if (x->is_response_whole)
         return; /* it has answered, and wants no more of the request */
+    if (x->up_link->read_status == GW_ECANCELED) { /* gw_link_abort */
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
+        return;
+    }
     if (reason == GW_REASON_none)
         reason = GW_REASON_upstream_closed;
     if (x->has_response && reason == GW_REASON_upstream_closed)

@@ -285,6 +285,24 @@ START_TEST(pipelined_requests_before_the_end_are_all_answered)
 }
 END_TEST
 
+START_TEST(a_link_that_the_host_aborts_is_blamed_on_the_host)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    gw_link_abort(_i == 0 ? client->link : mode1_upstream(&host)->link);
+    mode1_pump(&host);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_HOST);
+    ck_assert_int_eq(seen.cause.status, GW_ECANCELED);
+    if (_i == 1)
+        ck_assert_msg(strstr(client->out, "HTTP/1.1 503 ") == client->out, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -299,6 +317,7 @@ static Suite *worker_suite(void)
     check_add(suite, a_silent_upstream_is_504);
     check_add(suite, a_bad_request_is_400);
     check_add_loop(suite, pipelined_requests_before_the_end_are_all_answered, 0, 2);
+    check_add_loop(suite, a_link_that_the_host_aborts_is_blamed_on_the_host, 0, 2);
     return suite;
 }
 
