@@ -139,6 +139,14 @@ static const struct gw_chain *clear_in_const(const struct gw_link *link)
     return link->tls != NULL ? &link->tls->in : &link->rx;
 }
 
+/* A clear end under an engine without its own end is a cut: the length of nothing can be trusted. */
+static gw_status end_status(const struct gw_link *link)
+{
+    if (link->tls != NULL && link->read_status == GW_EOF && !link->tls->is_ended)
+        return GW_ERESET;
+    return link->read_status;
+}
+
 static void drop_input(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
@@ -146,7 +154,9 @@ static void drop_input(struct gw_link *link)
     link->lingered += link->rx.len + (link->tls != NULL ? in->len : 0);
     gw_chain_clear(&link->rx);
     gw_chain_clear(in);
-    if (link->lingered > LINGER_BYTES_MAX || (link->is_read_ended && link->is_shutdown_done))
+    if (link->is_read_ended && end_status(link) != GW_EOF)
+        gw_link_lose(link, link->read_status);
+    else if (link->lingered > LINGER_BYTES_MAX || (link->is_read_ended && link->is_shutdown_done))
         gw_link_lose(link, GW_EOF);
 }
 
@@ -167,14 +177,6 @@ static gw_status open_wire(struct gw_link *link)
         return GW_OK;
     }
     return status == GW_ENOMEM ? GW_OK : status;
-}
-
-/* A clear end under an engine without its own end is a cut: the length of nothing can be trusted. */
-static gw_status end_status(const struct gw_link *link)
-{
-    if (link->tls != NULL && link->read_status == GW_EOF && !link->tls->is_ended)
-        return GW_ERESET;
-    return link->read_status;
 }
 
 static void tell_end(struct gw_link *link)
@@ -323,7 +325,7 @@ void gw_conn_lost(struct gw_link *link, gw_status why)
     if (link->codec != NULL)
         link->codec->ops->read_end(link->codec, why == GW_EOF ? GW_ERESET : why, link->links->now);
     while ((node = gw_list_pop_front(&link->flushing)) != NULL)
-        link->links->above->flushed(GW_CONTAINER(node, struct gw_stream, flushing));
+        gw_link_tell_unsent(link, GW_CONTAINER(node, struct gw_stream, flushing));
     gw_chain_clear(&link->rx);
 }
 

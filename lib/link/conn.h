@@ -16,6 +16,8 @@ bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */
 uint32_t gw_conn_want(const struct gw_link *link);
 
+/* In link.c: the end of s was written, but will never leave. */
+void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s);
 /* In report.c: what was lent to read into is ours again. */
 void gw_link_take_back_rooms(struct gw_link *link);
 

@@ -423,11 +423,19 @@ gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s)
     return GW_OK;
 }
 
+void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s)
+{
+    s->fault = GW_REASON_client_reset;
+    gw_stream_tell(&link->owner, s, GW_NEWS_CUT);
+}
+
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s)
 {
-    if (link->is_lost || link->flushed >= s->out_mark)
+    if (link->flushed >= s->out_mark)
         return true;
-    if (!gw_list_is_linked(&s->flushing))
+    if (link->is_lost)
+        gw_link_tell_unsent(link, s);
+    else if (!gw_list_is_linked(&s->flushing))
         gw_list_push_back(&link->flushing, &s->flushing);
     return false;
 }

@@ -166,7 +166,7 @@ void gw_link_advance(struct gw_link *link, struct gw_stream *s);
 void gw_link_reset(struct gw_link *link, struct gw_stream *s, uint32_t h2_code);
 void gw_link_detach(struct gw_link *link, struct gw_stream *s);
 gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s) GW_MUST_CHECK;
-/* True: all of s has left (or never will). False: above->flushed will come. */
+/* True: all of s has left. False: above->flushed will come, or the stream is told that it is CUT. */
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s);
 /* Ends the link in order: what lies in tx leaves first. */
 void gw_link_end(struct gw_link *link);

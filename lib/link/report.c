@@ -218,13 +218,16 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
     gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
     l->is_moved = l->is_moved || len > 0;
     gw_link_mark_dirty(l);
-    if (result != GW_OK && result != GW_AGAIN && !l->is_read_ended) {
-        /* What can no longer be answered need not be read. */
-        l->is_read_ended = true;
-        l->read_status = result == GW_EOF ? GW_ERESET : result;
+    if (result == GW_OK || result == GW_AGAIN)
+        return;
+    /* Also after the peer's end: nothing can be answered any more. What an upstream has said before
+     * is still read; what a client asks need not be. */
+    l->is_read_ended = true;
+    l->is_end_told = false;
+    l->read_status = result == GW_EOF ? GW_ERESET : result;
+    if (!l->is_client)
         gw_chain_clear(&l->rx);
-        gw_link_mark_readable(l);
-    }
+    gw_link_mark_readable(l);
 }
 
 void gw_link_closed(gw_link *l)

@@ -26,8 +26,8 @@ static size_t make(struct gw_prng *prng, char *out)
     static const char *const requests[] = {
         "GET /a?b=c HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n",
         "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-        "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer-A: b\r\n\r\n",
+        ("POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer-A: b\r\n\r\n"),
         "PUT /z HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
         "\r\nHEAD / HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n",
         "DELETE /d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n0\r\n\r\n",

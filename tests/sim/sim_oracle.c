@@ -105,6 +105,10 @@ static void check_whole(struct sim *sim, const struct sim_plan *p)
     SIM_CHECK(sim, p->client_whole, "request %u: not whole at the client", p->id);
     SIM_CHECK(sim, p->client_status == p->status, "request %u: status %u, not %u", p->id,
               p->client_status, p->status);
+    /* The last bytes reached a client that then left, before their send was reported complete: from
+     * the gateway's side they never left. */
+    if (sim->swarm.delay_send_pct > 0 && p->cause.reason == GW_REASON_client_reset)
+        return;
     SIM_CHECK(sim, p->cause.by == GW_BY_NONE, "request %u: a cause (%s/%s/%u) without a reason",
               p->id, gw_by_name(p->cause.by), gw_phase_name(p->cause.phase), p->cause.reason);
     SIM_CHECK(sim, p->origin_whole || p->answers_early, "request %u: not whole at the origin",

@@ -3,9 +3,10 @@
 
 #include "sim.h"
 
+/* The same draw in a build without HTTP/2. */
 static uint32_t protocol(struct sim *sim)
 {
-    return sim_chance(sim, 50) ? GW_PROTO_H1 : GW_PROTO_H2;
+    return sim_chance(sim, 50) || sim->h2 == NULL ? GW_PROTO_H1 : GW_PROTO_H2;
 }
 
 void sim_swarm_pick(struct sim *sim)

@@ -18,7 +18,8 @@ struct mode1_link {
     gw_link *link; /* NULL: closed */
     bool is_upstream;
     bool is_shutdown;
-    char *out; /* what the library sent, zero-terminated */
+    bool is_broken; /* sends fail */
+    char *out;      /* what the library sent, zero-terminated */
     size_t out_len;
 };
 
@@ -108,7 +109,9 @@ static inline void mode1_pump(struct mode1 *h)
                 l->is_upstream = true;
                 gw_link_connected(l->link, h->refuse ? GW_EREFUSED : GW_OK, NULL);
             }
-            if ((notice.want & GW_WANT_WRITE) != 0)
+            if ((notice.want & GW_WANT_WRITE) != 0 && l->is_broken)
+                gw_link_sent(l->link, 0, GW_ERESET);
+            else if ((notice.want & GW_WANT_WRITE) != 0)
                 mode1_take(l);
             if ((notice.want & GW_WANT_SHUTDOWN) != 0) {
                 l->is_shutdown = true;

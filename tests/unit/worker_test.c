@@ -303,6 +303,23 @@ START_TEST(a_link_that_the_host_aborts_is_blamed_on_the_host)
 }
 END_TEST
 
+START_TEST(an_answer_that_cannot_leave_ends_the_exchange)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_end(&host, client); /* the client's end alone is no abort */
+    client->is_broken = true;
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_CLIENT);
+    ck_assert_ptr_null(client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -318,6 +335,7 @@ static Suite *worker_suite(void)
     check_add(suite, a_bad_request_is_400);
     check_add_loop(suite, pipelined_requests_before_the_end_are_all_answered, 0, 2);
     check_add_loop(suite, a_link_that_the_host_aborts_is_blamed_on_the_host, 0, 2);
+    check_add(suite, an_answer_that_cannot_leave_ends_the_exchange);
     return suite;
 }
 
