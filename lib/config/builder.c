@@ -236,7 +236,8 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     keep_origin(&part, draft);
     if (!is_one_protocol(draft->spec.protocols))
         gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1 and h2");
-    refuse_h2(&part, draft->spec.protocols);
+    else
+        refuse_h2(&part, draft->spec.protocols);
     if (draft->spec.balance > GW_BALANCE_ROUND_ROBIN)
         gw_fault_add(&part, "balance", GW_EINVAL, "not a way of balancing");
     return make_id(KIND_CLUSTER, &draft->draft);
