@@ -175,6 +175,7 @@ void gw_worker_free(gw_worker *w)
     if (w == NULL || w->in_step)
         return;
     GW_ASSERT(w->magic == WORKER_MAGIC);
+    w->in_step = true; /* hooks run: on_end of what is in flight */
     e = w->engine;
     fini(w);
     atomic_store(&e->seats[w->index - 1].worker, NULL);

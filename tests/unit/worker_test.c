@@ -9,6 +9,7 @@ struct seen {
     int begun, ended;
     gw_cause cause;
     uint32_t code;
+    bool is_step_tried; /* on_end does what it must not */
 };
 static struct seen seen;
 
@@ -29,6 +30,10 @@ static void see_end(void *ctx, const gw_exchange *x)
     s->cause = gw_exchange_cause(x);
     ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
     s->code = info.code;
+    if (s->is_step_tried) {
+        gw_worker_free(gw_exchange_worker(x));
+        ck_assert_int_eq(gw_worker_step(gw_exchange_worker(x), host.now), GW_ESTATE);
+    }
 }
 
 static gw_config *make_config(uint32_t upstream_protocol)
@@ -91,6 +96,21 @@ START_TEST(a_route_replies)
     ck_assert_int_eq(seen.ended, 1);
     ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
     mode1_stop(&host);
+}
+END_TEST
+
+/* Hooks that run while the worker is freed may neither free nor step it. */
+START_TEST(no_step_while_freed)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    seen.is_step_tried = true;
+    mode1_stop(&host);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_HOST);
 }
 END_TEST
 
@@ -325,6 +345,7 @@ static Suite *worker_suite(void)
     Suite *suite = suite_create("worker");
 
     check_add(suite, a_route_replies);
+    check_add(suite, no_step_while_freed);
     check_add(suite, h10_without_host);
     check_add(suite, upgrade_not_allowed);
     check_add(suite, websocket_tunnel);
