@@ -194,7 +194,7 @@ static struct gw_stream *open_exchange(struct gw_link *link)
 
     if (link->binding != all->binding &&
         gw_exchange_bind_link(all, link, link->listener->name) != GW_OK)
-        gw_link_drain(link); /* its listener is gone: this one is served, then it closes */
+        link->is_drain_due = true; /* its listener is gone: this one is served, then it closes */
     x = gw_slab_take(&all->slab);
     if (x == NULL)
         return NULL;

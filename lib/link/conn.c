@@ -210,6 +210,10 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
         if (link->upstream != NULL)
             gw_upstream_changed(link);
     }
+    if (link->is_drain_due) {
+        link->is_drain_due = false;
+        gw_link_drain(link);
+    }
     if (codec->state == GW_CODEC_OVER)
         gw_chain_clear(in);
     if (codec->is_head_pending && !was_pending)

@@ -333,6 +333,8 @@ void gw_link_drain(struct gw_link *link)
         return;
     if (link->codec != NULL)
         link->codec->ops->drain(link->codec, true);
+    else
+        link->is_drain_due = true; /* what has come already is answered */
     gw_link_mark_dirty(link);
     if (gw_link_is_idle(link))
         gw_link_end(link);

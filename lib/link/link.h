@@ -65,6 +65,7 @@ struct gw_link {
     bool is_moved;         /* bytes were reported since the last step: active is to be set */
     bool is_fresh;         /* accepted since the last step: so is head_since        */
     bool is_finishing;     /* the host wants no new exchange                  */
+    bool is_drain_due;     /* to be drained when its codec is not at work     */
     bool is_in_pool;       /* client: linked in its upstream's list           */
     uint32_t protocols;    /* what may be spoken: GW_PROTO_*                  */
     uint32_t told_want;    /* mode 1: the last want shown                     */

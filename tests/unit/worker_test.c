@@ -12,6 +12,7 @@ struct seen {
     bool is_step_tried; /* on_end does what it must not */
 };
 static struct seen seen;
+static const char *listener_name = "edge";
 
 static gw_verdict see_request(void *ctx, gw_exchange *x)
 {
@@ -52,7 +53,7 @@ static gw_config *make_config(uint32_t upstream_protocol)
     memset(&seen, 0, sizeof seen);
     env.allocator = host.alloc.allocator;
     ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
-    listener.name = gw_cstr("edge");
+    listener.name = gw_cstr(listener_name);
     ck_assert_uint_ne(gw_builder_listener(b, &listener), 0);
     cluster.name = gw_cstr("web");
     cluster.protocols = upstream_protocol;
@@ -95,6 +96,29 @@ START_TEST(a_route_replies)
     ck_assert_ptr_nonnull(strstr(client->out, "\r\n\r\nhello\n"));
     ck_assert_int_eq(seen.ended, 1);
     ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A new configuration without the listener: the request that comes next is served, in pieces too. */
+START_TEST(a_listener_that_is_gone)
+{
+    struct mode1_link *client;
+    static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    gw_config *config;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, get);
+    mode1_clear(client);
+    listener_name = "other";
+    config = make_config(GW_PROTO_H1);
+    listener_name = "edge";
+    ck_assert_int_eq(gw_engine_apply(host.engine, config, NULL), GW_OK);
+    gw_config_unref(config);
+    mode1_feed(&host, client, get, strlen(get), 10);
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 200 OK\r\n", 17) == 0, "%s", client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "Connection: close\r\n"));
     mode1_stop(&host);
 }
 END_TEST
@@ -345,6 +369,7 @@ static Suite *worker_suite(void)
     Suite *suite = suite_create("worker");
 
     check_add(suite, a_route_replies);
+    check_add(suite, a_listener_that_is_gone);
     check_add(suite, no_step_while_freed);
     check_add(suite, h10_without_host);
     check_add(suite, upgrade_not_allowed);
