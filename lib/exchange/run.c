@@ -29,8 +29,8 @@ static void client_cut(struct gw_exchange *x)
 {
     enum gw_reason_id reason = (enum gw_reason_id)x->down.fault;
 
-    if (x->down_link->read_status == GW_ECANCELED) { /* gw_link_abort */
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
+    if (x->down_link->is_aborted) {
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
         return;
     }
     gw_exchange_fail(x, GW_BY_CLIENT, reason == GW_REASON_none ? GW_REASON_client_closed : reason,

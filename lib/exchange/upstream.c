@@ -145,8 +145,8 @@ static void upstream_cut(struct gw_exchange *x)
 
     if (x->is_response_whole)
         return; /* it has answered, and wants no more of the request */
-    if (x->up_link->read_status == GW_ECANCELED) { /* gw_link_abort */
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
+    if (x->up_link->is_aborted) {
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
         return;
     }
     if (reason == GW_REASON_none)

@@ -293,6 +293,21 @@ static void read_connecting(struct gw_link *link)
     gw_link_lose(link, status);
 }
 
+/* What can no longer be answered need not be read; but an upstream whose end lies behind bytes not yet
+ * taken in may have answered: those come first. */
+static bool must_break(const struct gw_link *link)
+{
+    return link->broken != GW_OK && link->phase != GW_LINK_CLOSING &&
+           (link->is_aborted || !link->is_client || !link->is_read_ended || link->is_end_told);
+}
+
+static void break_off(struct gw_link *link)
+{
+    if (link->phase == GW_LINK_CONNECTING)
+        gw_upstream_connect_failed(link, GW_REASON_upstream_unreachable, link->broken);
+    gw_link_lose(link, link->broken);
+}
+
 void gw_link_read(struct gw_link *link)
 {
     gw_link_stamp(link);
@@ -303,12 +318,16 @@ void gw_link_read(struct gw_link *link)
         gw_link_bury(link);
         return;
     }
+    if (must_break(link))
+        break_off(link);
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_CONNECTING:
         read_connecting(link);
         break;
     case GW_LINK_OPEN:
         read_open(link);
+        if (must_break(link))
+            break_off(link);
         break;
     case GW_LINK_ENDING:
     case GW_LINK_LINGERING:
@@ -432,7 +451,7 @@ uint32_t gw_conn_want(const struct gw_link *link)
         return link->is_connect_reported ? 0 : GW_WANT_CONNECT;
     if (gw_conn_wants_read(link))
         want |= GW_WANT_READ;
-    if (!gw_chain_is_empty(&link->tx))
+    if (!gw_chain_is_empty(&link->tx) && link->broken == GW_OK)
         want |= GW_WANT_WRITE;
     if (link->is_shutdown_begun && !link->is_shutdown_done)
         want |= GW_WANT_SHUTDOWN;
@@ -518,7 +537,8 @@ static void ask_backend(struct gw_link *link)
         begin_connect(link);
         return;
     }
-    if (!link->is_send_pending && !gw_chain_is_empty(&link->tx) && !link->is_lost)
+    if (!link->is_send_pending && !gw_chain_is_empty(&link->tx) && !link->is_lost &&
+        link->broken == GW_OK)
         send_tx(link);
     if (link->is_shutdown_begun && !link->is_shutdown_asked) {
         link->is_shutdown_asked = true;

@@ -66,10 +66,12 @@ struct gw_link {
     bool is_fresh;         /* accepted since the last step: so is head_since        */
     bool is_finishing;     /* the host wants no new exchange                  */
     bool is_drain_due;     /* to be drained when its codec is not at work     */
+    bool is_aborted;       /* the host ended it                               */
     bool is_in_pool;       /* client: linked in its upstream's list           */
     uint32_t protocols;    /* what may be spoken: GW_PROTO_*                  */
     uint32_t told_want;    /* mode 1: the last want shown                     */
     gw_status read_status; /* why the reading side ended                      */
+    gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;
     uint32_t requests; /* client: streams opened ever                     */
     struct gw_links *links;

@@ -77,9 +77,8 @@ void gw_link_abort(gw_link *l)
 {
     if (!gw_link_is_valid(l))
         return;
-    l->is_read_ended = true;
-    l->read_status = GW_ECANCELED;
-    gw_chain_clear(&l->rx);
+    l->is_aborted = true;
+    l->broken = GW_ECANCELED;
     gw_link_mark_readable(l);
 }
 
@@ -218,16 +217,10 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
     gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
     l->is_moved = l->is_moved || len > 0;
     gw_link_mark_dirty(l);
-    if (result == GW_OK || result == GW_AGAIN)
-        return;
-    /* Also after the peer's end: nothing can be answered any more. What an upstream has said before
-     * is still read; what a client asks need not be. */
-    l->is_read_ended = true;
-    l->is_end_told = false;
-    l->read_status = result == GW_EOF ? GW_ERESET : result;
-    if (!l->is_client)
-        gw_chain_clear(&l->rx);
-    gw_link_mark_readable(l);
+    if (result != GW_OK && result != GW_AGAIN && l->broken == GW_OK) {
+        l->broken = result == GW_EOF ? GW_ERESET : result;
+        gw_link_mark_readable(l);
+    }
 }
 
 void gw_link_closed(gw_link *l)

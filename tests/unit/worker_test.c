@@ -100,6 +100,78 @@ START_TEST(a_route_replies)
 }
 END_TEST
 
+/* One who has ended its side and then goes away: what cannot be sent is not tried for ever. */
+START_TEST(send_fails_after_the_end)
+{
+    struct mode1_link *client;
+    gw_notice notice = GW_SPEC(gw_notice);
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    gw_span room;
+    static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_EOF);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_ne(gw_link_want(client->link) & GW_WANT_WRITE, 0);
+    while (gw_bytes_next(host.worker, &notice))
+        ;
+    gw_link_sent(client->link, 0, GW_ERESET);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_want(client->link), GW_WANT_CLOSE);
+    mode1_pump(&host);
+    ck_assert_int_eq(seen.ended, 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* gw_link_abort: at once, by the host, also when the peer's side has ended before. */
+START_TEST(abort_names_the_host)
+{
+    struct mode1_link *client;
+    bool is_upstream = (_i & 1) != 0, is_ended = (_i & 2) != 0;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    if (is_ended)
+        mode1_end(&host, client);
+    ck_assert_int_eq(seen.ended, 0);
+    gw_link_abort(is_upstream ? mode1_upstream(&host)->link : client->link);
+    mode1_pump(&host);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_HOST);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A link that is being connected: no report of it comes after, and who waits is told. */
+START_TEST(abort_while_connecting)
+{
+    struct mode1_link *client;
+    gw_notice notice = GW_SPEC(gw_notice);
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    gw_span room;
+    static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_OK);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    while (gw_bytes_next(host.worker, &notice))
+        if ((notice.want & GW_WANT_CONNECT) != 0)
+            gw_link_abort(notice.link);
+    mode1_pump(&host);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 50", 11) == 0, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* A new configuration without the listener: the request that comes next is served, in pieces too. */
 START_TEST(a_listener_that_is_gone)
 {
@@ -342,7 +414,7 @@ START_TEST(a_link_that_the_host_aborts_is_blamed_on_the_host)
     ck_assert_uint_eq(seen.cause.by, GW_BY_HOST);
     ck_assert_int_eq(seen.cause.status, GW_ECANCELED);
     if (_i == 1)
-        ck_assert_msg(strstr(client->out, "HTTP/1.1 503 ") == client->out, "%s", client->out);
+        ck_assert_msg(strstr(client->out, "HTTP/1.1 502 ") == client->out, "%s", client->out);
     mode1_stop(&host);
 }
 END_TEST
@@ -369,6 +441,9 @@ static Suite *worker_suite(void)
     Suite *suite = suite_create("worker");
 
     check_add(suite, a_route_replies);
+    check_add(suite, send_fails_after_the_end);
+    check_add_loop(suite, abort_names_the_host, 0, 4);
+    check_add(suite, abort_while_connecting);
     check_add(suite, a_listener_that_is_gone);
     check_add(suite, no_step_while_freed);
     check_add(suite, h10_without_host);
