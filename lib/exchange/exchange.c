@@ -105,6 +105,10 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
 {
     struct gw_binding *old = all->binding;
 
+    if (old != NULL && binding->generation < old->generation) {
+        gw_binding_free(binding); /* its thread was overtaken by that of a newer one */
+        return;
+    }
     all->binding = binding;
     if (old == NULL)
         return;
