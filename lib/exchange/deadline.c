@@ -38,8 +38,13 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
 
     if (x->kind == GW_EXCHANGE_GRPC && !x->cluster->has_response_timeout)
         return;
-    if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE)
-        return; /* it runs from the end of the request */
+    if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE) {
+        /* It runs from the end of the request; but who takes nothing of that is not waited for. */
+        if (!x->is_origin_started && gw_pipe_room(&x->request_pipe) == 0)
+            consider(n, x->upstream_out, x->route->idle_timeout,
+                     GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
+        return;
+    }
     if (x->is_origin_started && x->client_in > since)
         since = x->client_in;
     consider(n, since, timeout, GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);

@@ -69,6 +69,7 @@ struct gw_exchange {
     gw_nanos client_in;     /* the client gave body bytes, or had no room to        */
     gw_nanos client_out;    /* the client took body bytes, or had nothing to take   */
     gw_nanos upstream_in;   /* the upstream gave                                    */
+    gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
     struct gw_alarm alarm;
     _Alignas(16) char cell[GW_EXCHANGE_CELL]; /* first memory of the arena */

@@ -53,7 +53,7 @@ static void done(struct gw_waiter *w)
     if (w->status == GW_OK) {
         x->up_link = w->link;
         x->upstream_protocol = w->link->codec->ops->protocol;
-        x->sent = x->upstream_in = x->of->links->now;
+        x->sent = x->upstream_in = x->upstream_out = x->of->links->now;
         x->request.has_left = true;
         gw_exchange_enter(x, GW_PHASE_AWAIT);
     }
@@ -183,8 +183,10 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
     }
     if (x->is_failed)
         return;
-    if ((news & GW_NEWS_ROOM) != 0) /* request bytes went: the client may send more */
+    if ((news & GW_NEWS_ROOM) != 0) { /* request bytes went: the client may send more */
+        x->upstream_out = x->of->links->now;
         gw_link_advance(x->down_link, &x->down);
+    }
     if ((news & (GW_NEWS_BODY | GW_NEWS_END)) != 0)
         gw_link_advance(x->down_link, &x->down);
     if ((news & GW_NEWS_SENT) != 0)
