@@ -98,7 +98,7 @@ static struct nearest find(const struct gw_exchange *x)
     }
     if (x->kind == GW_EXCHANGE_HTTP && !x->is_discarding && waits_for_body(x))
         consider(&n, x->client_in, idle, GW_REASON_client_body_timeout, GW_BY_CLIENT);
-    if (x->route != NULL && x->kind != GW_EXCHANGE_TUNNEL)
+    if (x->route != NULL && x->kind != GW_EXCHANGE_TUNNEL && !x->is_failed)
         consider(&n, x->started, x->route->request_timeout, GW_REASON_request_timeout,
                  GW_BY_GATEWAY);
     if (x->grpc_deadline < n.when && !x->is_failed)
