@@ -163,6 +163,7 @@ void gw_loop_free(gw_loop *loop)
 {
     if (loop == NULL || loop->in_turn)
         return;
+    loop->in_turn = true; /* hooks run: on_end of what is in flight */
     gw_worker_free(loop->worker);
     release(loop);
 }
