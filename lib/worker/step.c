@@ -145,6 +145,8 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
         budget = round_of(&w->links.dirty, budget, write_link);
         gw_exchanges_reap(&w->exchanges);
         gw_links_reap(&w->links);
+        if (w->is_drain_begun && w->exchanges.count == 0)
+            close_upstreams(w); /* nothing may come any more that would bring another step */
         gw_links_feed(&w->links);
     } while (budget > 0 && has_work(w));
     gw_stats_add(&w->stats, GW_STAT_STEPS, 1);
