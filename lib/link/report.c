@@ -139,6 +139,7 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
     l->rooms = (uint8_t)n;
     if (n == 0) {
         l->is_recv_pending = false;
+        l->told_want &= ~(uint32_t)GW_WANT_READ; /* mode 1 is told again */
         gw_link_mark_starving(l);
     }
     return n;
