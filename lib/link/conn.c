@@ -218,6 +218,7 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
         gw_chain_clear(in);
     if (codec->is_head_pending && !was_pending)
         link->head_since = link->links->now;
+    link->is_head_late = link->is_head_late && codec->is_head_pending && was_pending;
     if (codec->ops->wants_write(codec) || codec->state == GW_CODEC_OVER)
         gw_link_mark_dirty(link);
 }

@@ -220,7 +220,7 @@ static gw_nanos deadline_of(const struct gw_link *link)
         break;
     }
     is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
-    if (!link->is_client && is_waiting && link->head_timeout != GW_NEVER)
+    if (!link->is_client && is_waiting && !link->is_head_late && link->head_timeout != GW_NEVER)
         return link->head_since + link->head_timeout;
     if (link->codec != NULL && link->codec->streams > 0)
         return GW_NEVER;
@@ -258,6 +258,7 @@ static void timed_out(struct gw_link *link)
             link->codec->ops->drain(link->codec, true); /* HTTP/2 says GOAWAY */
             gw_link_mark_dirty(link);
         }
+        link->is_head_late = link->codec != NULL && link->codec->is_head_pending;
         /* A head that has begun is ended by its exchange's deadline; what is left is idle. */
         if (link->codec == NULL || link->codec->streams == 0)
             gw_link_end(link);

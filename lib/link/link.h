@@ -65,6 +65,7 @@ struct gw_link {
     bool is_moved;         /* bytes were reported since the last step: active is to be set */
     bool is_fresh;         /* accepted since the last step: so is head_since        */
     bool is_finishing;     /* the host wants no new exchange                  */
+    bool is_head_late;     /* its deadline has passed: do not ring for it again */
     bool is_drain_due;     /* to be drained when its codec is not at work     */
     bool is_aborted;       /* the host ended it                               */
     bool is_in_pool;       /* client: linked in its upstream's list           */
