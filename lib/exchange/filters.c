@@ -38,10 +38,35 @@ static gw_status take_filter_memory(struct gw_exchange *x)
     return GW_OK;
 }
 
+/* A ticket that the hook took, but does not wait for, is void. Unless it was answered already: that
+ * answer is this hook's, and it decides then. */
+static bool is_answer_due(struct gw_exchange *x)
+{
+    if (x->wait == NULL)
+        return false;
+    if (!gw_wait_disarm(&x->of->waits, x->wait))
+        return true;
+    x->wait = NULL;
+    return false;
+}
+
+/* A reply that was not given after all leaves nothing in what the upstream will fill. */
+static void forget_reply(struct gw_exchange *x)
+{
+    if (!x->is_replied)
+        return;
+    x->is_replied = false;
+    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    gw_chain_clear(&x->response_pipe.chain);
+}
+
 static enum gw_filter_result judge(struct gw_exchange *x, gw_verdict verdict)
 {
     switch (verdict) {
     case GW_NEXT:
+        if (is_answer_due(x))
+            return GW_FILTER_WAIT;
+        forget_reply(x);
         x->filter_at++;
         return GW_FILTER_DONE;
     case GW_WAIT:
