@@ -33,7 +33,6 @@ struct gw_exchange {
     bool is_over; /* on_end has run: only the reap is left                     */
     /* Origin (see origin.c). */
     bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
-    bool is_origin_done;
     uint8_t filter_at; /* next filter to ask */
     uint8_t waiting;   /* GW_WAITING_* */
     struct gw_exchanges *of;
@@ -139,7 +138,7 @@ void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 
 /* upstream.c: pick, connect, and what the upstream's stream says. */
 void gw_exchange_pick(struct gw_exchange *x);
-void gw_exchange_connect(struct gw_exchange *x); /* a connection could not be had */
+void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
 
 /* origin.c: the host as upstream. */

@@ -4,7 +4,7 @@
  *
  *   CONNECTING -> OPEN -> ENDING -> LINGERING -> CLOSING -> (closed report) -> freed at the reap
  *
- * Reports of the host only record and put the link on a list; gw_links_read and gw_links_write, called
+ * Reports of the host only record and put the link on a list; gw_link_read and gw_link_write, called
  * by the step, do the work.
  */
 #ifndef GW_LINK_LINK_H
@@ -89,7 +89,6 @@ struct gw_link {
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
     gw_nanos head_since;
     uint64_t id;
-    uint64_t sent;    /* wire bytes ever sent      */
     uint64_t flushed; /* codec bytes that have left */
     size_t lingered;
     gw_str peer, local; /* copies on the heap */
@@ -140,7 +139,6 @@ struct gw_links {
     struct gw_list dead;    /* closed, to be freed      */
     uint32_t count, h2_count;
     uint64_t ids;
-    bool is_draining;
     /* Tests: every link that is made gets a stub engine of these roles. */
     bool stub_tls_server, stub_tls_client;
 };

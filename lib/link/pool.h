@@ -59,7 +59,7 @@ void gw_upstream_unref(struct gw_upstream *u);
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w);
 void gw_upstream_cancel(struct gw_waiter *w); /* not waiting is fine */
 
-/* From link.c. */
+/* From link.c and conn.c. */
 void gw_upstream_connected(struct gw_link *link);
 void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status);
 /* Something about the link's capacity changed: a stream went, settings came, it drains or is over. */

@@ -214,7 +214,6 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
     l->is_send_pending = false;
     GW_ASSERT(len <= l->tx.len);
     gw_chain_drop(&l->tx, len);
-    l->sent += len;
     gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
     l->is_moved = l->is_moved || len > 0;
     gw_link_mark_dirty(l);

@@ -80,7 +80,6 @@ static bool has_work(const gw_worker *w)
 static void begin_drain(gw_worker *w)
 {
     w->is_drain_begun = true;
-    w->links.is_draining = true;
     w->drain_until = w->links.now + GW_MS(w->drain_grace_ms);
     for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);

@@ -14,11 +14,6 @@
 enum { WORKER_MAGIC = 0x576f726b };
 enum { DRAIN_GRACE_MS = 30000 };
 
-struct gw_heap *gw_worker_heap(gw_worker *w)
-{
-    return &w->heap;
-}
-
 void gw_worker_stub_tls(gw_worker *w, bool server, bool client)
 {
     w->links.stub_tls_server = server;
@@ -116,7 +111,7 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     gw_log_init(&w->log, &w->engine->env);
     init_links(w, spec);
     gw_upstreams_init(&w->upstreams, &w->links, gw_prng_next(&prng));
-    if (limits->h2_links_max != GW_OFF)
+    if (limits->h2_links_max > 0) /* complete: 0 is off */
         w->links.h2 = gw_h2_shared_new(&w->heap, limits->h2_links_max);
     return init_exchanges(w);
 }

@@ -30,10 +30,8 @@ struct gw_worker {
     struct gw_exchanges exchanges;
 };
 
-/* For backends: memory with the worker's accounting. */
 /* For backends: the allocator of the engine. Lives as long as it. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
-struct gw_heap *gw_worker_heap(gw_worker *w);
 /* For tests: every link that is made from now on speaks through the stub engine. */
 void gw_worker_stub_tls(gw_worker *w, bool server, bool client);
 
