@@ -209,8 +209,9 @@ static bool is_complete(struct gw_exchange *x)
     if (!x->is_flushed)
         x->is_flushed = gw_link_is_flushed(x->down_link, &x->down);
     /* A tunnel ends when both sides have. */
-    return x->is_flushed && (x->kind != GW_EXCHANGE_TUNNEL ||
-                             (x->down.in >= GW_HALF_DONE && x->up.out >= GW_HALF_DONE));
+    return x->is_flushed &&
+           (x->kind != GW_EXCHANGE_TUNNEL ||
+            (x->down.in >= GW_HALF_DONE && (x->up.codec == NULL || x->up.out >= GW_HALF_DONE)));
 }
 
 void gw_exchange_run(struct gw_exchange *x)
