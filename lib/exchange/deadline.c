@@ -16,11 +16,11 @@ static void consider(struct nearest *n, gw_nanos since, gw_nanos timeout, enum g
         *n = (struct nearest){ since + timeout, reason, by };
 }
 
-/* The client owes body bytes and there is room for them. */
+/* The client owes body bytes, and all that it gave were taken: nobody else is waited for. */
 static bool waits_for_body(const struct gw_exchange *x)
 {
     return x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE && x->down.codec != NULL &&
-           gw_pipe_room(&x->request_pipe) > 0;
+           gw_pipe_len(&x->request_pipe) == 0;
 }
 
 static void consider_tunnel(const struct gw_exchange *x, struct nearest *n)
@@ -40,7 +40,7 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
         return;
     if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE) {
         /* It runs from the end of the request; but who takes nothing of that is not waited for. */
-        if (!x->is_origin_started && gw_pipe_room(&x->request_pipe) == 0)
+        if (!x->is_origin_started && gw_pipe_len(&x->request_pipe) > 0)
             consider(n, x->upstream_out, x->route->idle_timeout,
                      GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
         return;

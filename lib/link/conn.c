@@ -235,6 +235,7 @@ static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
 static void read_open(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
+    size_t before = link->rx.len;
     gw_status status = open_wire(link);
 
     if (status != GW_OK) {
@@ -255,6 +256,8 @@ static void read_open(struct gw_link *link)
     }
     if (link->codec != NULL)
         read_codec(link, in);
+    if (link->tls != NULL && link->rx.len > 0 && link->rx.len < before)
+        gw_link_mark_readable(link); /* the engine stopped at its mark: there is more to open */
     if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
         tell_end(link);
 }

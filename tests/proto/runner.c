@@ -6,7 +6,7 @@
  * A script is lines of words; "#" begins a comment, quotes hold blanks and escapes (\r \n \t \xNN).
  *
  *     shapes h1-h1 h2-h1 | all              client-upstream; each is played
- *     only simulated                        not over real sockets
+ *     only simulated | plain                not over real sockets | not under the stub engine
  *     config WORD VALUE                     see configure in script.c
  *     client requests METHOD PATH [name:value] [body=TEXT|*N] [open] [trailer=n:v] [length=N]
  *     client body TEXT [end]                more of an open one
@@ -14,7 +14,7 @@
  *     client ends | breaks | resets         FIN | the connection is reset | RST_STREAM (h1: breaks)
  *     client stops reading | taking         its streams are not read | nor its connection
  *     upstream responds STATUS [...] [reset=CODE]   to the last request; 1xx too
- *     upstream body | says | ends | breaks | resets CODE | drains
+ *     upstream body | says | ends | breaks | resets CODE | drains | stops taking
  *     gateway drains
  *     time 5s                               passes
  *     client gets STATUS|nothing [body=TEXT] [begins=TEXT] [has=name: value] [lacks=name]
@@ -175,11 +175,12 @@ static bool wants_shape(const struct script *s, bool client_h2, bool upstream_h2
     return true;
 }
 
-static bool is_simulated_only(const struct script *s)
+/* A line of that first word, and, if it is not empty, of that second one. */
+static bool has_line(const struct script *s, const char *first, const char *second)
 {
     for (int i = 0; i < s->n; i++)
-        if (gw_str_eq(s->lines[i].word[0], gw_cstr("only")) ||
-            gw_str_eq(s->lines[i].word[0], gw_cstr("time")))
+        if (gw_str_eq(s->lines[i].word[0], gw_cstr(first)) &&
+            (second[0] == '\0' || gw_str_eq(s->lines[i].word[1], gw_cstr(second))))
             return true;
     return false;
 }
@@ -203,7 +204,9 @@ int main(int argc, char **argv)
         }
         if (!load(argv[i], s))
             return 1;
-        if (w.sockets && is_simulated_only(s))
+        if (w.sockets && (has_line(s, "only", "simulated") || has_line(s, "time", "")))
+            continue;
+        if (w.stub && has_line(s, "only", "plain"))
             continue;
         scripts++;
         for (int shape = 0; shape < 4; shape++)

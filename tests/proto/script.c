@@ -97,6 +97,8 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.idle_timeout_ms = milliseconds(value);
     else if (is(what, "body_max"))
         p->limits.body_bytes_max = strtoull(value.ptr, NULL, 10);
+    else if (is(what, "pipe"))
+        p->limits.pipe_bytes_max = (uint32_t)strtoul(value.ptr, NULL, 10);
     else if (is(what, "path"))
         p->route.path = value;
     else if (is(what, "connect"))

@@ -506,8 +506,10 @@ static bool do_side(struct proto *p, const struct proto_line *l, bool is_client)
         w->peer->codec->ops->drain(w->peer->codec, true);
         sim_peer_run(w->peer);
     } else if (is(verb, "stops")) {
-        p->stops_reading = true; /* of what comes, or at all */
-        p->sim.swarm.takes_nothing = is(l->word[2], "taking");
+        p->stops_reading = is_client; /* of what comes, or at all */
+        if (is(l->word[2], "taking"))
+            p->sim.swarm.takes_nothing = is_client ? SIM_CLIENTS_TAKE_NOTHING
+                                                   : SIM_UPSTREAMS_TAKE_NOTHING;
     } else {
         return false;
     }

@@ -167,14 +167,16 @@ struct sim_client {
     struct sim_wire *wire;
 };
 
+enum { SIM_CLIENTS_TAKE_NOTHING = 1, SIM_UPSTREAMS_TAKE_NOTHING = 2 };
+
 struct sim_swarm {
     uint32_t client_protocol[SIM_CLIENTS_MAX];
     uint32_t clients, calls;
     uint32_t upstream_protocol;
     gw_nanos latency_max;
-    uint32_t piece_max; /* bytes a delivery */
-    bool takes_nothing; /* scripts: sends to clients never complete */
-    uint32_t cut_at;    /* scripts: the first delivery of what a peer says has so many; 0: any */
+    uint32_t piece_max;     /* bytes a delivery */
+    uint32_t takes_nothing; /* scripts: sends to them never complete */
+    uint32_t cut_at; /* scripts: the first delivery of what a peer says has so many; 0: any */
     uint32_t delay_send_pct, partial_send_pct;
     uint32_t body_max;
     uint32_t fault_pct;

@@ -252,7 +252,8 @@ static gw_status do_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
     for (size_t i = 0; i < n; i++)
         total += v[i].len;
     SIM_CHECK(sim, total > 0, "an empty send");
-    if (sim->swarm.takes_nothing && !w->is_upstream) {
+    if (sim->swarm.takes_nothing ==
+        (w->is_upstream ? SIM_UPSTREAMS_TAKE_NOTHING : SIM_CLIENTS_TAKE_NOTHING)) {
         w->sending = total;
         return GW_OK;
     }
