@@ -37,7 +37,7 @@ GW_API gw_status gw_reason_of(uint32_t reason, gw_reason *out);
 GW_API const char *gw_phase_name(uint32_t phase); /* "receive", "connect" ...; never NULL */
 GW_API const char *gw_by_name(uint32_t by);       /* "client", "none" ...; never NULL     */
 
-/* Slot and generation: unique for the worker's life, for logs and traces. */
+/* A running number: unique for the worker's life, for logs and traces. */
 typedef uint64_t gw_exchange_id;
 
 enum { GW_EXCHANGE_HTTP = 1, GW_EXCHANGE_GRPC = 2, GW_EXCHANGE_TUNNEL = 3 };
@@ -75,11 +75,12 @@ GW_API gw_cause gw_exchange_cause(const gw_exchange *x);
 GW_API gw_message *gw_exchange_request(gw_exchange *x);
 /* NULL before there is one. */
 GW_API gw_message *gw_exchange_response(gw_exchange *x);
-/* Trailers of one side, made empty when first asked for; NULL: out of memory. A response's may be
- * filled by an origin until it ends its pipe. */
+/* Trailers of one side; never NULL, empty until there are some. A response's may be filled by an
+ * origin until it ends its pipe. */
 enum { GW_SIDE_REQUEST = 1, GW_SIDE_RESPONSE = 2 };
 GW_API gw_message *gw_exchange_trailers(gw_exchange *x, uint32_t side);
-/* Zeroed memory of exchange_bytes, for the filter or origin whose hook runs. NULL: it asked none. */
+/* Zeroed memory of exchange_bytes, for the filter or origin whose hook runs. NULL: it asked none; and
+ * in on_end also when the head never came whole, or there was no memory. */
 GW_API void *gw_exchange_memory(const gw_exchange *x);
 /* From the exchange's arena; dies with it. NULL: out of memory or over exchange_bytes_max. */
 GW_API void *gw_exchange_alloc(gw_exchange *x, size_t len);
@@ -95,7 +96,8 @@ typedef struct gw_reply {
     gw_str type, body, grpc_message;
 } gw_reply;
 /* The answer that a hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
- * GW_EINVAL: a code or type that cannot be sent. GW_ESTATE: the response has begun. */
+ * GW_EINVAL: a code or type that cannot be sent. GW_ELIMIT: a body longer than a pipe holds.
+ * GW_ENOMEM. GW_ESTATE: the response has begun. */
 GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
 /* Origins: makes the response with that status (200 to 599); its head leaves after the hook. */
 GW_API gw_status gw_exchange_respond(gw_exchange *x, uint32_t code);

@@ -3,8 +3,9 @@
  * on_request runs once, when the request's head is read. It may answer at once: gw_exchange_respond,
  * fields on gw_exchange_response, gw_pipe_write into the pipe on_write will show, gw_pipe_end.
  * on_read then runs whenever there are new bytes of the request's body, and once at its end;
- * on_write runs once after on_request, then whenever room came back after it had run out; and each
- * runs once after the other ran. Never just because there is room: who has nothing to say yet
+ * on_write runs once after on_request, then whenever room came back after it had run out; on_read
+ * runs once after on_write while bytes are left, and on_write once after on_read took bytes or saw the
+ * end. Never just because there is room: who has nothing to say yet
  * returns GW_WAIT, and either waits for the other hook or takes a ticket (gw_exchange_wait)
  * and is woken through on_resume. Backpressure is the pipe: bytes not dropped by on_read stop the
  * client; room is what the client has not yet taken. Each pipe is the same object for the life of

@@ -36,7 +36,7 @@ GW_API gw_status gw_worker_step(gw_worker *w, gw_nanos now);
 /* When to step again though nothing happens: 0: now; UINT64_MAX: no timer is set. */
 GW_API gw_nanos gw_worker_deadline(const gw_worker *w);
 /* No new exchange; Connection: close and GOAWAY; what is alive after grace_ms is ended with a named
- * cause. 0: 30,000. */
+ * cause. 0: 30,000. A second call changes nothing. */
 GW_API gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms);
 /* No link and no exchange left. */
 GW_API bool gw_worker_is_idle(const gw_worker *w);

@@ -14,6 +14,35 @@ void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
     x->up.news = 0;
 }
 
+/* One line for people: "upstream/connect/upstream_connect_refused: cluster web, endpoint b:80". What
+ * clients do is told only to who asks for much. */
+static void log_cause(const struct gw_exchange *x)
+{
+    uint32_t level = x->cause.by == GW_BY_CLIENT || x->cause.by == GW_BY_HOST ? GW_LOG_INFO
+                                                                              : GW_LOG_WARN;
+    gw_reason row = GW_SPEC(gw_reason);
+    char line[GW_LOG_LINE_MAX];
+    struct gw_text text;
+
+    if (!gw_log_wants(x->of->log, level) || gw_reason_of(x->cause.reason, &row) != GW_OK)
+        return;
+    gw_text_init(&text, line, sizeof line);
+    gw_text_cstr(&text, gw_by_name(x->cause.by));
+    gw_text_cstr(&text, "/");
+    gw_text_cstr(&text, gw_phase_name(x->cause.phase));
+    gw_text_cstr(&text, "/");
+    gw_text_cstr(&text, row.name);
+    if (x->cluster != NULL) {
+        gw_text_cstr(&text, ": cluster ");
+        gw_text_str(&text, x->cluster->name);
+    }
+    if (x->endpoint != NULL) {
+        gw_text_cstr(&text, ", endpoint ");
+        gw_text_str(&text, x->endpoint->name);
+    }
+    gw_log_line(x->of->log, x->of->links->now, level, "exchange.failed", line);
+}
+
 static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
                        gw_status status)
 {
@@ -23,6 +52,7 @@ static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id rea
     x->cause = (gw_cause){ by, x->phase, reason, status };
     gw_stats_add(x->of->stats, GW_STAT_EXCHANGES_FAILED, 1);
     gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_FAIL, x->id, by, reason);
+    log_cause(x);
 }
 
 /* Can the client still be told with a response of ours? */

@@ -11,7 +11,8 @@
 #include "base/map.h"
 #include "link/link.h"
 
-/* What decides whether two exchanges may share a connection; compared by bytes. */
+/* Address and protocol decide whether two exchanges may share a connection; the bounds are those of
+ * the cluster that named the address last, the names those of the first. */
 struct gw_upstream_spec {
     gw_str address;
     gw_str cluster, endpoint; /* names, for gw_destination */

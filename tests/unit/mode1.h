@@ -31,6 +31,8 @@ struct mode1 {
     struct mode1_link links[MODE1_LINKS];
     int count;
     bool refuse; /* connects fail */
+    gw_log_fn *log;
+    void *log_ctx;
 };
 
 static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
@@ -40,6 +42,8 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     gw_worker_spec worker = GW_SPEC(gw_worker_spec);
 
     env.allocator = h->alloc.allocator;
+    env.log = h->log;
+    env.log_ctx = h->log_ctx;
     engine.env = &env;
     engine.limits = limits;
     worker.seed = 1;

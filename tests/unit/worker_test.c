@@ -436,6 +436,34 @@ START_TEST(an_answer_that_cannot_leave_ends_the_exchange)
 }
 END_TEST
 
+static void keep_line(void *ctx, uint32_t level, const char *event, const char *text)
+{
+    char *line = ctx;
+
+    ck_assert_uint_le(level, GW_LOG_WARN);
+    snprintf(line, 200, "%s %s", event, text);
+}
+
+START_TEST(a_failure_of_an_upstream_is_logged)
+{
+    struct mode1_link *client;
+    char line[200] = "";
+
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    host.log = keep_line;
+    host.log_ctx = line;
+    mode1_start(&host, make_config(GW_PROTO_H1), NULL);
+    host.refuse = true;
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_str_eq(line,
+                     "exchange.failed upstream/connect/upstream_connect_refused: cluster web, "
+                     "endpoint 127.0.0.1:81");
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -457,6 +485,7 @@ static Suite *worker_suite(void)
     check_add_loop(suite, pipelined_requests_before_the_end_are_all_answered, 0, 2);
     check_add_loop(suite, a_link_that_the_host_aborts_is_blamed_on_the_host, 0, 2);
     check_add(suite, an_answer_that_cannot_leave_ends_the_exchange);
+    check_add(suite, a_failure_of_an_upstream_is_logged);
     return suite;
 }
 
