@@ -62,6 +62,7 @@ gw_config *sim_config(struct sim *sim)
     listener.name = gw_cstr("edge");
     listener.head_timeout_ms = HOUR;
     listener.body_idle_timeout_ms = HOUR;
+    listener.idle_timeout_ms = HOUR; /* slow wires may take long over a body that nobody wants */
     gw_builder_listener(b, &listener);
     cluster.name = gw_cstr("up");
     cluster.protocols = sim->swarm.upstream_protocol;
