@@ -1,4 +1,4 @@
-/* exchange/deadline.c: nothing waits for ever: which deadline runs in which state, and what it means
+/* exchange/deadline.c: which deadline runs in which state, and what it means
  * when it passes. One timer an exchange, set to the nearest, moved lazily. */
 
 #include "exchange/exchange.h"
