@@ -62,7 +62,8 @@ GW_API size_t gw_link_room(gw_link *l, gw_span *out, size_t max);
 /* len bytes lie in the rooms, in order; 0 gives them back. GW_OK: perhaps more is there; GW_AGAIN:
  * no more now; GW_EOF or an error ends the reading side. GW_ERESET: both sides are gone. */
 GW_API void gw_link_received(gw_link *l, size_t len, gw_status result);
-/* Mode 1: the bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. */
+/* The bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. Mode 1; and for a
+ * backend whose send had to wait: those of the send come first, what was added since follows. */
 GW_API size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max);
 /* len bytes of those were accepted by the transport. An error ends the link. (0, GW_EOF): the
  * GW_WANT_SHUTDOWN is done. */

@@ -18,7 +18,7 @@ struct gw_block {
     uint32_t refs;
     bool is_held;          /* see above                                                 */
     bool is_packed;        /* filled by gw_chain_settle: its slices are not copied again */
-    struct gw_block *next; /* in the pool's free list                            */
+    struct gw_block *next; /* in the pool's free list; while held: the holder's      */
     /* Foreign: the bytes are the host's; done runs when the last reference goes. */
     gw_done_fn *done;
     void *ctx, *object;

@@ -14,8 +14,8 @@ bool gw_bytes_next(gw_worker *w, gw_notice *out)
     if (node == NULL)
         return false;
     own.link = GW_CONTAINER(node, struct gw_link, notice);
-    own.link->told_want = gw_conn_want(own.link);
-    own.want = own.link->told_want;
+    own.want = gw_conn_want(own.link);
+    own.link->told_want = (uint8_t)own.want;
     own.user = own.link->user;
     return gw_spec_fill(out, &own, sizeof own) == GW_OK;
 }

@@ -46,7 +46,7 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
     if (x == NULL || out == NULL)
         return GW_EINVAL;
     own.kind = x->kind;
-    own.client_protocol = x->down_link->codec != NULL ? x->down_link->codec->ops->protocol : 0;
+    own.client_protocol = x->down_link->protocol;
     own.upstream_protocol = x->upstream_protocol;
     own.code = x->code;
     own.grpc_status = grpc_status_of(x);
@@ -57,7 +57,7 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
         own.cluster = x->cluster->name;
     if (x->endpoint != NULL)
         own.endpoint = x->endpoint->name;
-    own.peer = x->down_link->peer;
+    own.peer = gw_link_peer(x->down_link);
     own.started = x->started;
     own.routed = x->routed;
     own.sent = x->sent;

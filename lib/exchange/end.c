@@ -73,7 +73,7 @@ static bool can_end_grpc(const struct gw_exchange *x)
     return x->kind == GW_EXCHANGE_GRPC && is_heard && x->down.codec != NULL &&
            (x->down.out == GW_HALF_BODY || x->down.out == GW_HALF_HEAD) && !x->is_local &&
            !x->down_link->is_lost && !x->response_pipe.is_ended &&
-           x->response.body == GW_BODY_UNKNOWN && x->down_link->codec->ops->protocol == GW_PROTO_H2;
+           x->response.body == GW_BODY_UNKNOWN && x->down_link->protocol == GW_PROTO_H2;
 }
 
 void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,

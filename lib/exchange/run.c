@@ -42,7 +42,7 @@ static void find_kind(struct gw_exchange *x)
     struct gw_field *timeout;
     gw_nanos ns;
 
-    if (x->down_link->codec->ops->protocol != GW_PROTO_H2 || !gw_grpc_is_request(&x->request))
+    if (x->down_link->protocol != GW_PROTO_H2 || !gw_grpc_is_request(&x->request))
         return;
     x->kind = GW_EXCHANGE_GRPC;
     timeout = gw_fields_find(&x->request.fields, GW_FIELD_GRPC_TIMEOUT);
@@ -77,7 +77,7 @@ static void decide_upgrade(struct gw_exchange *x)
         return;
     if ((r->flags & GW_ROUTE_NO_UPGRADE) == 0 && r->cluster != NULL && !r->cluster->has_origin &&
         r->cluster->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
-        x->down_link->codec->ops->protocol == GW_PROTO_H1 &&
+        x->down_link->protocol == GW_PROTO_H1 &&
         has_token(r->upgrades, r->upgrades_len, x->request.protocol))
         return;
     x->request.protocol = (gw_str){ NULL, 0 };

@@ -52,7 +52,7 @@ static void done(struct gw_waiter *w)
 
     if (w->status == GW_OK) {
         x->up_link = w->link;
-        x->upstream_protocol = w->link->codec->ops->protocol;
+        x->upstream_protocol = w->link->protocol;
         x->sent = x->upstream_in = x->upstream_out = x->of->links->now;
         x->request.has_left = true;
         gw_exchange_enter(x, GW_PHASE_AWAIT);

@@ -16,7 +16,7 @@ static struct gw_message *message_for(struct gw_h1 *c, uint16_t code)
 {
     if (code >= 200 || code == 101)
         return c->stream->in_head;
-    struct gw_message *info = c->owner->new_info(c->owner->ctx, c->stream);
+    struct gw_message *info = c->owner.new_info(c->owner.ctx, c->stream);
     if (info != NULL)
         info->next = NULL;
     return info;
@@ -53,7 +53,7 @@ static enum gw_reason_id take_info(struct gw_h1 *c)
         last = &(*last)->next;
     *last = m;
     s->info_count++;
-    gw_stream_tell(c->owner, s, GW_NEWS_INFO);
+    gw_stream_tell(&c->owner, s, GW_NEWS_INFO);
     return GW_REASON_none;
 }
 
@@ -76,7 +76,7 @@ static void stop_holding(struct gw_h1 *c)
     c->is_holding = false;
     s->out = GW_HALF_DONE;
     s->out_mark = c->base.written;
-    gw_stream_tell(c->owner, s, GW_NEWS_SENT);
+    gw_stream_tell(&c->owner, s, GW_NEWS_SENT);
 }
 
 static enum gw_reason_id take_tunnel(struct gw_h1 *c)
@@ -88,7 +88,7 @@ static enum gw_reason_id take_tunnel(struct gw_h1 *c)
     c->is_holding = false;
     s->in = GW_HALF_BODY;
     gw_h1_begin_tunnel(c);
-    gw_stream_tell(c->owner, s, GW_NEWS_HEAD);
+    gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
     return GW_REASON_none;
 }
 
@@ -119,7 +119,7 @@ static enum gw_reason_id take_whole_head(struct gw_h1 *c)
     if (c->body.kind == GW_H1_BODY_RAW)
         c->is_last = true;
     c->phase = GW_H1_BODY;
-    gw_stream_tell(c->owner, s, GW_NEWS_HEAD);
+    gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
     return GW_REASON_none;
 }
 
@@ -322,14 +322,14 @@ static gw_status client_open(struct gw_codec *codec, struct gw_stream *s)
     c->is_holding = false;
     c->scanned = 0;
     if (is_representable(s->out_head)) {
-        gw_stream_tell(c->owner, s, GW_NEWS_OPEN);
+        gw_stream_tell(&c->owner, s, GW_NEWS_OPEN);
         return GW_OK;
     }
     /* The connection is none the worse for it. */
     s->in = GW_HALF_CUT;
     s->out = GW_HALF_CUT;
     s->fault = GW_REASON_not_representable;
-    gw_stream_tell(c->owner, s, GW_NEWS_CUT);
+    gw_stream_tell(&c->owner, s, GW_NEWS_CUT);
     return GW_OK;
 }
 
@@ -369,6 +369,13 @@ static void client_drain(struct gw_codec *codec, bool is_final)
     gw_h1_over(c, GW_REASON_none);
 }
 
+/* The pool asks it at each pick. */
+static bool client_is_spare(const struct gw_codec *codec)
+{
+    (void)codec;
+    return false;
+}
+
 const struct gw_codec_ops gw_h1_client_ops = {
     .name = "h1",
     .protocol = GW_PROTO_H1,
@@ -383,5 +390,6 @@ const struct gw_codec_ops gw_h1_client_ops = {
     .reset = gw_h1_reset,
     .detach = client_detach,
     .drain = client_drain,
+    .is_spare = client_is_spare,
     .free = gw_h1_free,
 };

@@ -9,15 +9,23 @@
 #include "http/check.h"
 
 _Static_assert(offsetof(struct gw_h1, base) == 0, "gw_h1_of_const");
-_Static_assert(sizeof(struct gw_h1) <= 256, "an idle connection is one small object");
+_Static_assert(sizeof(struct gw_h1) <= 256, "made anew for each request after a pause");
+
+void gw_h1_cells_init(struct gw_slab *cells, struct gw_heap *heap, uint32_t count_max)
+{
+    gw_slab_init(cells, heap, sizeof(struct gw_h1), count_max);
+}
 
 struct gw_codec *gw_h1_new(const struct gw_codec_spec *spec)
 {
-    struct gw_h1 *c = gw_heap_zalloc(spec->heap, sizeof *c);
+    struct gw_h1 *c = spec->cells != NULL ? gw_slab_take(spec->cells)
+                                          : gw_heap_alloc(spec->heap, sizeof *c);
     if (c == NULL)
         return NULL;
+    memset(c, 0, sizeof *c);
+    c->cells = spec->cells;
     c->base.ops = spec->is_client ? &gw_h1_client_ops : &gw_h1_server_ops;
-    c->owner = spec->owner;
+    c->owner = *spec->owner;
     c->limits = spec->limits;
     c->heap = spec->heap;
     c->pool = spec->pool;
@@ -29,7 +37,10 @@ void gw_h1_free(struct gw_codec *codec)
 {
     struct gw_h1 *c = gw_h1_of(codec);
     GW_ASSERT(c->stream == NULL && codec->streams == 0);
-    gw_heap_release(c->heap, c, sizeof *c);
+    if (c->cells != NULL)
+        gw_slab_give(c->cells, c);
+    else
+        gw_heap_release(c->heap, c, sizeof *c);
 }
 
 void gw_h1_attach(struct gw_h1 *c, struct gw_stream *s)
@@ -77,7 +88,7 @@ void gw_h1_cut(struct gw_h1 *c, enum gw_reason_id fault, bool by_peer)
     s->in = GW_HALF_CUT;
     s->fault = (uint16_t)fault;
     s->by_peer = by_peer;
-    gw_stream_tell(c->owner, s, GW_NEWS_CUT);
+    gw_stream_tell(&c->owner, s, GW_NEWS_CUT);
 }
 
 void gw_h1_in_done(struct gw_h1 *c, uint32_t news)
@@ -89,7 +100,7 @@ void gw_h1_in_done(struct gw_h1 *c, uint32_t news)
     /* A pipe that the owner has cut stays cut. */
     if (s->in_pipe != NULL && !s->in_pipe->is_cut && !s->in_pipe->is_ended)
         s->in_pipe->is_ended = true;
-    gw_stream_tell(c->owner, s, news | GW_NEWS_END);
+    gw_stream_tell(&c->owner, s, news | GW_NEWS_END);
     gw_h1_settle(c);
 }
 
@@ -213,7 +224,7 @@ enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
         }
     }
     if (news != 0)
-        gw_stream_tell(c->owner, s, news);
+        gw_stream_tell(&c->owner, s, news);
     return reason;
 }
 
@@ -375,7 +386,7 @@ gw_status gw_h1_write(struct gw_codec *codec, struct gw_chain *tx, size_t mark, 
         news |= GW_NEWS_SENT;
     }
     if (news != 0)
-        gw_stream_tell(c->owner, s, news);
+        gw_stream_tell(&c->owner, s, news);
     gw_h1_settle(c);
     return status;
 }

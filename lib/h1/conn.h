@@ -24,9 +24,10 @@ enum { GW_H1_INFOS_MAX = 8 };
 
 struct gw_h1 {
     struct gw_codec base;
-    const struct gw_codec_owner *owner;
+    struct gw_codec_owner owner;
     const struct gw_codec_limits *limits;
     struct gw_heap *heap;
+    struct gw_slab *cells; /* where it lies; NULL: on the heap */
     struct gw_pool *pool;
     struct gw_stream *stream; /* NULL: none */
 

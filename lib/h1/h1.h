@@ -10,6 +10,8 @@
 
 #include "http/codec.h"
 
+/* Cells for up to count_max codecs. */
+void gw_h1_cells_init(struct gw_slab *cells, struct gw_heap *heap, uint32_t count_max);
 /* NULL: no memory. */
 struct gw_codec *gw_h1_new(const struct gw_codec_spec *spec) GW_MUST_CHECK;
 

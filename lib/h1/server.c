@@ -30,7 +30,7 @@ static bool pass_empty_line(struct gw_h1 *c, struct gw_chain *rx)
 /* The first byte of a request. False: there is no stream for it. */
 static bool open_request(struct gw_h1 *c)
 {
-    struct gw_stream *s = c->owner->open(c->owner->ctx);
+    struct gw_stream *s = c->owner.open(c->owner.ctx);
     if (s == NULL) {
         c->owes_503 = true;
         gw_h1_over(c, GW_REASON_no_memory);
@@ -85,7 +85,7 @@ static enum gw_reason_id take_whole_head(struct gw_h1 *c)
     s->in = GW_HALF_BODY;
     if (m->body == GW_BODY_TUNNEL || m->protocol.len > 0) {
         c->phase = GW_H1_WAIT;
-        gw_stream_tell(c->owner, s, GW_NEWS_HEAD);
+        gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
         return GW_REASON_none;
     }
     if (m->body == GW_BODY_NONE || (m->body == GW_BODY_LENGTH && m->length == 0)) {
@@ -96,7 +96,7 @@ static enum gw_reason_id take_whole_head(struct gw_h1 *c)
     gw_h1_body_start(&c->body, m->body == GW_BODY_LENGTH ? GW_H1_BODY_LENGTH : GW_H1_BODY_CHUNKED,
                      m->length);
     c->phase = GW_H1_BODY;
-    gw_stream_tell(c->owner, s, GW_NEWS_HEAD);
+    gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
     return GW_REASON_none;
 }
 
@@ -467,6 +467,13 @@ static void server_drain(struct gw_codec *codec, bool is_final)
     }
 }
 
+static bool server_is_spare(const struct gw_codec *codec)
+{
+    const struct gw_h1 *c = gw_h1_of_const(codec);
+    return c->phase == GW_H1_IDLE && codec->state == GW_CODEC_OPEN && !c->is_eof &&
+           !c->has_empty_line && !c->owes_503;
+}
+
 const struct gw_codec_ops gw_h1_server_ops = {
     .name = "h1",
     .protocol = GW_PROTO_H1,
@@ -481,5 +488,6 @@ const struct gw_codec_ops gw_h1_server_ops = {
     .reset = gw_h1_reset,
     .detach = server_detach,
     .drain = server_drain,
+    .is_spare = server_is_spare,
     .free = gw_h1_free,
 };

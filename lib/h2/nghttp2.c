@@ -185,7 +185,7 @@ static void tell(struct gw_h2 *h)
         struct gw_h2_stream *t = GW_CONTAINER(node, struct gw_h2_stream, touched);
         uint32_t news = t->news;
         t->news = 0;
-        gw_stream_tell(h->owner, t->s, news);
+        gw_stream_tell(&h->owner, t->s, news);
     }
 }
 
@@ -444,7 +444,7 @@ static gw_status h2_open(struct gw_codec *c, struct gw_stream *s)
         return GW_ENOMEM;
     gw_h2_stream_attach(t, s);
     gw_h2_mark_dirty(t);
-    gw_stream_tell(h->owner, s, GW_NEWS_OPEN);
+    gw_stream_tell(&h->owner, s, GW_NEWS_OPEN);
     return GW_OK;
 }
 
@@ -510,6 +510,13 @@ static void h2_drain(struct gw_codec *c, bool is_final)
     settle(h);
 }
 
+/* The tables of both sides would have to begin anew. */
+static bool h2_is_spare(const struct gw_codec *c)
+{
+    (void)c;
+    return false;
+}
+
 void gw_h2_ping(struct gw_codec *c)
 {
     struct gw_h2 *h = gw_h2_of(c);
@@ -536,6 +543,7 @@ static const struct gw_codec_ops ops = {
     .reset = h2_reset,
     .detach = h2_detach,
     .drain = h2_drain,
+    .is_spare = h2_is_spare,
     .free = h2_free,
 };
 
@@ -549,7 +557,7 @@ struct gw_codec *gw_h2_new(const struct gw_codec_spec *spec, struct gw_h2_shared
                          .shared = shared,
                          .heap = spec->heap,
                          .pool = spec->pool,
-                         .owner = spec->owner,
+                         .owner = *spec->owner,
                          .limits = spec->limits,
                          .now = now,
                          .is_client = spec->is_client,

@@ -50,7 +50,7 @@ static struct gw_h2_stream *accept_stream(struct gw_h2 *h, uint32_t id)
     if (t == NULL)
         return NULL;
     t->id = id;
-    struct gw_stream *s = h->owner->open(h->owner->ctx);
+    struct gw_stream *s = h->owner.open(h->owner.ctx);
     if (s == NULL || nghttp2_session_set_stream_user_data(h->session, (int32_t)id, t) != 0) {
         GW_ASSERT(s == NULL);
         gw_h2_stream_close(t);
@@ -148,7 +148,7 @@ static void response_pseudo(struct gw_h2_stream *t, gw_str name, gw_str value)
     if (code >= 200)
         t->target = t->s->in_head;
     else if (t->s->info_count < GW_H2_INFO_MAX)
-        t->target = h->owner->new_info(h->owner->ctx, t->s);
+        t->target = h->owner.new_info(h->owner.ctx, t->s);
     if (t->target != NULL)
         t->target->code = (uint16_t)code;
     t->is_info = code < 200;

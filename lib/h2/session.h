@@ -80,7 +80,7 @@ struct gw_h2 {
     struct gw_h2_shared *shared;
     struct gw_heap *heap;
     struct gw_pool *pool;
-    const struct gw_codec_owner *owner;
+    struct gw_codec_owner owner;
     const struct gw_codec_limits *limits;
     struct gw_h2_policy policy;
     gw_nanos now;

@@ -103,9 +103,10 @@ struct gw_codec_limits {
 struct gw_codec_spec {
     struct gw_heap *heap;
     struct gw_pool *pool;
-    const struct gw_codec_owner *owner;   /* lives as long as the codec */
-    const struct gw_codec_limits *limits; /* likewise */
+    const struct gw_codec_owner *owner;
+    const struct gw_codec_limits *limits; /* lives as long as the codec */
     bool is_client;
+    struct gw_slab *cells; /* h1: of gw_h1_cells_init; NULL: from the heap */
 };
 
 enum gw_codec_state {
@@ -155,6 +156,9 @@ struct gw_codec_ops {
     /* No new streams: h1: Connection: close on the next head, or OVER when idle; h2: GOAWAY. is_final:
      * h2: the second GOAWAY with the last id. */
     void (*drain)(struct gw_codec *c, bool is_final);
+    /* Could a new one go on in its place? Server role, h1: between messages. The owner, when it has
+     * nothing for it and its tx is empty, may then free it, and make another at the next byte. */
+    bool (*is_spare)(const struct gw_codec *c);
     void (*free)(struct gw_codec *c); /* every stream must be detached */
 };
 

@@ -59,7 +59,6 @@ static gw_status start_stub_tls(struct gw_link *link)
 
 gw_status gw_conn_init(struct gw_link *link)
 {
-    link->owner = (struct gw_codec_owner){ link, open_stream, stream_changed, new_info };
     if (link->is_client ? link->links->stub_tls_client : link->links->stub_tls_server)
         return start_stub_tls(link);
     return GW_OK;
@@ -85,14 +84,17 @@ void gw_conn_fini(struct gw_link *link)
 static gw_status make_codec(struct gw_link *link, uint32_t protocol)
 {
     struct gw_links *links = link->links;
+    const struct gw_codec_owner owner = { link, open_stream, stream_changed, new_info };
     const struct gw_codec_spec spec = {
         .heap = links->heap,
         .pool = links->pool,
-        .owner = &link->owner,
+        .cells = &links->h1,
+        .owner = &owner,
         .limits = link->is_client ? &links->client_limits : &links->server_limits,
         .is_client = link->is_client,
     };
 
+    link->protocol = (uint8_t)protocol;
     if (protocol == GW_PROTO_H1) {
         link->codec = gw_h1_new(&spec);
         return link->codec != NULL ? GW_OK : GW_ENOMEM;
@@ -112,6 +114,8 @@ static uint32_t sniff(const struct gw_link *link, const struct gw_chain *in)
     char begin[GW_H2_PREFACE_LEN];
     size_t n;
 
+    if (link->protocol != 0)
+        return link->protocol;
     if (link->protocols != (GW_PROTO_H1 | GW_PROTO_H2))
         return link->protocols;
     n = gw_chain_read(in, 0, begin, sizeof begin);
@@ -120,6 +124,21 @@ static uint32_t sniff(const struct gw_link *link, const struct gw_chain *in)
     if (memcmp(begin, GW_H2_PREFACE, n) != 0)
         return GW_PROTO_H1;
     return n == sizeof begin ? GW_PROTO_H2 : 0;
+}
+
+/* Nothing is under way that a new codec would not go on with: the one that is there can go. */
+static void rest(struct gw_link *link)
+{
+    struct gw_codec *codec = link->codec;
+
+    if (codec == NULL || !gw_link_is_idle(link) || link->phase != GW_LINK_OPEN ||
+        link->is_read_ended || !codec->ops->is_spare(codec))
+        return;
+    if (link->tls != NULL && link->tls->in.len + link->tls->out.len > 0)
+        return;
+    codec->ops->free(codec);
+    link->codec = NULL;
+    link->flushed = 0;
 }
 
 gw_status gw_conn_start(struct gw_link *link)
@@ -151,7 +170,7 @@ static void drop_input(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
 
-    link->lingered += link->rx.len + (link->tls != NULL ? in->len : 0);
+    link->lingered += (uint32_t)(link->rx.len + (link->tls != NULL ? in->len : 0));
     gw_chain_clear(&link->rx);
     gw_chain_clear(in);
     if (link->is_read_ended && end_status(link) != GW_EOF)
@@ -248,6 +267,10 @@ static void read_open(struct gw_link *link)
             protocol = GW_PROTO_H1;
         if (protocol != 0) {
             status = make_codec(link, protocol);
+            if (status == GW_ENOMEM) {
+                gw_link_mark_starving(link);
+                return;
+            }
             if (status != GW_OK) {
                 gw_link_lose(link, status);
                 return;
@@ -426,8 +449,8 @@ bool gw_conn_wants_read(const struct gw_link *link)
         return false;
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_OPEN:
-        if (link->codec == NULL)
-            return true;
+        if (link->codec == NULL) /* no more than it takes to know, or until there is memory */
+            return clear_in_const(link)->len < link->links->pool->block_bytes;
         if (link->tls != NULL && link->rx.len >= link->links->pool->block_bytes)
             return false;
         if (link->codec->state == GW_CODEC_OVER)
@@ -594,5 +617,6 @@ void gw_link_write(struct gw_link *link)
     else
         tell_want(link);
     tell_flushed(link);
+    rest(link);
     gw_link_rearm(link);
 }

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "h1/h1.h"
 #include "link/conn.h"
 #include "link/pool.h"
 
-enum { LINK_MAGIC = 0x4c696e6b };
+enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 4096 };
+
+_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idle client costs");
 
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
@@ -20,6 +23,7 @@ static void ring(struct gw_alarm *alarm);
 void gw_links_init(struct gw_links *links)
 {
     gw_slab_init(&links->slab, links->heap, sizeof(struct gw_link), links->limits->links_max);
+    gw_h1_cells_init(&links->h1, links->heap, links->limits->links_max);
     gw_list_init(&links->all);
     gw_list_init(&links->readable);
     gw_list_init(&links->dirty);
@@ -27,6 +31,67 @@ void gw_links_init(struct gw_links *links)
     gw_list_init(&links->notices);
     gw_list_init(&links->dead);
 }
+
+/* ---- names ---- */
+
+/* Text: the peer's, a zero byte, the local one's, a zero byte. */
+struct gw_link_names {
+    uint32_t peer_len, local_len;
+    char text[];
+};
+
+static size_t names_size(size_t peer_len, size_t local_len)
+{
+    return sizeof(struct gw_link_names) + peer_len + local_len + 2;
+}
+
+gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local)
+{
+    struct gw_link_names *names;
+
+    GW_ASSERT(link->names == NULL);
+    if (peer.len > NAME_MAX || local.len > NAME_MAX)
+        return GW_ELIMIT;
+    names = gw_heap_zalloc(link->links->heap, names_size(peer.len, local.len));
+    if (names == NULL)
+        return GW_ENOMEM;
+    names->peer_len = (uint32_t)peer.len;
+    names->local_len = (uint32_t)local.len;
+    if (peer.len > 0)
+        memcpy(names->text, peer.ptr, peer.len);
+    if (local.len > 0)
+        memcpy(names->text + peer.len + 1, local.ptr, local.len);
+    link->names = names;
+    return GW_OK;
+}
+
+gw_str gw_link_peer(const struct gw_link *link)
+{
+    const struct gw_link_names *names = link->names;
+
+    return names != NULL ? (gw_str){ names->text, names->peer_len } : (gw_str){ NULL, 0 };
+}
+
+gw_str gw_link_local(const struct gw_link *link)
+{
+    const struct gw_link_names *names = link->names;
+
+    if (names == NULL)
+        return (gw_str){ NULL, 0 };
+    return (gw_str){ names->text + names->peer_len + 1, names->local_len };
+}
+
+static void free_names(struct gw_link *link)
+{
+    const struct gw_link_names *names = link->names;
+
+    if (names != NULL)
+        gw_heap_release(link->links->heap, link->names,
+                        names_size(names->peer_len, names->local_len));
+    link->names = NULL;
+}
+
+/* ---- life ---- */
 
 static void free_link(struct gw_link *link)
 {
@@ -40,8 +105,7 @@ static void free_link(struct gw_link *link)
     gw_link_take_back_rooms(link);
     gw_chain_clear(&link->rx);
     gw_chain_clear(&link->tx);
-    gw_heap_release_str(links->heap, link->peer);
-    gw_heap_release_str(links->heap, link->local);
+    free_names(link);
     gw_timer_cancel(links->wheel, &link->alarm.timer);
     gw_list_remove(&link->all);
     gw_list_remove(&link->readable);
@@ -62,6 +126,7 @@ void gw_links_fini(struct gw_links *links)
         free_link(GW_CONTAINER(node, struct gw_link, all));
     GW_ASSERT(links->count == 0);
     gw_slab_fini(&links->slab);
+    gw_slab_fini(&links->h1);
 }
 
 static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phase)
@@ -96,23 +161,11 @@ static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phas
     return link;
 }
 
-static gw_status copy_facts(struct gw_link *link, const gw_facts *facts)
-{
-    gw_status status;
-
-    if (facts == NULL)
-        return GW_OK;
-    status = gw_heap_copy(link->links->heap, facts->peer, &link->peer);
-    if (status == GW_OK)
-        status = gw_heap_copy(link->links->heap, facts->local, &link->local);
-    return status;
-}
-
 gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
                           struct gw_link **out)
 {
     struct gw_link *link = make_link(links, GW_LINK_OPEN);
-    gw_status status;
+    gw_status status = GW_OK;
 
     if (link == NULL) {
         gw_stats_add(links->stats, GW_STAT_LINKS_REFUSED, 1);
@@ -120,8 +173,9 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     }
     link->user = spec->user;
     link->io = spec->io;
-    link->protocols = protocols;
-    status = copy_facts(link, spec->facts);
+    link->protocols = (uint8_t)protocols;
+    if (spec->facts != NULL)
+        status = gw_link_set_names(link, spec->facts->peer, spec->facts->local);
     if (status == GW_OK && spec->early.len > 0)
         status = gw_chain_write(&link->rx, spec->early.ptr, spec->early.len);
     if (status == GW_OK)
@@ -149,7 +203,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
         return links->count >= links->limits->links_max ? GW_ELIMIT : GW_ENOMEM;
     link->is_client = true;
     link->upstream = upstream;
-    link->protocols = upstream->spec.protocol;
+    link->protocols = (uint8_t)upstream->spec.protocol;
     link->idle_timeout = upstream->spec.idle_timeout;
     status = gw_conn_init(link);
     if (status != GW_OK) {
@@ -429,7 +483,8 @@ gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s)
 void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s)
 {
     s->fault = GW_REASON_client_reset;
-    gw_stream_tell(&link->owner, s, GW_NEWS_CUT);
+    s->news |= GW_NEWS_CUT;
+    link->links->above->changed(link, s);
 }
 
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s)

@@ -49,39 +49,46 @@ struct gw_link_tls {
     bool is_closing; /* ours was asked for: nothing comes after it */
 };
 
+/* The names of both ends, in one piece of the heap. */
+struct gw_link_names;
+
+/* Small, since most links of a machine with many are idle. What only a busy one needs is elsewhere: the
+ * codec of an HTTP/1 client is made at the first byte of a request and given back when all is answered
+ * (gw_conn_rest), and rooms are lent from the question for them to the report. */
 struct gw_link {
     uint32_t magic;
-    uint8_t phase;
-    uint8_t rooms;      /* how many are lent                    */
+    uint8_t phase;      /* gw_link_phase                          */
     uint8_t rooms_wish; /* how many to lend next: grows with bulk */
-    bool is_client;     /* we connected                         */
-    bool is_recv_pending, is_send_pending;
-    bool is_connect_begun, is_connect_reported;
-    bool is_read_ended; /* the peer's side has ended: see read_status      */
-    bool is_end_told;   /* ... and the codec knows                         */
-    bool is_shutdown_begun, is_shutdown_asked, is_shutdown_done;
-    bool is_close_begun, is_closed;
-    bool is_lost;          /* the transport failed: nothing can be written    */
-    bool is_moved;         /* bytes were reported since the last step: active is to be set */
-    bool is_fresh;         /* accepted since the last step: so is head_since        */
-    bool is_finishing;     /* the host wants no new exchange                  */
-    bool is_head_late;     /* its deadline has passed: do not ring for it again */
-    bool is_drain_due;     /* to be drained when its codec is not at work     */
-    bool is_aborted;       /* the host ended it                               */
-    bool is_in_pool;       /* client: linked in its upstream's list           */
-    uint32_t protocols;    /* what may be spoken: GW_PROTO_*                  */
-    uint32_t told_want;    /* mode 1: the last want shown                     */
+    uint8_t protocols;  /* what may be spoken: GW_PROTO_*         */
+    uint8_t protocol;   /* what is; 0: not yet known              */
+    uint8_t told_want;  /* mode 1: the last want shown            */
+    bool is_client : 1; /* we connected                           */
+    bool is_recv_pending : 1, is_send_pending : 1;
+    bool is_connect_begun : 1, is_connect_reported : 1;
+    bool is_read_ended : 1; /* the peer's side has ended: see read_status      */
+    bool is_end_told : 1;   /* ... and the codec knows                         */
+    bool is_shutdown_begun : 1, is_shutdown_asked : 1, is_shutdown_done : 1;
+    bool is_close_begun : 1, is_closed : 1;
+    bool is_lost : 1;      /* the transport failed: nothing can be written    */
+    bool is_moved : 1;     /* bytes were reported since the last step: active is to be set */
+    bool is_fresh : 1;     /* accepted since the last step: so is head_since        */
+    bool is_finishing : 1; /* the host wants no new exchange                  */
+    bool is_head_late : 1; /* its deadline has passed: do not ring for it again */
+    bool is_drain_due : 1; /* to be drained when its codec is not at work     */
+    bool is_aborted : 1;   /* the host ended it                               */
+    bool is_in_pool : 1;   /* client: linked in its upstream's list           */
     gw_status read_status; /* why the reading side ended                      */
     gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;
-    uint32_t requests; /* client: streams opened ever                     */
+    uint32_t requests; /* client: streams opened ever */
+    uint32_t lingered; /* server: bytes dropped at the end */
     struct gw_links *links;
     void *user, *io;
-    struct gw_codec *codec; /* NULL until the protocol is known */
+    struct gw_codec *codec; /* NULL: none is needed now, or the protocol is not yet known */
     struct gw_link_tls *tls;
     struct gw_chain rx, tx; /* wire */
-    struct gw_block *room[GW_LINK_ROOMS_MAX];
-    struct gw_codec_owner owner;
+    struct gw_block *lent;  /* to read into: blocks held, through their next */
+    struct gw_link_names *names;
     struct gw_list all, readable, dirty, notice, starving;
     struct gw_list flushing; /* streams whose end lies in tx */
     struct gw_alarm alarm;
@@ -89,9 +96,7 @@ struct gw_link {
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
     gw_nanos head_since;
     uint64_t id;
-    uint64_t flushed; /* codec bytes that have left */
-    size_t lingered;
-    gw_str peer, local; /* copies on the heap */
+    uint64_t flushed; /* of this codec's bytes, those that have left */
     /* Server role. */
     struct gw_binding *binding;              /* pinned by the layer above                     */
     const struct gw_listener_conf *listener; /* of that binding's configuration */
@@ -128,6 +133,7 @@ struct gw_links {
     void *above_ctx; /* for the layer above alone */
     gw_nanos now;
     struct gw_slab slab;
+    struct gw_slab h1; /* codecs of links that are not idle */
     struct gw_list all;
     struct gw_list readable; /* something to take in     */
     struct gw_list dirty;    /* something to give or ask */
@@ -179,6 +185,11 @@ void gw_link_drain(struct gw_link *link);
 void gw_link_mark_readable(struct gw_link *link);
 void gw_link_mark_dirty(struct gw_link *link);
 void gw_link_mark_starving(struct gw_link *link);
+/* Views of the link's: empty when nobody has said. */
+gw_str gw_link_peer(const struct gw_link *link);
+gw_str gw_link_local(const struct gw_link *link);
+/* For a link that has none. local alone may come later. */
+gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local) GW_MUST_CHECK;
 /* The magic word is right: for entry points of the public API. */
 bool gw_link_is_valid(const gw_link *l);
 /* Reports come between steps, when `now` is old: their time is that of the step that finds them. */

@@ -44,9 +44,9 @@ gw_status gw_link_get_facts(const gw_link *l, gw_facts *out)
 
     if (!gw_link_is_valid(l))
         return GW_EINVAL;
-    own.protocol = l->codec != NULL ? l->codec->ops->protocol : 0;
-    own.peer = l->peer;
-    own.local = l->local;
+    own.protocol = l->protocol;
+    own.peer = gw_link_peer(l);
+    own.local = gw_link_local(l);
     return gw_spec_fill(out, &own, sizeof own);
 }
 
@@ -89,9 +89,8 @@ void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
     l->is_connect_begun = true;
     l->is_connect_reported = true;
     l->connect_status = result == GW_AGAIN ? GW_EIO : result;
-    if (facts != NULL && facts->size >= sizeof *facts && l->local.ptr == NULL &&
-        gw_heap_copy(l->links->heap, facts->local, &l->local) != GW_OK)
-        l->local = (gw_str){ NULL, 0 }; /* benign: only for logs */
+    if (facts != NULL && facts->size >= sizeof *facts && l->names == NULL)
+        (void)!gw_link_set_names(l, (gw_str){ NULL, 0 }, facts->local); /* benign: only for logs */
     gw_link_mark_readable(l);
 }
 
@@ -111,8 +110,11 @@ static struct gw_block *tail_block(gw_link *l)
 
 void gw_link_take_back_rooms(gw_link *l)
 {
-    while (l->rooms > 0) {
-        struct gw_block *block = l->room[--l->rooms];
+    struct gw_block *block;
+
+    while ((block = l->lent) != NULL) {
+        l->lent = block->next;
+        block->next = NULL;
         block->is_held = false;
         gw_block_unref(block);
     }
@@ -120,6 +122,7 @@ void gw_link_take_back_rooms(gw_link *l)
 
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
+    struct gw_block **last = &l->lent;
     size_t n = 0;
 
     if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || max == 0)
@@ -132,14 +135,14 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
         if (block == NULL)
             break;
         block->is_held = true; /* nobody else may fill what is lent */
-        l->room[n] = block;
+        *last = block;
+        last = &block->next;
         out[n] = (gw_span){ block->bytes + block->used, block->size - block->used };
         n++;
     }
-    l->rooms = (uint8_t)n;
     if (n == 0) {
         l->is_recv_pending = false;
-        l->told_want &= ~(uint32_t)GW_WANT_READ; /* mode 1 is told again */
+        l->told_want &= (uint8_t)~GW_WANT_READ; /* mode 1 is told again */
         gw_link_mark_starving(l);
     }
     return n;
@@ -158,10 +161,11 @@ static void take_rooms(gw_link *l, size_t len)
 {
     size_t left = len, room = 0;
 
-    for (uint32_t i = 0; i < l->rooms; i++) {
-        struct gw_block *block = l->room[i];
+    for (struct gw_block *block, *next = l->lent; (block = next) != NULL;) {
         size_t space = block->size - block->used, n = left < space ? left : space;
         uint8_t *at = block->bytes + block->used;
+        next = block->next;
+        block->next = NULL;
         room += space;
         block->is_held = false;
         block->used += (uint32_t)n;
@@ -171,7 +175,7 @@ static void take_rooms(gw_link *l, size_t len)
         gw_block_unref(block);
     }
     GW_ASSERT(left == 0); /* the host reported more than it was lent */
-    l->rooms = 0;
+    l->lent = NULL;
     adapt_rooms(l, len, room);
 }
 

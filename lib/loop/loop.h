@@ -38,7 +38,7 @@ enum {
     GW_WATCH_PAUSED = 64u, /* a listener that cannot accept now */
     GW_WATCH_GIVEN = 128u  /* the host made it, and may have copies of the descriptor */
 };
-enum { GW_WATCH_BLOCKED_MAX = 2, GW_LOOP_ROOMS_MAX = 8, GW_LOOP_SPANS_MAX = 64 };
+enum { GW_LOOP_ROOMS_MAX = 8, GW_LOOP_SPANS_MAX = 64 };
 
 /* A descriptor that is watched. Never moves; found by its number. */
 struct gw_watch {
@@ -51,11 +51,7 @@ struct gw_watch {
     uint32_t number;
     uint32_t age; /* grows with each use: an event for an earlier one is stale */
     uint8_t kind, flags;
-    uint8_t blocked_len;
-    uint8_t reserved;
     gw_status failure; /* of the outstanding send; not yet reported */
-    uint32_t reserved2;
-    gw_const_span blocked[GW_WATCH_BLOCKED_MAX]; /* the beginning of the outstanding send */
 };
 static inline uint64_t gw_watch_id(const struct gw_watch *w)
 {

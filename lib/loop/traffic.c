@@ -14,6 +14,8 @@
 #include "base/assert.h"
 #include "gw_features.h"
 
+enum { RESUMED_SPANS_MAX = 32 };
+
 static size_t sum(const struct iovec *v, int n)
 {
     size_t total = 0;
@@ -181,11 +183,8 @@ static int copy_spans(const gw_const_span *v, size_t n, struct iovec *out)
     return (int)n;
 }
 
-static void keep_blocked(struct gw_loop *loop, struct gw_watch *w, const gw_const_span *v, size_t n)
+static void keep_blocked(struct gw_loop *loop, struct gw_watch *w)
 {
-    w->blocked_len = (uint8_t)(n < GW_WATCH_BLOCKED_MAX ? n : GW_WATCH_BLOCKED_MAX);
-    for (uint8_t i = 0; i < w->blocked_len; i++)
-        w->blocked[i] = v[i];
     w->flags |= GW_WATCH_SEND;
     gw_watch_ready(loop, w);
 }
@@ -198,7 +197,7 @@ static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t
     if (w == NULL || n == 0 || (w->flags & GW_WATCH_SEND) != 0)
         return GW_ESTATE;
     if ((w->flags & GW_WATCH_WRITABLE) == 0 || pretends_to_block(loop)) {
-        keep_blocked(loop, w, v, n);
+        keep_blocked(loop, w);
         return GW_OK;
     }
     ssize_t put = transmit(w, out,
@@ -206,21 +205,25 @@ static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t
     if (put < 0)
         keep_failure(loop, w, errno);
     else if (put == 0)
-        keep_blocked(loop, w, v, n);
+        keep_blocked(loop, w);
     else
         gw_link_sent(l, (size_t)put, GW_OK);
     return GW_OK;
 }
 
-/* The outstanding send, of which only the beginning was kept: the library gives the rest again. */
+/* The outstanding send, and what has been added to it since. */
 static void resume_send(struct gw_loop *loop, struct gw_watch *w)
 {
-    struct iovec out[GW_WATCH_BLOCKED_MAX];
+    gw_const_span spans[RESUMED_SPANS_MAX];
+    struct iovec out[RESUMED_SPANS_MAX];
     if (pretends_to_block(loop)) {
         gw_watch_ready(loop, w);
         return;
     }
-    ssize_t put = transmit(w, out, copy_spans(w->blocked, w->blocked_len, out));
+    size_t n = gw_link_unsent(w->of.link, spans, RESUMED_SPANS_MAX);
+    if (n == 0)
+        return; /* lost in the meantime: it is being closed */
+    ssize_t put = transmit(w, out, copy_spans(spans, n, out));
     if (put < 0) {
         keep_failure(loop, w, errno);
     } else if (put > 0) {

@@ -12,7 +12,7 @@
 enum { CHUNK = 64 };
 
 _Static_assert(sizeof(void *) > 4 || sizeof(struct gw_watch) <= 64, "small on small machines");
-_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_watch) <= 88, "a record an idle connection");
+_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_watch) <= 48, "a record an idle connection");
 
 void gw_watches_init(struct gw_loop *loop)
 {
@@ -85,7 +85,6 @@ struct gw_watch *gw_watch_new(struct gw_loop *loop, enum gw_watch_kind kind, int
     w->fd = fd;
     w->kind = (uint8_t)kind;
     w->flags = 0;
-    w->blocked_len = 0;
     w->failure = GW_OK;
     return w;
 }

@@ -127,15 +127,21 @@ static void begin_connect(struct gw_link *l)
     }
 }
 
+size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max)
+{
+    size_t n = 0, at = 0, span = l->worker->span_bytes;
+    while (!l->is_lost && n < max && at < l->out_len) {
+        size_t len = l->out_len - at < span ? l->out_len - at : span;
+        out[n++] = (gw_const_span){ l->out + at, len };
+        at += len;
+    }
+    return n;
+}
+
 static void begin_send(struct gw_link *l)
 {
     gw_const_span v[64];
-    size_t n = 0, at = 0, span = l->worker->span_bytes;
-    while (n < 64 && at < l->out_len) {
-        size_t len = l->out_len - at < span ? l->out_len - at : span;
-        v[n++] = (gw_const_span){ l->out + at, len };
-        at += len;
-    }
+    size_t n = gw_link_unsent(l, v, 64);
     l->is_send_pending = true;
     gw_status status = l->worker->spec.ops->send(l->worker->spec.io, l, v, n);
     memset(v, 0xee, sizeof(v)); /* the spans themselves do not live on */

@@ -100,6 +100,38 @@ START_TEST(a_route_replies)
 }
 END_TEST
 
+/* An idle client is one small object: its codec is given back and made again, and it goes on in the
+ * protocol that it began with. */
+START_TEST(an_idle_client_has_no_codec)
+{
+    static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct mode1_link *client;
+    gw_facts facts = GW_SPEC(gw_facts);
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET");
+    ck_assert_ptr_nonnull(client->link->codec);
+    mode1_say(&host, client, get + 3);
+    ck_assert_ptr_null(client->link->codec);
+    ck_assert_uint_eq(host.worker->links.h1.used, 0);
+    ck_assert_int_eq(gw_link_get_facts(client->link, &facts), GW_OK);
+    ck_assert_uint_eq(facts.protocol, GW_PROTO_H1);
+    for (int i = 2; i < 5; i++) {
+        mode1_say(&host, client, get);
+        ck_assert_int_eq(seen.ended, i);
+        ck_assert_ptr_null(client->link->codec);
+    }
+    mode1_say(&host, client, "\r\n"); /* an empty line is the begin of a request */
+    mode1_say(&host, client, get);
+    ck_assert_int_eq(seen.ended, 5);
+    client->out_len = 0;
+    mode1_say(&host, client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 505 ") == client->out, "%.40s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* One who has ended its side and then goes away: what cannot be sent is not tried for ever. */
 START_TEST(send_fails_after_the_end)
 {
@@ -469,6 +501,7 @@ static Suite *worker_suite(void)
     Suite *suite = suite_create("worker");
 
     check_add(suite, a_route_replies);
+    check_add(suite, an_idle_client_has_no_codec);
     check_add(suite, send_fails_after_the_end);
     check_add_loop(suite, abort_names_the_host, 0, 4);
     check_add(suite, abort_while_connecting);
