@@ -71,6 +71,7 @@ static struct gw_upstream *upstream_of(struct gw_exchange *x)
                                                       .cluster = c->name,
                                                       .endpoint = x->endpoint->name,
                                                       .protocol = c->protocol,
+                                                      .generation = x->binding->generation,
                                                       .connections_max = c->connections_max,
                                                       .streams_max = c->streams_max,
                                                       .requests_max = c->requests_max,

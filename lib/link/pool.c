@@ -18,8 +18,6 @@ static void free_upstream(struct gw_upstream *u)
     struct gw_heap *heap = u->links->heap;
 
     gw_heap_release_str(heap, u->key);
-    gw_heap_release_str(heap, u->cluster);
-    gw_heap_release_str(heap, u->endpoint);
     gw_heap_release(heap, u, sizeof *u);
 }
 
@@ -35,19 +33,26 @@ void gw_upstreams_fini(struct gw_upstreams *pool)
 
 /* ---- identity ---- */
 
-enum { KEY_MAX = 512 };
+enum { KEY_MAX = 1024 };
 
-/* "2 address": one byte a protocol, then the address. The same key: the same connections. */
+/* "2 cluster endpoint address": names have no spaces. The same key: the same connections, through any
+ * number of configurations. */
 static gw_status make_key(struct gw_heap *heap, const struct gw_upstream_spec *spec, gw_str *out)
 {
     char text[KEY_MAX];
+    struct gw_text t;
 
-    if (spec->address.len + 2 > sizeof text)
+    if (spec->cluster.len + spec->endpoint.len + spec->address.len + 4 >= sizeof text)
         return GW_ELIMIT;
-    text[0] = (char)('0' + spec->protocol);
-    text[1] = ' ';
-    memcpy(text + 2, spec->address.ptr, spec->address.len);
-    return gw_heap_copy(heap, (gw_str){ text, spec->address.len + 2 }, out);
+    gw_text_init(&t, text, sizeof text);
+    gw_text_u64(&t, spec->protocol);
+    gw_text_cstr(&t, " ");
+    gw_text_str(&t, spec->cluster);
+    gw_text_cstr(&t, " ");
+    gw_text_str(&t, spec->endpoint);
+    gw_text_cstr(&t, " ");
+    gw_text_str(&t, spec->address);
+    return gw_heap_copy(heap, gw_cstr(text), out);
 }
 
 static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
@@ -55,6 +60,7 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
 {
     struct gw_heap *heap = pool->links->heap;
     struct gw_upstream *u = gw_heap_zalloc(heap, sizeof *u);
+    size_t at;
 
     if (u == NULL) {
         gw_heap_release_str(heap, key);
@@ -63,12 +69,13 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     u->links = pool->links;
     u->pool = pool;
     u->key = key;
-    u->address = (gw_str){ key.ptr + 2, key.len - 2 };
+    u->cluster = gw_str_slice(key, 2, 2 + spec->cluster.len);
+    at = 3 + spec->cluster.len;
+    u->endpoint = gw_str_slice(key, at, at + spec->endpoint.len);
+    u->address = gw_str_slice(key, at + spec->endpoint.len + 1, key.len);
     gw_list_init(&u->open);
     gw_list_init(&u->waiters);
-    if (gw_heap_copy(heap, spec->cluster, &u->cluster) != GW_OK ||
-        gw_heap_copy(heap, spec->endpoint, &u->endpoint) != GW_OK ||
-        gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
+    if (gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
         free_upstream(u);
         return NULL;
     }
@@ -89,10 +96,12 @@ struct gw_upstream *gw_upstream_get(struct gw_upstreams *pool, const struct gw_u
         u = make_upstream(pool, spec, key);
     if (u == NULL)
         return NULL;
-    u->spec = *spec; /* the newest configuration's bounds */
-    u->spec.address = u->address;
-    u->spec.cluster = u->cluster;
-    u->spec.endpoint = u->endpoint;
+    if (spec->generation >= u->spec.generation) { /* the newest configuration's bounds */
+        u->spec = *spec;
+        u->spec.address = u->address;
+        u->spec.cluster = u->cluster;
+        u->spec.endpoint = u->endpoint;
+    }
     u->refs++;
     return u;
 }

@@ -11,12 +11,15 @@
 #include "base/map.h"
 #include "link/link.h"
 
-/* Address and protocol decide whether two exchanges may share a connection; the bounds are those of
- * the cluster that named the address last, the names those of the first. */
+/* Cluster, endpoint, address and protocol decide whether two exchanges may share a connection: so
+ * connections outlive a new configuration that leaves these as they were, and two clusters that lead
+ * to the same address have connections and bounds of their own. */
 struct gw_upstream_spec {
     gw_str address;
-    gw_str cluster, endpoint; /* names, for gw_destination */
-    uint32_t protocol;        /* one GW_PROTO_* bit        */
+    gw_str cluster, endpoint; /* names           */
+    uint32_t protocol;        /* one GW_PROTO_* bit */
+    /* Not of the key: the bounds are those of the newest configuration. */
+    uint64_t generation;
     uint32_t connections_max, streams_max, requests_max;
     gw_nanos connect_timeout, idle_timeout;
 };
@@ -24,8 +27,8 @@ struct gw_upstream_spec {
 struct gw_upstream {
     struct gw_links *links;
     struct gw_upstreams *pool;
-    gw_str key; /* on the heap; address is a view of it */
-    gw_str address, cluster, endpoint;
+    gw_str key;                        /* on the heap    */
+    gw_str address, cluster, endpoint; /* views of it    */
     struct gw_upstream_spec spec;
     uint32_t refs; /* by bindings */
     uint32_t links_count, connecting;

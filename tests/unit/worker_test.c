@@ -2,6 +2,7 @@
 
 #include "check_main.h"
 #include "mode1.h"
+#include "worker_suites.h"
 
 static struct mode1 host;
 
@@ -522,4 +523,4 @@ static Suite *worker_suite(void)
     return suite;
 }
 
-CHECK_MAIN(worker_suite)
+CHECK_MAIN(worker_suite, pool_suite)

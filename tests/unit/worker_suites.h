@@ -1,0 +1,9 @@
+/* unit/worker_suites.h: the suites of the program for whole workers. */
+#ifndef UNIT_WORKER_SUITES_H
+#define UNIT_WORKER_SUITES_H
+
+#include <check.h>
+
+Suite *pool_suite(void);
+
+#endif
