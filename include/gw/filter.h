@@ -19,7 +19,8 @@ typedef enum gw_verdict {
  * of registration. A NULL hook means GW_NEXT. No exception may leave a hook. */
 typedef struct gw_filter {
     uint32_t size;
-    uint32_t exchange_bytes; /* zeroed memory per exchange: gw_exchange_memory             */
+    uint32_t exchange_bytes; /* zeroed memory per exchange: gw_exchange_memory; less than a
+                                block, and with all others at most exchange_bytes_max      */
     const char *name;        /* copied; unique                                             */
     void *ctx;               /* given to every hook; must outlive the configuration        */
     /* The request's head is read and accepted, not yet routed. */

@@ -20,6 +20,11 @@ void gw_arena_init(struct gw_arena *a, void *first, size_t first_len,
                             .used_max = used_max };
 }
 
+size_t gw_arena_piece_max(size_t chunk_bytes)
+{
+    return chunk_bytes - CHUNK_HEAD;
+}
+
 void gw_arena_fini(struct gw_arena *a)
 {
     for (void *chunk = a->chunks; chunk != NULL;) {
@@ -53,7 +58,7 @@ static gw_status take(struct gw_arena *a, size_t len, size_t align, char **out)
             return GW_OK;
         }
     }
-    if (a->source == NULL || len > a->source->chunk_bytes - CHUNK_HEAD)
+    if (a->source == NULL || len > gw_arena_piece_max(a->source->chunk_bytes))
         return GW_ELIMIT;
     char *chunk = a->source->take(a->source->ctx);
     if (chunk == NULL)

@@ -23,6 +23,8 @@ struct gw_arena {
 /* first may be NULL with first_len 0. source may be NULL: then only the first cell. */
 void gw_arena_init(struct gw_arena *a, void *first, size_t first_len,
                    const struct gw_arena_source *source, size_t used_max);
+/* The longest piece, with chunks of that size. */
+size_t gw_arena_piece_max(size_t chunk_bytes);
 void gw_arena_fini(struct gw_arena *a); /* gives the chunks back */
 /* Aligned to 8. NULL: over the bound, longer than a chunk, or the source refused. */
 void *gw_arena_alloc(struct gw_arena *a, size_t len) GW_MUST_CHECK;

@@ -29,6 +29,11 @@ static void give_block(void *ctx, void *chunk)
     gw_block_unref(block);
 }
 
+size_t gw_exchange_piece_max(const gw_limits *limits)
+{
+    return gw_arena_piece_max(limits->block_bytes - sizeof(void *));
+}
+
 gw_status gw_exchanges_init(struct gw_exchanges *all)
 {
     gw_slab_init(&all->slab, all->links->heap, sizeof(struct gw_exchange),

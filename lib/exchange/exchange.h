@@ -96,6 +96,8 @@ struct gw_exchanges {
 
 extern const struct gw_link_above gw_exchange_above;
 
+/* The longest piece of an exchange's arena. Pure; any thread. */
+size_t gw_exchange_piece_max(const gw_limits *limits);
 gw_status gw_exchanges_init(struct gw_exchanges *all) GW_MUST_CHECK;
 void gw_exchanges_fini(struct gw_exchanges *all); /* ends what is left, hooks are told */
 /* After the links are gone too: frees the old ones, gives back the current one, reset; NULL: none. */

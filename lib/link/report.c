@@ -120,14 +120,29 @@ void gw_link_take_back_rooms(gw_link *l)
     }
 }
 
+/* Who asks though nothing is wanted, or again and again without a step, gets nothing: what is received
+ * stays bounded whatever a host does. */
+static bool may_lend(const gw_link *l)
+{
+    bool is_behind = gw_list_is_linked(&l->readable) || gw_list_is_linked(&l->starving);
+
+    return gw_conn_wants_read(l) &&
+           !(is_behind && l->rx.len >= GW_LINK_ROOMS_MAX * (size_t)l->links->pool->block_bytes);
+}
+
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
     struct gw_block **last = &l->lent;
     size_t n = 0;
 
-    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || max == 0)
+    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL || max == 0)
         return 0;
     gw_link_take_back_rooms(l); /* asked again without a report: the old rooms are void */
+    if (!may_lend(l)) {
+        l->is_recv_pending = false;
+        l->told_want &= ~(uint32_t)GW_WANT_READ; /* mode 1 is told when it is wanted again */
+        return 0;
+    }
     while (n < max && n < l->rooms_wish) {
         struct gw_block *block = n == 0 ? tail_block(l) : NULL;
         if (block == NULL)
@@ -157,9 +172,12 @@ static void adapt_rooms(gw_link *l, size_t len, size_t room)
         l->rooms_wish = (uint8_t)(l->rooms_wish / 2);
 }
 
+/* When memory is short in the middle, nothing that comes behind may be taken: bytes would be missing, and
+ * the link is lost. */
 static void take_rooms(gw_link *l, size_t len)
 {
     size_t left = len, room = 0;
+    gw_status status = GW_OK;
 
     for (struct gw_block *block, *next = l->lent; (block = next) != NULL;) {
         size_t space = block->size - block->used, n = left < space ? left : space;
@@ -168,15 +186,35 @@ static void take_rooms(gw_link *l, size_t len)
         block->next = NULL;
         room += space;
         block->is_held = false;
-        block->used += (uint32_t)n;
         left -= n;
-        if (n > 0 && gw_chain_append(&l->rx, block, at, n) != GW_OK)
-            l->read_status = GW_ENOMEM; /* bytes would be missing: the link is lost */
+        if (n > 0 && status == GW_OK) {
+            block->used += (uint32_t)n;
+            status = gw_chain_append(&l->rx, block, at, n);
+        }
         gw_block_unref(block);
     }
-    GW_ASSERT(left == 0); /* the host reported more than it was lent */
+    GW_ASSERT(left == 0);
     l->lent = NULL;
+    if (status != GW_OK)
+        l->read_status = status;
     adapt_rooms(l, len, room);
+}
+
+static size_t room_lent(const gw_link *l)
+{
+    size_t room = 0;
+
+    for (const struct gw_block *block = l->lent; block != NULL; block = block->next)
+        room += block->size - block->used;
+    return room;
+}
+
+/* The host reports what cannot be: nothing of this link can be trusted any more. */
+static void distrust(gw_link *l)
+{
+    l->is_aborted = true;
+    l->broken = GW_EINVAL;
+    gw_link_mark_readable(l);
 }
 
 void gw_link_received(gw_link *l, size_t len, gw_status result)
@@ -186,6 +224,11 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
     l->is_recv_pending = false;
     gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_RECEIVED, l->id, len,
                    (uint64_t)(uint32_t)-result);
+    if (len > room_lent(l)) {
+        gw_link_take_back_rooms(l);
+        distrust(l);
+        return;
+    }
     take_rooms(l, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_RECEIVED, len);
     if (l->read_status == GW_ENOMEM)
@@ -210,13 +253,16 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
         return;
     gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_SENT, l->id, len,
                    (uint64_t)(uint32_t)-result);
-    if (len == 0 && result == GW_EOF) {
+    if (len == 0 && result == GW_EOF && l->is_shutdown_begun) {
         l->is_shutdown_done = true;
         gw_link_mark_readable(l);
         return;
     }
     l->is_send_pending = false;
-    GW_ASSERT(len <= l->tx.len);
+    if (len > l->tx.len) {
+        distrust(l);
+        return;
+    }
     gw_chain_drop(&l->tx, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
     l->is_moved = l->is_moved || len > 0;

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/spec.h"
 #include "config/limits.h"
+#include "exchange/exchange.h"
 #include "os/env.h"
 #include "worker/worker.h"
 
@@ -105,13 +106,67 @@ static void set_error(gw_config_error *err, gw_status status, const char *text)
     (void)!gw_spec_fill(err, &own, sizeof own);
 }
 
+/* Every exchange needs the memory of all filters, and that of its origin: what cannot be had is
+ * refused here, not with each request. err says "filters[1].exchange_bytes" and the sum. */
+static gw_status refuse_memory(gw_config_error *err, const char *list, uint32_t i,
+                               const char *field, uint64_t sum, uint64_t most, const char *why)
+{
+    gw_config_error own = GW_SPEC(gw_config_error);
+    struct gw_text t;
+
+    own.status = GW_ELIMIT;
+    gw_text_init(&t, own.where, sizeof own.where);
+    gw_text_cstr(&t, list);
+    gw_text_cstr(&t, "[");
+    gw_text_u64(&t, i);
+    gw_text_cstr(&t, "].");
+    gw_text_cstr(&t, field);
+    gw_text_init(&t, own.text, sizeof own.text);
+    gw_text_u64(&t, sum);
+    gw_text_cstr(&t, why);
+    gw_text_u64(&t, most);
+    if (err != NULL)
+        (void)!gw_spec_fill(err, &own, sizeof own);
+    return GW_ELIMIT;
+}
+
+static gw_status check_memory(const gw_engine *e, const gw_config *config, gw_config_error *err)
+{
+    static const char one[] = " bytes of one hook: more than a block holds, ";
+    static const char all[] = " bytes of all hooks of an exchange: more than exchange_bytes_max, ";
+    uint64_t sum = 0, most = e->limits.exchange_bytes_max;
+    uint64_t piece_max = gw_exchange_piece_max(&e->limits);
+
+    for (uint32_t i = 0; i < config->filters_len; i++) {
+        uint64_t n = config->filters[i].exchange_bytes;
+        sum += n;
+        if (n > piece_max)
+            return refuse_memory(err, "filters", i, "exchange_bytes", n, piece_max, one);
+        if (sum > most)
+            return refuse_memory(err, "filters", i, "exchange_bytes", sum, most, all);
+    }
+    for (uint32_t i = 0; i < config->clusters_len; i++) {
+        const struct gw_cluster_conf *c = &config->clusters[i];
+        uint64_t n = c->has_origin ? c->origin.exchange_bytes : 0;
+        if (n > piece_max)
+            return refuse_memory(err, "clusters", i, "origin.exchange_bytes", n, piece_max, one);
+        if (n > 0 && sum + n > most)
+            return refuse_memory(err, "clusters", i, "origin.exchange_bytes", sum + n, most, all);
+    }
+    return GW_OK;
+}
+
 gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
 {
     struct gw_binding **made;
     uint64_t generation;
+    gw_status fit;
 
     if (e == NULL || config == NULL)
         return GW_EINVAL;
+    fit = check_memory(e, config, err);
+    if (fit != GW_OK)
+        return fit;
     made = take(&e->env.allocator, e->workers_max * sizeof(void *));
     if (made == NULL) {
         set_error(err, GW_ENOMEM, "no memory to apply it: the old one stays");

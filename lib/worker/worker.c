@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/prng.h"
 #include "base/spec.h"
+#include "gw_features.h"
 #include "h2/codec.h"
 
 enum { WORKER_MAGIC = 0x576f726b };
@@ -97,6 +98,7 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
 {
     const gw_limits *limits = &w->engine->limits;
     struct gw_prng prng = { spec->seed };
+    gw_status status;
 
     if (spec->seed == 0)
         w->engine->env.entropy(w->engine->env.entropy_ctx, &prng.state, sizeof prng.state);
@@ -111,9 +113,11 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     gw_log_init(&w->log, &w->engine->env);
     init_links(w, spec);
     gw_upstreams_init(&w->upstreams, &w->links, gw_prng_next(&prng));
-    if (limits->h2_links_max > 0) /* complete: 0 is off */
-        w->links.h2 = gw_h2_shared_new(&w->heap, limits->h2_links_max);
-    return init_exchanges(w);
+    status = init_exchanges(w);
+    if (status != GW_OK || limits->h2_links_max == 0 || !GW_HAVE_H2) /* complete: 0 is off */
+        return status;
+    w->links.h2 = gw_h2_shared_new(&w->heap, limits->h2_links_max);
+    return w->links.h2 != NULL ? GW_OK : GW_ENOMEM;
 }
 
 static void fini(gw_worker *w)

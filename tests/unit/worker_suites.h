@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *contract_suite(void);
 Suite *pool_suite(void);
 
 #endif
