@@ -60,14 +60,15 @@ GW_API void gw_link_connected(gw_link *l, gw_status result, const gw_facts *fact
  * is not there, or much was received since the last step; then a notice or an operation tells when
  * to read on. Valid until gw_link_received, or the next call. */
 GW_API size_t gw_link_room(gw_link *l, gw_span *out, size_t max);
-/* len bytes lie in the rooms, in order; 0 gives them back; more than was lent ends the link. GW_OK: perhaps more is there; GW_AGAIN:
- * no more now; GW_EOF or an error ends the reading side. GW_ERESET: both sides are gone. */
+/* len bytes lie in the rooms, in order; 0 gives them back; more than was lent ends the link. GW_OK:
+ * perhaps more is there; GW_AGAIN: no more now; GW_EOF or an error ends the reading side. GW_ERESET:
+ * both sides are gone. */
 GW_API void gw_link_received(gw_link *l, size_t len, gw_status result);
 /* The bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. Mode 1; and for a
  * backend whose send had to wait: those of the send come first, what was added since follows. */
 GW_API size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max);
-/* len bytes of those were accepted by the transport; more than those ends the link. An error ends the link. (0, GW_EOF): the
- * GW_WANT_SHUTDOWN is done. */
+/* len bytes of those were accepted by the transport. More than those, or an error, ends the link.
+ * (0, GW_EOF): the GW_WANT_SHUTDOWN is done. */
 GW_API void gw_link_sent(gw_link *l, size_t len, gw_status result);
 /* The last word on every link, failed connects too, exactly once: no operation is in flight, no
  * notice for l will follow, l is gone. May come at any time. */

@@ -140,7 +140,7 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
     gw_link_take_back_rooms(l); /* asked again without a report: the old rooms are void */
     if (!may_lend(l)) {
         l->is_recv_pending = false;
-        l->told_want &= ~(uint32_t)GW_WANT_READ; /* mode 1 is told when it is wanted again */
+        l->told_want &= (uint8_t)~GW_WANT_READ; /* mode 1 is told when it is wanted again */
         return 0;
     }
     while (n < max && n < l->rooms_wish) {
