@@ -1,6 +1,8 @@
-/* h2/policy.c: one function a frame type, each a short list of what is wrong with such a frame. Where
- * RFC 9113 leaves the choice between an error of the stream and one of the connection for frames on
- * closed streams, it is the connection's: a peer that does not know its own streams is broken. */
+/* h2/policy.c: one function a frame type, each a short list of what is wrong with such a frame. Frames
+ * behind the peer's own END_STREAM are an error of the stream while our side of it is open (RFC 9113
+ * 5.1, half-closed (remote)). When both sides have ended it, or the peer has reset it, 5.1 (closed)
+ * leaves the choice, and it is an error of the connection: a peer that does not know its own streams
+ * is broken. */
 
 #include "h2/policy.h"
 
@@ -22,6 +24,7 @@ enum { EARNED_A_FRAME = 4, EARNED_MAX = 100000 };
 
 static const struct gw_h2_verdict pass = { GW_H2_PASS, GW_H2_NO_ERROR };
 static const struct gw_h2_verdict drop = { GW_H2_DROP, GW_H2_NO_ERROR };
+static const struct gw_h2_verdict close_pass = { GW_H2_CLOSE_PASS, GW_H2_STREAM_CLOSED };
 
 static struct gw_h2_verdict fatal(enum gw_h2_code code)
 {
@@ -155,14 +158,14 @@ static struct gw_h2_verdict on_data(struct gw_h2_policy *p, const struct gw_h2_f
         enum past past = past_of(p, f->id);
         if (past != OURS)
             return fatal(past == IDLE ? GW_H2_PROTOCOL_ERROR : GW_H2_STREAM_CLOSED);
-    } else if (f->is_half_closed) {
-        return fatal(GW_H2_STREAM_CLOSED);
     }
     if (f->length > f->connection_window)
         return fatal(GW_H2_FLOW_CONTROL_ERROR);
     if (f->length <= (is_padded ? 1u : 0u) && (f->flags & GW_H2_END_STREAM) == 0 &&
         !gw_h2_policy_count(p, GW_H2_COUNT_EMPTY, now))
         return fatal(GW_H2_ENHANCE_YOUR_CALM);
+    if (f->is_half_closed)
+        return close_pass;
     if (f->is_live && !f->is_reset && f->length > f->window)
         return (struct gw_h2_verdict){ GW_H2_RESET_PASS, GW_H2_FLOW_CONTROL_ERROR };
     if (f->is_live && !f->is_reset && f->is_early) /* RFC 9113 8.1 */
@@ -192,11 +195,13 @@ static struct gw_h2_verdict on_headers(struct gw_h2_policy *p, const struct gw_h
             if (p->is_closing)
                 gw_h2_policy_forgive(p, f->id);
         }
-    } else if (f->is_half_closed) {
-        return fatal(GW_H2_STREAM_CLOSED);
     }
     p->continuations = 0;
     p->block_id = (f->flags & GW_H2_END_HEADERS) != 0 ? 0 : f->id;
+    if (f->is_half_closed)
+        return close_pass;
+    if ((f->flags & GW_H2_HAS_PRIORITY) != 0 && (f->word & 0x7fffffffu) == f->id)
+        return (struct gw_h2_verdict){ GW_H2_FAULT_PASS, GW_H2_PROTOCOL_ERROR };
     return pass;
 }
 
@@ -211,7 +216,9 @@ static struct gw_h2_verdict on_continuation(struct gw_h2_policy *p, const struct
     return pass;
 }
 
-/* The scheme of RFC 7540 is not used (RFC 9113 5.3.2); its frames must still be well formed. */
+/* The scheme of RFC 7540 is not used (RFC 9113 5.3.2); its frames must still be well formed. A stream
+ * that depends on itself is an error of the stream (RFC 7540 5.3.1), and so is a wrong length (RFC 9113
+ * 6.3); but one that is idle cannot be reset (RFC 9113 6.4): then it is the connection's (5.4.1). */
 static struct gw_h2_verdict on_priority(struct gw_h2_policy *p, const struct gw_h2_frame *f,
                                         gw_nanos now)
 {

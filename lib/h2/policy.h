@@ -68,7 +68,7 @@ struct gw_h2_policy {
 struct gw_h2_frame {
     uint32_t length, id;
     uint8_t type, flags;
-    uint32_t word;       /* PRIORITY, WINDOW_UPDATE: the first four bytes of the payload */
+    uint32_t word;       /* WINDOW_UPDATE: its payload; PRIORITY, HEADERS: the dependency */
     bool is_live;        /* the stream is open or half closed                            */
     bool is_half_closed; /* by the peer's END_STREAM                                     */
     bool is_reset;       /* by us: the peer may not know yet                             */
@@ -81,6 +81,8 @@ enum gw_h2_action {
     GW_H2_DROP,       /* read past the payload                                       */
     GW_H2_RESET_PASS, /* a stream error with code; the library must see it all the same */
     GW_H2_RESET_DROP, /* a stream error with code; read past the payload              */
+    GW_H2_CLOSE_PASS, /* a stream error with code; to the library, once it has forgotten the stream */
+    GW_H2_FAULT_PASS, /* to the library without its dependency; the message is malformed            */
     GW_H2_FATAL       /* a connection error with code                                 */
 };
 struct gw_h2_verdict {

@@ -62,6 +62,18 @@ static struct gw_h2_stream *accept_stream(struct gw_h2 *h, uint32_t id)
     return t;
 }
 
+/* What follows the head of a request: its trailers, or a head of its answer. */
+static void begin_answer(struct gw_h2 *h, struct gw_h2_stream *t)
+{
+    if (h->is_client && !t->has_head_in) {
+        if (t->s != NULL && t->s->in == GW_HALF_IDLE)
+            t->s->in = GW_HALF_HEAD;
+        begin_block(t, GW_H2_BLOCK_RESPONSE, NULL);
+    } else {
+        begin_block(t, GW_H2_BLOCK_TRAILERS, t->s == NULL ? NULL : t->s->in_trailers);
+    }
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gw_h2 *h = ctx;
@@ -73,18 +85,11 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
             h->refused = id;
         else
             begin_block(h->current, GW_H2_BLOCK_REQUEST, h->current->s->in_head);
-        return 0;
+    } else if (h->current != NULL) {
+        begin_answer(h, h->current);
     }
-    struct gw_h2_stream *t = h->current;
-    if (t == NULL)
-        return 0;
-    if (h->is_client && !t->has_head_in) {
-        if (t->s != NULL && t->s->in == GW_HALF_IDLE)
-            t->s->in = GW_HALF_HEAD;
-        begin_block(t, GW_H2_BLOCK_RESPONSE, NULL);
-    } else {
-        begin_block(t, GW_H2_BLOCK_TRAILERS, t->s == NULL ? NULL : t->s->in_trailers);
-    }
+    if (h->current != NULL && h->is_block_bad)
+        fault_block(h->current, GW_REASON_client_h2_error);
     return 0;
 }
 
@@ -390,6 +395,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     struct gw_h2_stream *t = h->current;
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     (void)session;
+    h->is_heard = true;
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         if (t != NULL && is_end)
@@ -408,7 +414,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
             h->has_settings_in = true;
         break;
     case NGHTTP2_PING:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && !h->is_probing)
             h->pings_answered++;
         break;
     case NGHTTP2_GOAWAY:
@@ -473,6 +479,19 @@ static void feed(struct gw_h2 *h, const uint8_t *ptr, size_t len)
         gw_h2_terminate(h, GW_H2_ENHANCE_YOUR_CALM);
 }
 
+/* The library does not say so when it finds something wrong, as in a SETTINGS or in a header block: it
+ * only puts a GOAWAY into its queue, and is deaf from then on. A frame that it did not hear, and that it
+ * need not, is behind its back: then it is asked with an answer to a PING that it never sent. */
+static void probe(struct gw_h2 *h)
+{
+    static const uint8_t ping[GW_H2_HEAD_LEN + 8] = { 0, 0, 8, GW_H2_PING, GW_H2_ACK };
+    h->is_probing = true;
+    feed(h, ping, sizeof ping);
+    h->is_probing = false;
+    if (!h->is_heard)
+        gw_h2_terminated(h, GW_H2_PROTOCOL_ERROR);
+}
+
 /* Fills in what the policy must know of the stream that the frame names. */
 static void look_up(struct gw_h2 *h, struct gw_h2_frame *f)
 {
@@ -504,6 +523,21 @@ static void reset_by_verdict(struct gw_h2 *h, struct gw_h2_stream *t, uint32_t c
         gw_h2_terminate(h, GW_H2_ENHANCE_YOUR_CALM);
 }
 
+/* The peer has said more behind its END_STREAM. To the library that would be an error of the connection;
+ * so it is told that the peer has reset the stream, and takes what follows as it must what crosses a
+ * reset: windows are kept, header blocks are decoded and dropped. */
+static void close_by_verdict(struct gw_h2 *h, struct gw_h2_stream *t, uint32_t code)
+{
+    uint8_t rst[GW_H2_HEAD_LEN + 4] = { 0, 0, 4, GW_H2_RST_STREAM };
+    for (size_t i = 0; i < 4; i++)
+        rst[5 + i] = (uint8_t)(t->id >> (24 - 8 * i));
+    reset_by_verdict(h, t, code);
+    h->current = NULL;
+    if (h->base.state != GW_CODEC_OVER)
+        feed(h, rst, sizeof rst);
+    h->is_heard = false; /* that was not the frame */
+}
+
 /* Our own SETTINGS frame (send.c), of which the library knows nothing, is the first to be
  * acknowledged. */
 static bool is_limit_ack(struct gw_h2 *h, const struct gw_h2_frame *f)
@@ -524,8 +558,12 @@ static void begin_frame(struct gw_h2 *h, const uint8_t *head, uint32_t word)
     h->left = f.length;
     h->is_dropping = verdict.action == GW_H2_DROP || verdict.action == GW_H2_RESET_DROP;
     h->is_block = f.type == GW_H2_HEADERS || f.type == GW_H2_CONTINUATION;
+    if (f.type == GW_H2_HEADERS)
+        h->is_block_bad = verdict.action == GW_H2_FAULT_PASS;
     if (verdict.action == GW_H2_FATAL)
         gw_h2_terminate(h, verdict.code);
+    else if (verdict.action == GW_H2_CLOSE_PASS)
+        close_by_verdict(h, h->current, verdict.code);
     else if (verdict.action == GW_H2_RESET_PASS || verdict.action == GW_H2_RESET_DROP)
         reset_by_verdict(h, h->current, verdict.code);
     else if (verdict.action == GW_H2_PASS && is_limit_ack(h, &f))
@@ -536,16 +574,27 @@ static void begin_frame(struct gw_h2 *h, const uint8_t *head, uint32_t word)
 static uint32_t head_len(const uint8_t *head)
 {
     struct gw_h2_frame f = gw_h2_frame_parse(head);
+    if (f.type == GW_H2_HEADERS && (f.flags & GW_H2_HAS_PRIORITY) != 0) {
+        uint32_t look = (f.flags & GW_H2_PADDED) != 0 ? 5 : 4;
+        return f.length > look ? GW_H2_HEAD_LEN + look : GW_H2_HEAD_LEN;
+    }
     bool looks = (f.type == GW_H2_PRIORITY && f.length == 5) ||
                  (f.type == GW_H2_WINDOW_UPDATE && f.length == 4);
     return looks ? GW_H2_HEAD_LEN + f.length : GW_H2_HEAD_LEN;
 }
 
+/* Where the word lies that it looks at: in HEADERS behind the length of the padding. */
+static uint32_t word_at(const uint8_t *head)
+{
+    bool is_behind = head[3] == GW_H2_HEADERS && (head[4] & GW_H2_PADDED) != 0;
+    return is_behind ? GW_H2_HEAD_LEN + 1 : GW_H2_HEAD_LEN;
+}
+
 static uint32_t word_of(const uint8_t *head, uint32_t len)
 {
-    const uint8_t *p = head + GW_H2_HEAD_LEN;
     if (len == GW_H2_HEAD_LEN)
         return 0;
+    const uint8_t *p = head + word_at(head);
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
@@ -556,8 +605,24 @@ static bool is_alive(const struct gw_h2 *h)
 
 static void end_frame(struct gw_h2 *h)
 {
+    bool is_whole = !h->is_dropping && h->policy.block_id == 0;
+    if (is_whole && !h->is_heard && is_alive(h))
+        probe(h);
+    h->is_heard = false;
     h->is_block = false;
     h->current = NULL;
+}
+
+/* The first bytes of HEADERS without its dependency, of which the library would make an error of the
+ * connection. Returns how many they were. */
+static size_t feed_independent(struct gw_h2 *h, const uint8_t *ptr, uint32_t need)
+{
+    uint8_t head[GW_H2_LOOK_MAX];
+    GW_ASSERT(need <= sizeof head);
+    memcpy(head, ptr, need);
+    memset(head + word_at(ptr), 0, 4);
+    feed(h, head, need);
+    return need;
 }
 
 /* A frame whose head lies in one piece: fed on with as much of its payload as there is. Returns how
@@ -569,8 +634,12 @@ static size_t take_whole(struct gw_h2 *h, const uint8_t *ptr, size_t len, uint32
         return len;
     size_t payload = len - GW_H2_HEAD_LEN < h->left ? len - GW_H2_HEAD_LEN : h->left;
     h->left -= (uint32_t)payload;
-    if (!h->is_dropping)
-        feed(h, ptr, GW_H2_HEAD_LEN + payload);
+    if (!h->is_dropping) {
+        bool is_patched = h->is_block_bad && ptr[3] == GW_H2_HEADERS;
+        size_t fed = is_patched ? feed_independent(h, ptr, need) : 0;
+        if (is_alive(h))
+            feed(h, ptr + fed, GW_H2_HEAD_LEN + payload - fed);
+    }
     if (h->left == 0)
         end_frame(h);
     return GW_H2_HEAD_LEN + payload;

@@ -14,11 +14,12 @@
 #include "h2/policy.h"
 
 enum {
-    GW_H2_CONNECTION_WINDOW = 1 << 20, /* so large that one slow stream holds up no other */
-    GW_H2_QUANTUM = 16384,             /* DATA of a stream before it is the others' turn  */
-    GW_H2_SMALL = 1024,                /* of a body's pieces: copied, when it has a place */
-    GW_H2_INFO_MAX = 8,                /* informational responses that wait               */
-    GW_H2_HEAD_OUT_MAX = 256 * 1024    /* bytes of a head that is sent                    */
+    GW_H2_CONNECTION_WINDOW = 1 << 20,  /* so large that one slow stream holds up no other */
+    GW_H2_QUANTUM = 16384,              /* DATA of a stream before it is the others' turn  */
+    GW_H2_SMALL = 1024,                 /* of a body's pieces: copied, when it has a place */
+    GW_H2_INFO_MAX = 8,                 /* informational responses that wait               */
+    GW_H2_HEAD_OUT_MAX = 256 * 1024,    /* bytes of a head that is sent                    */
+    GW_H2_LOOK_MAX = GW_H2_HEAD_LEN + 5 /* of a frame: what the policy looks at            */
 };
 
 struct gw_h2_shared {
@@ -91,12 +92,15 @@ struct gw_h2 {
     bool is_client;
     bool is_broken; /* the library may not be called any more             */
     /* Receiving. */
-    uint8_t head[GW_H2_HEAD_LEN + 5]; /* of a frame that was cut                  */
-    uint8_t have;                     /* bytes in head                           */
-    uint8_t preface_left;             /* bytes of the client's first             */
-    uint32_t left;                    /* of the payload                          */
-    bool is_dropping;                 /* the payload                             */
-    bool is_block;                    /* the frame is part of a header block     */
+    uint8_t head[GW_H2_LOOK_MAX]; /* of a frame that was cut                      */
+    uint8_t have;                 /* bytes in head                           */
+    uint8_t preface_left;         /* bytes of the client's first             */
+    uint32_t left;                /* of the payload                          */
+    bool is_dropping;             /* the payload                             */
+    bool is_block;                /* the frame is part of a header block     */
+    bool is_block_bad;            /* ... which is malformed, whatever it says */
+    bool is_heard;                /* the library has said that it took the frame */
+    bool is_probing;
     bool has_settings_in, has_goaway_in;
     struct gw_h2_stream *current; /* whose frame it is; NULL: none that lives */
     uint32_t refused;             /* opened by the peer, but not for us      */

@@ -97,6 +97,7 @@ struct outcome {
     int reset;     /* code; -1: none */
     uint32_t id;   /* of the reset   */
     uint32_t frames, acks, resets;
+    uint32_t credit; /* of the connection */
 };
 
 static struct outcome outcome_of(struct rig_side *side)
@@ -122,6 +123,8 @@ static struct outcome outcome_of(struct rig_side *side)
             out.resets++;
         } else if ((f.type == GW_H2_PING || f.type == GW_H2_SETTINGS) && f.flags & GW_H2_ACK) {
             out.acks++;
+        } else if (f.type == GW_H2_WINDOW_UPDATE && f.id == 0) {
+            out.credit += (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
         }
     }
     gw_chain_clear(&side->tx);
@@ -150,6 +153,16 @@ static void side_take(struct rig_side *side, const struct wire *w, size_t cut)
 {
     for (size_t at = 0; at < w->len; at += cut)
         rig_feed(side, w->bytes + at, w->len - at < cut ? w->len - at : cut);
+}
+
+/* Detaches what is over, as an owner would. */
+static void side_reap(struct rig_side *side)
+{
+    while (side->count > 0 && side->streams[side->count - 1] != NULL &&
+           side->streams[side->count - 1]->s.in == GW_HALF_CUT) {
+        rig_detach(side->streams[side->count - 1]);
+        side->count--;
+    }
 }
 
 /* What a client may do wrong, and the error RFC 9113 names. goaway: -1: none. */
@@ -294,6 +307,20 @@ static void headers_self(struct wire *w)
 {
     BLOCK(w, 1, "\0\0\0\1\0" GET_BLOCK, EH | ES | GW_H2_HAS_PRIORITY);
 }
+static void headers_self_padded(struct wire *w)
+{
+    BLOCK(w, 1, "\2\x80\0\0\1\0" GET_BLOCK "\0\0", EH | ES | GW_H2_HAS_PRIORITY | GW_H2_PADDED);
+}
+static void headers_self_pieces(struct wire *w)
+{
+    BLOCK(w, 1, "\0\0\0\1\0", ES | GW_H2_HAS_PRIORITY);
+    frame(w, GW_H2_CONTINUATION, EH, 1, GET_BLOCK, 6);
+}
+static void trailers_self(struct wire *w)
+{
+    post(w, 1);
+    BLOCK(w, 1, "\0\0\0\1\7\0\1x\1y", EH | ES | GW_H2_HAS_PRIORITY);
+}
 static void headers_zero(struct wire *w)
 {
     get(w, 0);
@@ -323,6 +350,18 @@ static void headers_half_closed(struct wire *w)
 {
     get(w, 1);
     get(w, 1);
+}
+static void headers_half_closed_pieces(struct wire *w)
+{
+    get(w, 1);
+    BLOCK(w, 1, "", 0);
+    frame(w, GW_H2_CONTINUATION, 0, 1, "\0\1x", 3);
+    frame(w, GW_H2_CONTINUATION, EH, 1, "\1y", 2);
+}
+static void headers_half_closed_self(struct wire *w)
+{
+    get(w, 1);
+    BLOCK(w, 1, "\0\0\0\1\7\0\1x\1y", EH | ES | GW_H2_HAS_PRIORITY);
 }
 static void headers_hpack(struct wire *w)
 {
@@ -377,6 +416,18 @@ static void data_half_closed(struct wire *w)
 {
     get(w, 1);
     zeros(w, GW_H2_DATA, 0, 1, 1);
+}
+static void data_half_closed_twice(struct wire *w)
+{
+    get(w, 1);
+    zeros(w, GW_H2_DATA, 0, 1, 1);
+    zeros(w, GW_H2_DATA, 0, 1, 1);
+}
+static void data_after_trailers(struct wire *w)
+{
+    post(w, 1);
+    BLOCK(w, 1, "\0\1x\1y", EH | ES);
+    zeros(w, GW_H2_DATA, ES, 1, 10);
 }
 static void data_after_reset(struct wire *w)
 {
@@ -541,14 +592,19 @@ static const struct violation violations[] = {
     { "PRIORITY length", priority_length, -1, GW_H2_FRAME_SIZE_ERROR },
     { "PRIORITY on itself", priority_self, -1, GW_H2_PROTOCOL_ERROR },
     { "PRIORITY on itself, idle", priority_self_idle, GW_H2_PROTOCOL_ERROR, -1 },
-    { "HEADERS on itself", headers_self, GW_H2_PROTOCOL_ERROR, -1 },
+    { "HEADERS on itself", headers_self, -1, GW_H2_PROTOCOL_ERROR },
+    { "HEADERS on itself, padded", headers_self_padded, -1, GW_H2_PROTOCOL_ERROR },
+    { "HEADERS on itself, in pieces", headers_self_pieces, -1, GW_H2_PROTOCOL_ERROR },
+    { "trailers on themselves", trailers_self, -1, GW_H2_PROTOCOL_ERROR },
     { "HEADERS 0", headers_zero, GW_H2_PROTOCOL_ERROR, -1 },
     { "HEADERS, even id", headers_even, GW_H2_PROTOCOL_ERROR, -1 },
     { "HEADERS, smaller id", headers_backwards, GW_H2_PROTOCOL_ERROR, -1 },
     { "HEADERS too short for priority", headers_short_priority, GW_H2_FRAME_SIZE_ERROR, -1 },
     { "HEADERS too short for padding", headers_short_padding, GW_H2_FRAME_SIZE_ERROR, -1 },
     { "HEADERS padding", headers_padding, GW_H2_PROTOCOL_ERROR, -1 },
-    { "HEADERS, half closed", headers_half_closed, GW_H2_STREAM_CLOSED, -1 },
+    { "HEADERS, half closed", headers_half_closed, -1, GW_H2_STREAM_CLOSED },
+    { "HEADERS in pieces, half closed", headers_half_closed_pieces, -1, GW_H2_STREAM_CLOSED },
+    { "HEADERS on itself, half closed", headers_half_closed_self, -1, GW_H2_STREAM_CLOSED },
     { "HPACK integer", headers_hpack, GW_H2_COMPRESSION_ERROR, -1 },
     { "HPACK index", headers_hpack_index, GW_H2_COMPRESSION_ERROR, -1 },
     { "PUSH_PROMISE", push_promise, GW_H2_PROTOCOL_ERROR, -1 },
@@ -560,7 +616,9 @@ static const struct violation violations[] = {
     { "DATA 0", data_zero, GW_H2_PROTOCOL_ERROR, -1 },
     { "DATA, idle", data_idle, GW_H2_PROTOCOL_ERROR, -1 },
     { "DATA, even id", data_even, GW_H2_PROTOCOL_ERROR, -1 },
-    { "DATA, half closed", data_half_closed, GW_H2_STREAM_CLOSED, -1 },
+    { "DATA, half closed", data_half_closed, -1, GW_H2_STREAM_CLOSED },
+    { "DATA twice, half closed", data_half_closed_twice, -1, GW_H2_STREAM_CLOSED },
+    { "DATA after trailers", data_after_trailers, -1, GW_H2_STREAM_CLOSED },
     { "DATA after a reset", data_after_reset, GW_H2_STREAM_CLOSED, -1 },
     { "HEADERS after a reset", headers_after_reset, GW_H2_STREAM_CLOSED, -1 },
     { "DATA too short for padding", data_no_pad_length, GW_H2_FRAME_SIZE_ERROR, -1 },
@@ -630,6 +688,94 @@ START_TEST(a_violation)
             ck_assert_uint_eq(side.count, before + 1);
             ck_assert_uint_eq(rig_last(&side)->s.in, GW_HALF_DONE);
         }
+        rig_side_fini(&side);
+    }
+}
+END_TEST
+
+/* The tables of both ends stay in step over header blocks that are refused, and the windows over bodies
+ * that are. */
+static void refuse_self(struct wire *w)
+{
+    BLOCK(w, 1, "\0\0\0\1\0" GET_BLOCK "\x40\1x\1y", EH | ES | GW_H2_HAS_PRIORITY);
+}
+static void refuse_half_closed(struct wire *w)
+{
+    get(w, 1);
+    BLOCK(w, 1, "\x40\1x\1y", ES);
+    frame(w, GW_H2_CONTINUATION, EH, 1, "", 0);
+}
+static void refuse_twice(struct wire *w)
+{
+    refuse_half_closed(w);
+    BLOCK(w, 1, "\x40\1z\1y\xbf", EH);
+    frame(w, GW_H2_HEADERS, EH, 1, "\x40\1x\1y", 5);
+}
+static void (*const refused[])(struct wire *) = { refuse_self, refuse_half_closed, refuse_twice };
+
+START_TEST(in_step_after_a_refusal)
+{
+    static const size_t cuts[] = { 1, 3, 1 << 20 };
+    static struct wire w;
+    for (int i = 0; i < 3; i++) {
+        struct rig_side side;
+        side_init(&side, false);
+        begin(&w);
+        refused[_i](&w);
+        BLOCK(&w, 3, GET_BLOCK "\xbf", EH | ES); /* :authority a is the newest entry now: 62 */
+        side_take(&side, &w, cuts[i]);
+        struct rig_stream *r = rig_last(&side);
+        ck_assert_uint_eq(side.codec->state, GW_CODEC_OPEN);
+        ck_assert_uint_eq(r->s.in, GW_HALF_DONE);
+        rig_has(&r->in_head, "x", "y");
+        rig_side_fini(&side);
+    }
+}
+END_TEST
+
+START_TEST(windows_after_a_refusal)
+{
+    static struct wire w;
+    struct rig_side side;
+    uint32_t given = 0;
+    side_init(&side, false);
+    begin(&w);
+    side_take(&side, &w, 1000);
+    for (uint32_t i = 0; i < 100; i++) { /* more than the connection's window in all */
+        w.len = 0;
+        get(&w, 2 * i + 1);
+        zeros(&w, GW_H2_DATA, 0, 2 * i + 1, 16384);
+        side_take(&side, &w, 20000);
+        ck_assert_uint_eq(side.codec->state, GW_CODEC_OPEN);
+        side_write(&side);
+        given += outcome_of(&side).credit;
+        side_reap(&side);
+    }
+    ck_assert_uint_gt(given, 1 << 20);
+    rig_side_fini(&side);
+}
+END_TEST
+
+/* What the library finds wrong is known when the bytes were read, not when something can be written. */
+START_TEST(noticed_at_the_read)
+{
+    static void (*const wrong[])(struct wire *) = {
+        settings_push,       settings_window, settings_frame_size, headers_hpack,
+        headers_hpack_index, data_padding,    headers_padding,     window_overflow,
+    };
+    static const size_t cuts[] = { 1, 1 << 20 };
+    static struct wire w;
+    for (int i = 0; i < 2; i++) {
+        struct rig_side side;
+        side_init(&side, false);
+        begin(&w);
+        wrong[_i](&w);
+        side_take(&side, &w, cuts[i]);
+        ck_assert_uint_eq(side.codec->state, GW_CODEC_OVER);
+        ck_assert_uint_eq(side.codec->fault, GW_REASON_client_h2_error);
+        ck_assert_int_eq(side.read_status, GW_EPROTO);
+        side_write(&side);
+        ck_assert_int_ne(outcome_of(&side).goaway, -1);
         rig_side_fini(&side);
     }
 }
@@ -878,7 +1024,7 @@ static const struct violation of_servers[] = {
     { "204 with a body", server_204_body, -1, GW_H2_PROTOCOL_ERROR },
     { "103 with a body", server_info_data, -1, GW_H2_PROTOCOL_ERROR },
     { "trailers without an end", server_trailers_without_end, -1, GW_H2_PROTOCOL_ERROR },
-    { "DATA after the end", server_more_data, GW_H2_STREAM_CLOSED, -1 },
+    { "DATA after the end", server_more_data, -1, GW_H2_STREAM_CLOSED },
     { "GOAWAY goes up", server_goaway_up, GW_H2_PROTOCOL_ERROR, -1 },
 };
 enum { OF_SERVERS = sizeof of_servers / sizeof of_servers[0] };
@@ -991,16 +1137,6 @@ static const struct flood floods[] = {
     { "CONTINUATION", flood_continuation, 16, 64, true },
 };
 enum { FLOODS = sizeof floods / sizeof floods[0] };
-
-/* Detaches what is over, as an owner would. */
-static void side_reap(struct rig_side *side)
-{
-    while (side->count > 0 && side->streams[side->count - 1] != NULL &&
-           side->streams[side->count - 1]->s.in == GW_HALF_CUT) {
-        rig_detach(side->streams[side->count - 1]);
-        side->count--;
-    }
-}
 
 START_TEST(a_flood)
 {
@@ -1298,6 +1434,9 @@ Suite *h2_frames_suite(void)
 {
     Suite *s = suite_create("h2 frames");
     check_add_loop(s, a_violation, 0, VIOLATIONS);
+    check_add_loop(s, in_step_after_a_refusal, 0, 3);
+    check_add(s, windows_after_a_refusal);
+    check_add_loop(s, noticed_at_the_read, 0, 8);
     check_add(s, over_the_connection_window);
     check_add_loop(s, odd_but_legal, 0, ODD);
     check_add(s, a_head_is_pending);
