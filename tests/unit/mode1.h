@@ -86,15 +86,19 @@ static inline struct mode1_link *mode1_accept(struct mode1 *h, const char *liste
 static inline void mode1_take(struct mode1_link *l)
 {
     gw_const_span spans[8];
-    size_t n = gw_link_unsent(l->link, spans, 8), len = 0;
+    size_t n;
 
-    for (size_t i = 0; i < n; i++) {
-        ck_assert_uint_lt(l->out_len + spans[i].len, MODE1_OUT);
-        memcpy(l->out + l->out_len, spans[i].ptr, spans[i].len);
-        l->out_len += spans[i].len;
-        len += spans[i].len;
+    /* All of it: what is still wanted is not told again. */
+    while ((n = gw_link_unsent(l->link, spans, 8)) > 0) {
+        size_t len = 0;
+        for (size_t i = 0; i < n; i++) {
+            ck_assert_uint_lt(l->out_len + spans[i].len, MODE1_OUT);
+            memcpy(l->out + l->out_len, spans[i].ptr, spans[i].len);
+            l->out_len += spans[i].len;
+            len += spans[i].len;
+        }
+        gw_link_sent(l->link, len, GW_OK);
     }
-    gw_link_sent(l->link, len, GW_OK);
 }
 
 /* Steps until nothing is wanted but reading. */
