@@ -68,10 +68,8 @@ static const nghttp2_nv request_h2[] = {
     PAIR("accept-encoding", "gzip, deflate"),
 };
 static const nghttp2_nv response_h2[] = {
-    PAIR(":status", "200"),
-    PAIR("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
-    PAIR("server", "budget/1.0"),
-    PAIR("content-type", "text/plain"),
+    PAIR(":status", "200"),        PAIR("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    PAIR("server", "budget/1.0"),  PAIR("content-type", "text/plain"),
     PAIR("content-length", "100"),
 };
 static const nghttp2_nv request_grpc[] = {
