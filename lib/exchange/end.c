@@ -102,6 +102,23 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
     gw_exchange_finish(x);
 }
 
+/* What only the gateway itself can have done, on whichever side it happened. */
+static bool is_own_fault(enum gw_reason_id reason)
+{
+    return reason == GW_REASON_no_memory || reason == GW_REASON_internal ||
+           reason == GW_REASON_not_representable;
+}
+
+void gw_exchange_fail_cut(struct gw_exchange *x, uint32_t peer, enum gw_reason_id reason,
+                          gw_status status)
+{
+    if (!is_own_fault(reason))
+        gw_exchange_fail(x, peer, reason, status);
+    else
+        gw_exchange_fail(x, GW_BY_GATEWAY, reason,
+                         reason == GW_REASON_no_memory ? GW_ENOMEM : GW_EPROTO);
+}
+
 static void let_go(struct gw_exchange *x)
 {
     x->ended = x->of->links->now;

@@ -120,6 +120,9 @@ void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase);
 /* end.c: the one way in which anything fails. */
 void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
                       gw_status status);
+/* On the side of peer; but what the gateway did itself is not its fault. */
+void gw_exchange_fail_cut(struct gw_exchange *x, uint32_t peer, enum gw_reason_id reason,
+                          gw_status status);
 void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter is on the way */
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
 

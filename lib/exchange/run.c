@@ -33,8 +33,9 @@ static void client_cut(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
         return;
     }
-    gw_exchange_fail(x, GW_BY_CLIENT, reason == GW_REASON_none ? GW_REASON_client_closed : reason,
-                     x->down_link->is_lost ? GW_ERESET : GW_EPROTO);
+    gw_exchange_fail_cut(x, GW_BY_CLIENT,
+                         reason == GW_REASON_none ? GW_REASON_client_closed : reason,
+                         x->down_link->is_lost ? GW_ERESET : GW_EPROTO);
 }
 
 static void find_kind(struct gw_exchange *x)

@@ -154,15 +154,14 @@ static void upstream_cut(struct gw_exchange *x)
         reason = GW_REASON_upstream_closed;
     if (x->has_response && reason == GW_REASON_upstream_closed)
         reason = GW_REASON_upstream_cut;
-    gw_exchange_fail(x, GW_BY_UPSTREAM, reason, x->up.by_peer ? GW_ERESET : GW_EPROTO);
+    gw_exchange_fail_cut(x, GW_BY_UPSTREAM, reason, x->up.by_peer ? GW_ERESET : GW_EPROTO);
 }
 
 void gw_exchange_connect(struct gw_exchange *x)
 {
-    uint32_t by = x->waiter.reason == GW_REASON_no_memory ? GW_BY_GATEWAY : GW_BY_UPSTREAM;
-
     if (x->waiter.status != GW_OK)
-        gw_exchange_fail(x, by, (enum gw_reason_id)x->waiter.reason, x->waiter.status);
+        gw_exchange_fail_cut(x, GW_BY_UPSTREAM, (enum gw_reason_id)x->waiter.reason,
+                             x->waiter.status);
 }
 
 void gw_exchange_take_upstream_news(struct gw_exchange *x)

@@ -248,7 +248,7 @@ static void client_read_end(struct gw_codec *codec, gw_status why, gw_nanos now)
     s->is_refused = s->out == GW_HALF_HEAD;
     if (s->out != GW_HALF_DONE)
         s->out = GW_HALF_CUT;
-    gw_h1_cut(c, GW_REASON_upstream_reset, true);
+    gw_h1_cut_lost(c, GW_REASON_upstream_reset, why);
 }
 
 static bool client_wants_read(const struct gw_codec *codec, size_t rx_len)

@@ -91,6 +91,12 @@ void gw_h1_cut(struct gw_h1 *c, enum gw_reason_id fault, bool by_peer)
     gw_stream_tell(&c->owner, s, GW_NEWS_CUT);
 }
 
+void gw_h1_cut_lost(struct gw_h1 *c, enum gw_reason_id fault, gw_status why)
+{
+    bool is_own = gw_status_category(why) == GW_CAT_LIMIT;
+    gw_h1_cut(c, is_own ? GW_REASON_no_memory : fault, !is_own);
+}
+
 void gw_h1_in_done(struct gw_h1 *c, uint32_t news)
 {
     struct gw_stream *s = c->stream;

@@ -79,6 +79,8 @@ void gw_h1_unattach(struct gw_h1 *c);
 void gw_h1_over(struct gw_h1 *c, enum gw_reason_id fault);
 /* The stream's halves that are not done are cut, and the connection is over. */
 void gw_h1_cut(struct gw_h1 *c, enum gw_reason_id fault, bool by_peer);
+/* The connection is lost, why says for what reason: fault is its name if that is not our own memory. */
+void gw_h1_cut_lost(struct gw_h1 *c, enum gw_reason_id fault, gw_status why);
 /* What was to come has come: ends in_pipe, tells END (with news). */
 void gw_h1_in_done(struct gw_h1 *c, uint32_t news);
 /* From now on bytes go through in both directions. */

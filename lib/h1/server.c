@@ -266,7 +266,7 @@ static void server_read_end(struct gw_codec *codec, gw_status why, gw_nanos now)
     } else {
         if (s->out != GW_HALF_DONE)
             s->out = GW_HALF_CUT;
-        gw_h1_cut(c, GW_REASON_client_reset, true);
+        gw_h1_cut_lost(c, GW_REASON_client_reset, why);
     }
 }
 

@@ -268,8 +268,11 @@ void gw_h2_terminated(struct gw_h2 *h, uint32_t code)
 {
     if (h->base.state == GW_CODEC_OVER)
         return;
-    be_over(h, code == GW_H2_ENHANCE_YOUR_CALM ? GW_ELIMIT : GW_EPROTO, gw_h2_peer_fault(h));
-    cut_all(h, gw_h2_peer_fault(h), true);
+    /* The library says INTERNAL_ERROR of itself only: it had no memory. */
+    bool is_own = code == GW_H2_INTERNAL_ERROR;
+    enum gw_reason_id fault = is_own ? GW_REASON_no_memory : gw_h2_peer_fault(h);
+    be_over(h, is_own ? GW_ENOMEM : code == GW_H2_ENHANCE_YOUR_CALM ? GW_ELIMIT : GW_EPROTO, fault);
+    cut_all(h, fault, !is_own);
 }
 
 void gw_h2_break(struct gw_h2 *h, gw_status why)
@@ -374,6 +377,8 @@ static void h2_read_end(struct gw_codec *c, gw_status why, gw_nanos now)
                                                      : GW_REASON_upstream_closed;
         if (!h->is_client && why == GW_ERESET)
             fault = GW_REASON_client_reset;
+        if (gw_status_category(why) == GW_CAT_LIMIT)
+            fault = GW_REASON_no_memory;
         if (is_new && s->in < GW_HALF_DONE)
             s->is_refused = true;
         gw_h2_cut(t, fault, why == GW_EOF || why == GW_ERESET);
@@ -485,6 +490,7 @@ static void h2_detach(struct gw_codec *c, struct gw_stream *s)
     gw_list_remove(&t->touched);
     t->s = NULL;
     t->target = NULL;
+    t->block = GW_H2_BLOCK_IGNORED; /* the rest of a head that is half here goes nowhere */
     s->codec = NULL;
     s->inner = NULL;
     c->streams--;

@@ -214,7 +214,7 @@ static void refuse_message(struct gw_h2_stream *t, enum gw_reason_id fault)
     if (fault == GW_REASON_head_too_large || fault == GW_REASON_no_memory) {
         if (h->is_client && fault == GW_REASON_head_too_large)
             fault = GW_REASON_upstream_head_too_large;
-        gw_h2_cut_in(t, fault, true);
+        gw_h2_cut_in(t, fault, fault != GW_REASON_no_memory);
         return;
     }
     gw_h2_cut(t, h->is_client ? GW_REASON_upstream_bad_response : fault, true);
@@ -434,11 +434,17 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (t == NULL)
         return 0;
     if (code != NGHTTP2_NO_ERROR && !t->is_reset && !t->is_reset_due && !t->has_reset_in) {
-        /* The library has reset it, because of a GOAWAY, or of bad bytes. */
+        /* The library has reset it, because of a GOAWAY, of bad bytes, or for want of memory: then it
+         * says GOAWAY itself, or INTERNAL_ERROR. */
         bool is_refused = h->is_client && code == NGHTTP2_REFUSED_STREAM;
+        bool is_own = code == NGHTTP2_INTERNAL_ERROR || (is_refused && !h->has_goaway_in);
         if (t->s != NULL && t->s->in < GW_HALF_DONE)
             t->s->is_refused = t->s->is_refused || is_refused;
-        gw_h2_cut(t, is_refused ? GW_REASON_upstream_goaway : gw_h2_peer_fault(h), true);
+        gw_h2_cut(t,
+                  is_own       ? GW_REASON_no_memory
+                  : is_refused ? GW_REASON_upstream_goaway
+                               : gw_h2_peer_fault(h),
+                  !is_own);
         gw_h2_policy_forgive(&h->policy, t->id);
         t->is_deaf = true;
     }

@@ -375,6 +375,7 @@ void gw_link_lose(struct gw_link *link, gw_status why)
         return;
     link->phase = GW_LINK_CLOSING;
     link->is_lost = true;
+    link->is_lost_short = gw_status_category(why) == GW_CAT_LIMIT;
     gw_trace_event(link->links->trace, link->links->now, GW_TRACE_LINK_CLOSE, link->id, 0, 0);
     gw_conn_lost(link, why);
     if (link->upstream != NULL)
@@ -482,7 +483,7 @@ gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s)
 
 void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s)
 {
-    s->fault = GW_REASON_client_reset;
+    s->fault = link->is_lost_short ? GW_REASON_no_memory : GW_REASON_client_reset;
     s->news |= GW_NEWS_CUT;
     link->links->above->changed(link, s);
 }

@@ -12,6 +12,7 @@ struct stub {
     struct gw_heap *heap;
     bool is_client, is_hello_sent, is_hello_here, is_closing, is_end_sent, is_peer_ended;
     size_t left; /* of the record that is being opened */
+    size_t owed; /* bytes of a record whose head is sealed already */
 };
 
 static struct stub *of(struct gw_tls_engine *e)
@@ -100,13 +101,17 @@ static gw_status stub_seal(struct gw_tls_engine *e, struct gw_chain *clear, stru
     if (status != GW_OK)
         return status;
     while (s->is_hello_sent && s->is_hello_here && clear->len > 0 && wire->len < mark) {
-        size_t n = clear->len < RECORD_MAX ? clear->len : RECORD_MAX;
-        status = put_head(wire, KIND_BYTES, n);
+        if (s->owed == 0) {
+            size_t n = clear->len < RECORD_MAX ? clear->len : RECORD_MAX;
+            status = put_head(wire, KIND_BYTES, n);
+            if (status != GW_OK)
+                return status;
+            s->owed = n;
+        }
+        status = gw_chain_move(wire, clear, s->owed);
         if (status != GW_OK)
-            return status;
-        status = gw_chain_move(wire, clear, n);
-        if (status != GW_OK)
-            return GW_ETLS; /* a head without its bytes: the record cannot be finished */
+            return status; /* the record is finished when there is memory again */
+        s->owed = 0;
     }
     if (s->is_closing && !s->is_end_sent && s->is_hello_sent && clear->len == 0) {
         status = put_head(wire, KIND_END, 0);

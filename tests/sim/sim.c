@@ -12,6 +12,7 @@
 
 #include "sim.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -44,6 +45,27 @@ void sim_trace(struct sim *sim, const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fprintf(stderr, "\n");
+}
+
+/* An assertion of the library traps, and whoever runs us may lose patience: the seed is said first. */
+static const struct sim *running;
+
+static void die(int number)
+{
+    if (running != NULL)
+        fprintf(stderr, "seed %llu, time %.3f ms: signal %d\n  replay: sim --seed %llu --trace\n",
+                (unsigned long long)running->seed, (double)running->now / 1e6, number,
+                (unsigned long long)running->seed);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = { SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGTERM };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], die);
 }
 
 /* ---- what the gateway asks of the world ---- */
@@ -176,6 +198,7 @@ static void step(struct sim *sim)
     sim->wake = false;
     while (gw_worker_step(sim->worker, sim->now) == GW_AGAIN)
         SIM_CHECK(sim, ++bound < 10000, "the worker does not come to rest");
+    sim_oracle_step(sim);
     sim->steps++;
 }
 
@@ -300,7 +323,9 @@ static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_al
     sim->fail_alloc_at = fail_alloc;
     sim->fail_alloc_on = for_ever;
     sim->fail_io_at = fail_io;
+    running = sim;
     sim_run(sim, seed);
+    running = NULL;
     hash = sim->hash;
     *reached = sim->allocations_failed > 0 || sim->io_failed > 0;
     free(sim);
@@ -355,6 +380,7 @@ int main(int argc, char **argv)
 {
     struct options o = { .from = 1, .seeds = 200 };
 
+    catch_signals();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             o.is_tracing = true;

@@ -76,6 +76,7 @@ struct sim_plan {
     bool client_done, client_whole, client_cut;
     uint32_t client_status;
     uint64_t client_got;
+    uint32_t client_infos;
     bool client_trailers;
 };
 
@@ -126,6 +127,7 @@ struct sim_wire {
     bool (*end)(struct sim *sim, struct sim_wire *w, bool is_reset);
     int fd;
     size_t sending; /* bytes of the send that is outstanding: 0 none */
+    uint64_t sent;  /* bytes that the gateway was told have left     */
     bool is_upstream;
     bool is_closing;
     bool was_faulted; /* what shares it is excused */
@@ -215,6 +217,7 @@ struct sim {
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_plan plans[SIM_CALLS_MAX];
     uint32_t plans_len;
+    bool has_struck;        /* any plan's fault */
     uint64_t shared_broken; /* upstream connections that a fault broke */
     uint64_t ends;          /* on_end, all exchanges */
 };
@@ -277,6 +280,7 @@ void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
 gw_config *sim_config(struct sim *sim);
+void sim_oracle_step(struct sim *sim); /* what must be true after every step */
 void sim_oracle_check(struct sim *sim);
 bool sim_is_done(const struct sim *sim); /* every plan has come to something */
 /* sim.c */

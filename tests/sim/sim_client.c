@@ -126,6 +126,7 @@ static void leave(struct sim_call *call)
     struct sim_peer *peer = call->peer;
 
     call->plan->fault_struck = true;
+    call->peer->sim->has_struck = true;
     sim_trace(peer->sim, "client %u leaves %u", peer->client, call->plan->id);
     if (peer->codec->ops->protocol == GW_PROTO_H1 || sim_chance(peer->sim, 20)) {
         break_connection(peer);
@@ -166,7 +167,8 @@ void sim_client_news(struct sim_call *call)
     s->news = 0;
     if (call->is_over)
         return;
-    s->info = NULL;
+    for (; s->info != NULL; s->info = s->info->next)
+        p->client_infos++;
     if ((news & GW_NEWS_HEAD) != 0)
         p->client_status = call->in_head.code;
     if (p->fault == SIM_CLIENT_LEAVES && !p->fault_struck && call->put >= p->fault_at) {

@@ -270,6 +270,7 @@ static gw_status do_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
         return GW_OK;
     }
     w->sending = 0;
+    w->sent += take;
     gw_link_sent(l, take, w->rst_arrived ? GW_ERESET : GW_OK);
     return GW_OK;
 }
@@ -327,6 +328,7 @@ void sim_net_event(struct sim *sim, const struct sim_event *e)
         break;
     case SIM_SENT:
         w->sending = 0;
+        w->sent += e->n;
         if (w->link != NULL)
             gw_link_sent(w->link, (size_t)e->n, GW_OK);
         sim->wake = true;

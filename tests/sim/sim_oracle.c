@@ -3,6 +3,7 @@
 #include "sim.h"
 
 #include "exchange/exchange.h"
+#include "worker/worker.h"
 
 /* ---- hooks ---- */
 
@@ -27,6 +28,19 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     return GW_NEXT;
 }
 
+/* What ended well has left: the backend has said so of its last byte. Under an engine the wire counts
+ * other bytes. */
+static void check_sent(struct sim *sim, const gw_exchange *x, const struct sim_plan *p)
+{
+    const struct sim_wire *w = gw_link_io(x->down_link);
+
+    if (p->cause.by != GW_BY_NONE || sim->swarm.tls_client)
+        return;
+    SIM_CHECK(sim, x->down.out_mark > 0 && w->sent >= x->down.out_mark,
+              "request %u: ended well at byte %llu, of which %llu have left", p->id,
+              (unsigned long long)x->down.out_mark, (unsigned long long)w->sent);
+}
+
 static void on_end(void *ctx, const gw_exchange *x)
 {
     struct sim *sim = ctx;
@@ -37,6 +51,7 @@ static void on_end(void *ctx, const gw_exchange *x)
         return;
     SIM_CHECK(sim, ++p->ended == 1, "request %u ended twice", p->id);
     p->cause = gw_exchange_cause(x);
+    check_sent(sim, x, p);
     sim_trace(sim, "%u ends: %s/%s/%u", p->id, gw_by_name(p->cause.by),
               gw_phase_name(p->cause.phase), p->cause.reason);
 }
@@ -90,6 +105,33 @@ gw_config *sim_config(struct sim *sim)
     return config;
 }
 
+/* ---- what must be true after every step ---- */
+
+/* What a peer may send before it has seen our SETTINGS (RFC 9113 6.9.2). */
+enum { H2_FIRST_WINDOW = 65535 };
+
+static void check_pipe(struct sim *sim, const struct gw_pipe *pipe, uint32_t source)
+{
+    size_t max = pipe->size;
+
+    if (source == GW_PROTO_H2 && max < H2_FIRST_WINDOW)
+        max = H2_FIRST_WINDOW;
+    SIM_CHECK(sim, gw_pipe_len(pipe) <= max, "%zu bytes in a pipe of %zu", gw_pipe_len(pipe),
+              pipe->size);
+}
+
+void sim_oracle_step(struct sim *sim)
+{
+    struct gw_list *all = &sim->worker->exchanges.all;
+
+    for (struct gw_list *node = all->next; node != all; node = node->next) {
+        const struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
+        if (x->down_link != NULL && x->down_link->codec != NULL)
+            check_pipe(sim, &x->request_pipe, x->down_link->codec->ops->protocol);
+        check_pipe(sim, &x->response_pipe, x->upstream_protocol);
+    }
+}
+
 /* ---- what must be true at the end ---- */
 
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
@@ -101,14 +143,19 @@ static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
     return sim->shared_broken == 0;
 }
 
+/* The last bytes reached a client that then left, before their send was reported complete: from the
+ * gateway's side they never left. */
+static bool has_left_early(const struct sim *sim, const struct sim_plan *p)
+{
+    return sim->swarm.delay_send_pct > 0 && p->cause.reason == GW_REASON_client_reset;
+}
+
 static void check_whole(struct sim *sim, const struct sim_plan *p)
 {
     SIM_CHECK(sim, p->client_whole, "request %u: not whole at the client", p->id);
     SIM_CHECK(sim, p->client_status == p->status, "request %u: status %u, not %u", p->id,
               p->client_status, p->status);
-    /* The last bytes reached a client that then left, before their send was reported complete: from
-     * the gateway's side they never left. */
-    if (sim->swarm.delay_send_pct > 0 && p->cause.reason == GW_REASON_client_reset)
+    if (has_left_early(sim, p))
         return;
     SIM_CHECK(sim, p->cause.by == GW_BY_NONE, "request %u: a cause (%s/%s/%u) without a reason",
               p->id, gw_by_name(p->cause.by), gw_phase_name(p->cause.phase), p->cause.reason);
@@ -126,6 +173,8 @@ static void check_answer(struct sim *sim, const struct sim_plan *p)
               p->id, (unsigned long long)p->client_got, (unsigned long long)p->response_len);
     SIM_CHECK(sim, !p->response_trailers || p->client_trailers, "request %u: trailers were lost",
               p->id);
+    SIM_CHECK(sim, p->client_infos == (p->has_info ? 1 : 0), "request %u: %u interim answers",
+              p->id, p->client_infos);
 }
 
 static void check_cause(struct sim *sim, const struct sim_plan *p)
@@ -139,6 +188,17 @@ static void check_cause(struct sim *sim, const struct sim_plan *p)
         return;
     SIM_CHECK(sim, p->cause.by == by, "request %u: blamed on %s, it was %s", p->id,
               gw_by_name(p->cause.by), gw_by_name(by));
+}
+
+/* Nobody did anything wrong but the memory, which is ours: neither side may be blamed. */
+static void check_memory_cause(struct sim *sim, const struct sim_plan *p)
+{
+    if (sim->allocations_failed == 0 || sim->io_failed > 0 || sim->swarm.refuse_pct > 0 ||
+        sim->has_struck || p->ended == 0 || has_left_early(sim, p))
+        return;
+    SIM_CHECK(sim, p->cause.by != GW_BY_CLIENT && p->cause.by != GW_BY_UPSTREAM,
+              "request %u: %s/%s/%u for a failed allocation", p->id, gw_by_name(p->cause.by),
+              gw_phase_name(p->cause.phase), p->cause.reason);
 }
 
 static void check_cut(struct sim *sim, const struct sim_plan *p)
@@ -163,6 +223,7 @@ void sim_oracle_check(struct sim *sim)
         check_answer(sim, p);
         check_cause(sim, p);
         check_cut(sim, p);
+        check_memory_cause(sim, p);
     }
 }
 

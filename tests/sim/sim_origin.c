@@ -92,6 +92,7 @@ static bool strike(struct sim_call *call)
         p->fault_struck)
         return p->fault_struck && p->fault > SIM_CLIENT_LEAVES;
     p->fault_struck = true;
+    peer->sim->has_struck = true;
     sim_trace(peer->sim, "origin strikes %u, fault %d at %llu", p->id, (int)p->fault,
               (unsigned long long)call->put);
     switch (p->fault) {

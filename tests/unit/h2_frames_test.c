@@ -927,6 +927,27 @@ START_TEST(a_head_is_pending)
 }
 END_TEST
 
+/* The owner leaves while a head is half here, and its reset is not written yet: the rest of the head
+ * goes nowhere. */
+START_TEST(left_in_the_middle_of_a_head)
+{
+    static struct wire w;
+    struct rig_side side;
+    side_init(&side, false);
+    begin(&w);
+    size_t before = w.len;
+    BLOCK(&w, 1, GET_BLOCK, EH | ES);
+    rig_feed(&side, w.bytes, before + GW_H2_HEAD_LEN + (size_t)_i);
+    ck_assert_uint_eq(side.count, 1);
+    rig_detach(side.streams[0]);
+    rig_feed(&side, w.bytes + before + GW_H2_HEAD_LEN + _i,
+             w.len - before - GW_H2_HEAD_LEN - (size_t)_i);
+    ck_assert_uint_eq(side.codec->state, GW_CODEC_OPEN);
+    ck_assert_uint_eq(side.codec->streams, 0);
+    rig_side_fini(&side);
+}
+END_TEST
+
 /* The client's role: what a server may do wrong. A GET and a POST are under way as streams 1 and 3. */
 static void server_push(struct wire *w)
 {
@@ -1440,6 +1461,7 @@ Suite *h2_frames_suite(void)
     check_add(s, over_the_connection_window);
     check_add_loop(s, odd_but_legal, 0, ODD);
     check_add(s, a_head_is_pending);
+    check_add_loop(s, left_in_the_middle_of_a_head, 0, 6);
     check_add_loop(s, a_violation_of_a_server, 0, OF_SERVERS);
     check_add_loop(s, a_flood, 0, FLOODS);
     check_add_loop(s, a_steady_rate_is_no_flood, 0, 5);
