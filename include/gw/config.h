@@ -21,7 +21,8 @@ typedef struct gw_listener_spec {
     uint32_t size;
     uint32_t mark;                 /* the host's number for this part, given back in errors    */
     uint32_t protocols;            /* GW_PROTO_*; h2 in clear text is by prior knowledge       */
-    uint32_t head_timeout_ms;      /* a request head must be whole after; 10,000               */
+    uint32_t head_timeout_ms;      /* a request head must be whole after, and the rest of a
+                                      body that nobody wants be there; 10,000                  */
     uint32_t body_idle_timeout_ms; /* a body or a reader may stall so long; 30,000             */
     uint32_t idle_timeout_ms;      /* a connection without a request is kept so long; 60,000   */
     gw_str name;                   /* unique                                                   */

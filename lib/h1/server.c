@@ -115,6 +115,7 @@ static enum gw_reason_id skip_body(struct gw_h1 *c, struct gw_chain *rx)
     c->skipped += (uint32_t)(before - rx->len);
     if (reason == GW_REASON_none && gw_h1_body_is_whole(&c->body)) {
         c->phase = GW_H1_IDLE;
+        c->base.is_head_pending = false;
         if (c->base.state == GW_CODEC_DRAINING || c->is_last)
             gw_h1_over(c, GW_REASON_none);
     } else if (c->skipped > GW_H1_SKIP_MAX) {
@@ -452,6 +453,7 @@ static void server_detach(struct gw_codec *codec, struct gw_stream *s)
     } else {
         c->phase = GW_H1_SKIP;
         c->skipped = 0;
+        codec->is_head_pending = true;
     }
 }
 
@@ -462,9 +464,8 @@ static void server_drain(struct gw_codec *codec, bool is_final)
     if (codec->state != GW_CODEC_OPEN)
         return;
     codec->state = GW_CODEC_DRAINING;
-    if (c->phase == GW_H1_IDLE) {
+    if (c->phase == GW_H1_IDLE || c->phase == GW_H1_SKIP)
         gw_h1_over(c, GW_REASON_none);
-    }
 }
 
 static bool server_is_spare(const struct gw_codec *codec)

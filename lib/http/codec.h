@@ -169,7 +169,8 @@ struct gw_codec {
     uint16_t fault;        /* gw_reason_id: why it is over, if by an error */
     uint32_t streams;      /* attached now */
     uint32_t streams_ever; /* attached ever */
-    bool is_head_pending;  /* a request head has begun and is not whole: its deadline runs */
+    bool is_head_pending;  /* a request head has begun and is not whole, or the rest of a refused
+                              request is still dropped: the head's deadline runs */
     bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
                               side may be ended (a tunnel's other half may still be read) */
     uint64_t written;   /* bytes ever appended to tx */

@@ -456,11 +456,16 @@ void gw_link_reset(struct gw_link *link, struct gw_stream *s, uint32_t h2_code)
 
 void gw_link_detach(struct gw_link *link, struct gw_stream *s)
 {
+    bool was_pending;
+
     if (s->codec == NULL)
         return;
+    was_pending = link->codec->is_head_pending;
     gw_list_remove(&s->flushing);
     link->codec->ops->detach(link->codec, s);
     GW_ASSERT(s->codec == NULL);
+    if (link->codec->is_head_pending && !was_pending)
+        link->head_since = link->links->now; /* of what is left of its request */
     link->active = link->links->now;
     gw_link_mark_readable(link); /* a request may have waited behind it, or the end */
     gw_link_mark_dirty(link);

@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *contract_suite(void);
+Suite *deadline_suite(void);
 Suite *pool_suite(void);
 
 #endif
