@@ -137,7 +137,6 @@ static void pass_info(struct gw_exchange *x)
         gw_link_advance(x->down_link, &x->down);
     }
     x->up.info = NULL;
-    x->up.info_count = 0;
 }
 
 static void upstream_cut(struct gw_exchange *x)

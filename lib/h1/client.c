@@ -27,7 +27,7 @@ static enum gw_reason_id take_status_line(struct gw_h1 *c, gw_str line)
     uint16_t code;
     if (!gw_h1_status_line(line, &c->is_http10, &code))
         return GW_REASON_upstream_bad_response;
-    if (code < 200 && code != 101 && ++c->infos > GW_H1_INFOS_MAX)
+    if (code < 200 && code != 101 && ++c->stream->info_count > GW_INFOS_MAX)
         return GW_REASON_upstream_bad_response;
     c->code = code;
     c->head = message_for(c, code);
@@ -49,10 +49,9 @@ static enum gw_reason_id take_info(struct gw_h1 *c)
     if (reason != GW_REASON_none)
         return reason;
     struct gw_message **last = &s->info;
-    while (*last != NULL) /* at most GW_H1_INFOS_MAX */
+    while (*last != NULL) /* at most GW_INFOS_MAX */
         last = &(*last)->next;
     *last = m;
-    s->info_count++;
     gw_stream_tell(&c->owner, s, GW_NEWS_INFO);
     return GW_REASON_none;
 }

@@ -54,7 +54,6 @@ void gw_h1_attach(struct gw_h1 *c, struct gw_stream *s)
     gw_list_init(&s->node);
     gw_list_init(&s->all);
     c->owes_crlf = false;
-    c->infos = 0;
 }
 
 void gw_h1_unattach(struct gw_h1 *c)

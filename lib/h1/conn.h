@@ -19,8 +19,6 @@ enum gw_h1_phase {
 
 /* What a server drops of a request body that nobody wants, to keep the connection. */
 enum { GW_H1_SKIP_MAX = 65536 };
-/* Informational responses to one request. */
-enum { GW_H1_INFOS_MAX = 8 };
 
 struct gw_h1 {
     struct gw_codec base;
@@ -39,7 +37,6 @@ struct gw_h1 {
     uint32_t head_bytes; /* of this head so far                 */
     uint32_t skipped;    /* of a request that nobody wants      */
     uint8_t phase;       /* gw_h1_phase                         */
-    uint8_t infos;       /* client: 1xx to this request         */
     uint16_t code;       /* client: of the head being read      */
 
     /* Writing. */

@@ -152,7 +152,9 @@ static void response_pseudo(struct gw_h2_stream *t, gw_str name, gw_str value)
     }
     if (code >= 200)
         t->target = t->s->in_head;
-    else if (t->s->info_count < GW_H2_INFO_MAX)
+    else if (++t->s->info_count > GW_INFOS_MAX)
+        fault_block(t, GW_REASON_upstream_bad_response);
+    else
         t->target = h->owner.new_info(h->owner.ctx, t->s);
     if (t->target != NULL)
         t->target->code = (uint16_t)code;
@@ -245,11 +247,10 @@ static void end_info(struct gw_h2_stream *t)
     struct gw_message *m = t->target, **last = &s->info;
     if (m == NULL) /* dropped */
         return;
-    while (*last != NULL) /* at most GW_H2_INFO_MAX */
+    while (*last != NULL) /* at most GW_INFOS_MAX */
         last = &(*last)->next;
     m->next = NULL;
     *last = m;
-    s->info_count++;
     gw_h2_note(t, GW_NEWS_INFO);
 }
 

@@ -17,7 +17,6 @@ enum {
     GW_H2_CONNECTION_WINDOW = 1 << 20,  /* so large that one slow stream holds up no other */
     GW_H2_QUANTUM = 16384,              /* DATA of a stream before it is the others' turn  */
     GW_H2_SMALL = 1024,                 /* of a body's pieces: copied, when it has a place */
-    GW_H2_INFO_MAX = 8,                 /* informational responses that wait               */
     GW_H2_HEAD_OUT_MAX = 256 * 1024,    /* bytes of a head that is sent                    */
     GW_H2_LOOK_MAX = GW_H2_HEAD_LEN + 5 /* of a frame: what the policy looks at            */
 };

@@ -35,6 +35,9 @@ enum gw_news {
     GW_NEWS_OPEN = 128 /* out_* may be used: the request was accepted for sending (client role) */
 };
 
+/* Informational responses to one request. */
+enum { GW_INFOS_MAX = 8 };
+
 struct gw_codec;
 
 /* Embedded in the owner's object. Fields of a half are written by one side only: in_* by the codec,
@@ -62,7 +65,7 @@ struct gw_stream {
     struct gw_message *in_trailers; /* likewise; NULL: trailers are dropped                    */
     struct gw_pipe *in_pipe;        /* body goes here as long as there is room                 */
     struct gw_message *info;        /* client role: a queue through next, oldest first         */
-    uint32_t info_count;
+    uint32_t info_count;            /* ... how many ever came: more than GW_INFOS_MAX are a fault */
     /* Sending. */
     struct gw_message *out_head;
     struct gw_message *out_trailers; /* looked at when out_pipe is done; NULL or empty: none   */

@@ -178,10 +178,9 @@ void sim_client_news(struct sim_call *call)
     if (c == NULL || p->stops_reading)
         return;
     call->stream.news = 0;
-    if ((news & GW_NEWS_INFO) != 0)
+    for (const struct gw_message *m = call->stream.info; m != NULL; m = m->next)
         c->infos++;
     call->stream.info = NULL;
-    call->stream.info_count = 0;
     see(c, call, news);
     if ((c->is_whole && call->stream.out >= GW_HALF_DONE) || c->is_cut) {
         c->call = NULL;

@@ -296,7 +296,6 @@ static inline void log_news(struct world *w, bool is_client)
         log_response(&w->log, s->info);
         text_puts(&w->log, "\n");
         s->info = s->info->next;
-        s->info_count--;
     }
     if ((p->news & GW_NEWS_HEAD) != 0 && !p->has_head) {
         p->has_head = true;
