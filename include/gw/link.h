@@ -49,7 +49,8 @@ GW_API void gw_link_set_io(gw_link *l, void *io);
 GW_API gw_status gw_link_get_facts(const gw_link *l, gw_facts *out);
 /* GW_ESTATE: an accepted link has none. */
 GW_API gw_status gw_link_get_destination(const gw_link *l, gw_destination *out);
-/* No new exchange; closes when those in flight have ended. */
+/* No new exchange; closes when those in flight have ended. One that is still being connected is given
+ * up: who waited for it gets another. */
 GW_API void gw_link_finish(gw_link *l);
 /* Ends it now: its exchanges end with GW_BY_HOST. */
 GW_API void gw_link_abort(gw_link *l);

@@ -297,6 +297,11 @@ static void read_connecting(struct gw_link *link)
     enum gw_reason_id reason = GW_REASON_upstream_unreachable;
     gw_status status = link->connect_status;
 
+    if (link->is_finishing) {
+        gw_upstream_connect_given_up(link);
+        gw_link_lose(link, GW_ECANCELED);
+        return;
+    }
     if (!link->is_connect_reported)
         return;
     if (status == GW_OK)

@@ -247,15 +247,26 @@ void gw_upstream_connected(struct gw_link *link)
     serve(u);
 }
 
+static void connect_ended(struct gw_link *link)
+{
+    GW_ASSERT(link->upstream->connecting > 0);
+    link->upstream->connecting--;
+    link->phase = GW_LINK_OPEN; /* counted no more as one that connects */
+}
+
+void gw_upstream_connect_given_up(struct gw_link *link)
+{
+    connect_ended(link);
+    serve(link->upstream);
+}
+
 /* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
  * when no other connection is there or coming. */
 void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
 {
     struct gw_upstream *u = link->upstream;
 
-    GW_ASSERT(u->connecting > 0);
-    u->connecting--;
-    link->phase = GW_LINK_OPEN; /* counted no more as one that connects */
+    connect_ended(link);
     gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECT_FAILED, 1);
     if (u->spec.protocol == GW_PROTO_H1) {
         if (!gw_list_is_empty(&u->waiters))

@@ -66,6 +66,8 @@ void gw_upstream_cancel(struct gw_waiter *w); /* not waiting is fine */
 /* From link.c and conn.c. */
 void gw_upstream_connected(struct gw_link *link);
 void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status);
+/* The host wants no exchange on it: who waits gets another connection. */
+void gw_upstream_connect_given_up(struct gw_link *link);
 /* Something about the link's capacity changed: a stream went, settings came, it drains or is over. */
 void gw_upstream_changed(struct gw_link *link);
 void gw_upstream_left(struct gw_link *link); /* the link is about to be freed */

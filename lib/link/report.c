@@ -70,7 +70,10 @@ void gw_link_finish(gw_link *l)
     if (!gw_link_is_valid(l) || l->is_finishing)
         return;
     l->is_finishing = true;
-    gw_link_drain(l);
+    if (l->phase == GW_LINK_CONNECTING)
+        gw_link_mark_readable(l); /* given up by the next step */
+    else
+        gw_link_drain(l);
 }
 
 void gw_link_abort(gw_link *l)

@@ -267,6 +267,43 @@ START_TEST(a_gap_ends_the_link)
 }
 END_TEST
 
+/* ---- gw_link_finish ---- */
+
+/* While it is being connected, reported or not: it closes, and who waits for it gets another one. */
+START_TEST(finish_while_connecting)
+{
+    struct mode1_link *client;
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_link *first = NULL;
+    gw_span room;
+    static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    start_plain(NULL);
+    client = mode1_accept(&host, "edge");
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_OK);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    while (gw_bytes_next(host.worker, &notice))
+        if ((notice.want & GW_WANT_CONNECT) != 0)
+            first = notice.link;
+    ck_assert_ptr_nonnull(first);
+    if (_i == 1)
+        gw_link_connected(first, GW_OK, NULL);
+    gw_link_finish(first);
+    gw_link_finish(first);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_want(first), GW_WANT_CLOSE);
+    mode1_pump(&host);
+    ck_assert_ptr_ne(mode1_upstream(&host)->link, first);
+    ck_assert_ptr_nonnull(strstr(mode1_upstream(&host)->out, "GET /x "));
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(client->out, "HTTP/1.1 200 OK\r\n"));
+    mode1_stop(&host);
+}
+END_TEST
+
 Suite *contract_suite(void)
 {
     Suite *suite = suite_create("contract");
@@ -277,5 +314,6 @@ Suite *contract_suite(void)
     check_add(suite, rooms_end_without_a_step);
     check_add_loop(suite, a_report_that_cannot_be_ends_the_link, 0, 4);
     check_add(suite, a_gap_ends_the_link);
+    check_add_loop(suite, finish_while_connecting, 0, 2);
     return suite;
 }
