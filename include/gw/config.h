@@ -45,6 +45,9 @@ typedef struct gw_cluster_spec {
     uint32_t requests_max;        /* on one connection, then it is closed; none                */
     gw_str name;                  /* unique                                                    */
     const gw_origin *origin;      /* not NULL: the host answers; no endpoints                  */
+    /* How many of the requests of ten seconds may be retried, by one worker (docs/retries.md): */
+    uint32_t retry_percent; /* so large a share of them, up to 1,000; 20; GW_OFF: none         */
+    uint32_t retry_least;   /* and so many whatever the share; 100; GW_OFF: none               */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {
@@ -85,7 +88,9 @@ typedef struct gw_route_spec {
     size_t methods_len;
     const gw_str *upgrades; /* tokens that are forwarded; empty: websocket                     */
     size_t upgrades_len;
-    void *user; /* gw_exchange_route_user */
+    void *user;       /* gw_exchange_route_user                                                */
+    uint32_t retries; /* of a request that no upstream has processed; 1, up to 5; GW_OFF: none */
+    uint32_t reserved;
 } gw_route_spec;
 
 /* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is

@@ -146,6 +146,13 @@ static const struct gw_yaml_field pool_fields[] = {
     TIME("idle", struct cluster, pool_idle_ms),
 };
 static const struct gw_yaml_table pool_table = TABLE(pool_fields);
+static const struct gw_yaml_field budget_fields[] = {
+    { "percent", GW_YAML_COUNT, offsetof(struct cluster, spec.retry_percent), 1, 1000, GW_OFF,
+      NULL },
+    { "least", GW_YAML_COUNT, offsetof(struct cluster, spec.retry_least), 1, UINT32_MAX - 1, GW_OFF,
+      NULL },
+};
+static const struct gw_yaml_table budget_table = TABLE(budget_fields);
 static const struct gw_yaml_field cluster_fields[] = {
     NAME("name", struct cluster, spec.name),
     { "protocol", GW_YAML_WORD, offsetof(struct cluster, spec.protocols), 0, 0, 0,
@@ -154,6 +161,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "endpoints", GW_YAML_NODE, offsetof(struct cluster, endpoints), 0, 0, 0, NULL },
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &cluster_times_table },
     { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
+    { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
     LATER("tls"),
     LATER("breaker"),
     LATER("health"),
@@ -201,7 +209,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "upgrade", GW_YAML_TEXTS, offsetof(struct route, upgrades), 0, 0, 0, NULL },
     { "connect", GW_YAML_TRUTH, offsetof(struct route, takes_connect), 0, 0, 0, NULL },
     { "respond", GW_YAML_FIELDS, 0, 0, 0, 0, &respond_table },
-    LATER("retries"),
+    { "retries", GW_YAML_COUNT, offsetof(struct route, spec.retries), 1, 5, GW_OFF, NULL },
     LATER("limit"),
 };
 static const struct gw_yaml_table route_table = TABLE(route_fields);
@@ -447,12 +455,19 @@ static gw_status read_parts(struct loader *l)
 static const struct rename {
     const char *list, *field, *path;
 } renames[] = {
-    { "clusters", "protocols", "protocol" },      { "clusters", "balance", "balance.policy" },
-    { "routes", "host", "match.host" },           { "routes", "listener", "match.listener" },
-    { "routes", "methods", "match.methods" },     { "routes", "match", "match" },
-    { "routes", "upgrades", "upgrade" },          { "routes", "flags", "connect" },
-    { "routes", "reply_code", "respond.status" }, { "routes", "reply_type", "respond.type" },
+    { "clusters", "protocols", "protocol" },
+    { "clusters", "balance", "balance.policy" },
+    { "routes", "host", "match.host" },
+    { "routes", "listener", "match.listener" },
+    { "routes", "methods", "match.methods" },
+    { "routes", "match", "match" },
+    { "routes", "upgrades", "upgrade" },
+    { "routes", "flags", "connect" },
+    { "routes", "reply_code", "respond.status" },
+    { "routes", "reply_type", "respond.type" },
     { "routes", "reply_body", "respond.body" },
+    { "clusters", "retry_percent", "retry_budget.percent" },
+    { "clusters", "retry_least", "retry_budget.least" },
 };
 
 static gw_str behind_index(gw_str where)

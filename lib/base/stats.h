@@ -23,7 +23,10 @@
     X(BYTES_SENT, COUNTER, "bytes_sent", "bytes", "bytes sent, both sides")                        \
     X(BLOCKS_USED, GAUGE, "blocks_used", "blocks", "blocks of the pool in use at the last step")   \
     X(MEMORY_USED, GAUGE, "memory_used", "bytes", "memory of the worker at the last step")         \
-    X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")
+    X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")                                 \
+    X(RETRIES, COUNTER, "retries", "tries", "requests sent to an upstream once more")              \
+    X(RETRIES_REFUSED, COUNTER, "retries_refused", "tries",                                        \
+      "retries that the cluster's budget had no room for")
 
 enum gw_stat_id {
 #define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,

@@ -8,6 +8,7 @@
 #include "config/check.h"
 #include "config/freeze.h"
 #include "config/value.h"
+#include "guard/retry_budget.h"
 #include "gw_features.h"
 #include "os/env.h"
 
@@ -216,6 +217,12 @@ static void keep_origin(const struct gw_part *part, struct gw_cluster_draft *dra
         gw_fault_add(part, "origin.on_request", GW_EINVAL, "an origin needs on_request");
 }
 
+static void check_retry_budget(const struct gw_part *part, const gw_cluster_spec *spec)
+{
+    if (spec->retry_percent > GW_RETRY_PERCENT_MAX && spec->retry_percent != GW_OFF)
+        gw_fault_add(part, "retry_percent", GW_EINVAL, "it is from 1 to 1,000, or off");
+}
+
 static bool is_one_protocol(uint32_t protocols)
 {
     return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2;
@@ -240,6 +247,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
         refuse_h2(&part, draft->spec.protocols);
     if (draft->spec.balance > GW_BALANCE_ROUND_ROBIN)
         gw_fault_add(&part, "balance", GW_EINVAL, "not a way of balancing");
+    check_retry_budget(&part, &draft->spec);
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 
@@ -360,6 +368,10 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
         gw_value_upgrade(&part, own->upgrades, i);
     gw_value_reply(&part, own);
     check_target(&part, own);
+    if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)
+        gw_fault_add(&part, "retries", GW_EINVAL, "it is from 1 to 5, or off");
+    if (own->reserved != 0)
+        gw_fault_add(&part, "reserved", GW_EINVAL, "it must be 0");
     return make_id(KIND_ROUTE, &draft->draft);
 }
 

@@ -15,6 +15,9 @@ enum {
     TUNNEL_IDLE_TIMEOUT_MS = 300000,
     CONNECTIONS = 64,
     STREAMS = 100,
+    RETRIES = 1,
+    RETRY_PERCENT = 20,
+    RETRY_LEAST = 100,
     WEIGHT = 1
 };
 static const uint32_t all_protocols = GW_HAVE_H2 ? GW_PROTO_H1 | GW_PROTO_H2 : GW_PROTO_H1;
@@ -28,6 +31,12 @@ static gw_nanos duration(uint32_t ms, uint32_t when_zero)
 static uint32_t number(uint32_t n, uint32_t when_zero)
 {
     return n == 0 ? when_zero : n;
+}
+
+/* Where none is a number like others. */
+static uint32_t amount(uint32_t n, uint32_t when_zero)
+{
+    return n == GW_OFF ? 0 : number(n, when_zero);
 }
 
 static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
@@ -104,6 +113,8 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .connections_max = number(spec->connections_max, CONNECTIONS),
         .streams_max = number(spec->streams_max, STREAMS),
         .requests_max = number(spec->requests_max, GW_OFF),
+        .retry_percent = amount(spec->retry_percent, RETRY_PERCENT),
+        .retry_least = amount(spec->retry_least, RETRY_LEAST),
         .has_origin = spec->origin != NULL,
         .origin = draft->origin,
     };
@@ -149,6 +160,7 @@ static void fill_route(const struct gw_route_draft *draft, gw_config *config,
         .upgrades = spec->upgrades,
         .upgrades_len = spec->upgrades_len,
         .user = spec->user,
+        .retries = amount(spec->retries, RETRIES),
     };
     if (!is_reply && spec->upgrades_len == 0 && (spec->flags & GW_ROUTE_NO_UPGRADE) == 0) {
         out->upgrades = default_upgrades;

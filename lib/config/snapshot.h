@@ -31,6 +31,7 @@ struct gw_cluster_conf {
     gw_nanos connect_timeout, response_timeout, idle_timeout;
     bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
+    uint32_t retry_percent, retry_least;                 /* 0: none          */
     struct gw_endpoint_conf *endpoints;
     uint32_t endpoints_len;
     struct gw_rr rr;
@@ -42,6 +43,7 @@ struct gw_route_conf {
     uint32_t index, flags;
     struct gw_cluster_conf *cluster; /* NULL: reply */
     gw_nanos request_timeout, idle_timeout;
+    uint32_t retries; /* 0: none */
     uint32_t reply_code;
     gw_str reply_type, reply_body;
     const gw_str *upgrades; /* lower case */

@@ -36,7 +36,8 @@ gw_status gw_binding_new(const gw_allocator *allocator, gw_config *config, uint6
     b->generation = generation;
     b->upstreams = take(allocator, config->endpoints_len, sizeof(struct gw_upstream *));
     b->cursors = take(allocator, config->clusters_len, sizeof(uint32_t));
-    if (b->upstreams == NULL || b->cursors == NULL) {
+    b->budgets = take(allocator, config->clusters_len, sizeof *b->budgets);
+    if (b->upstreams == NULL || b->cursors == NULL || b->budgets == NULL) {
         gw_binding_free(b);
         return GW_ENOMEM;
     }
@@ -46,6 +47,22 @@ gw_status gw_binding_new(const gw_allocator *allocator, gw_config *config, uint6
     return GW_OK;
 }
 
+void gw_binding_inherit(struct gw_binding *b, const struct gw_binding *old)
+{
+    const gw_config *from = old->config, *to = b->config;
+    uint32_t at = 0;
+
+    /* Most keep their order: the search goes on where the last one ended. */
+    for (uint32_t i = 0; i < to->clusters_len; i++)
+        for (uint32_t n = 0; n < from->clusters_len; n++, at++) {
+            at = at < from->clusters_len ? at : 0;
+            if (gw_str_eq(to->clusters[i].name, from->clusters[at].name)) {
+                b->budgets[i] = old->budgets[at++];
+                break;
+            }
+        }
+}
+
 void gw_binding_reset(struct gw_binding *b)
 {
     for (uint32_t i = 0; i < b->config->endpoints_len; i++) {
@@ -53,6 +70,7 @@ void gw_binding_reset(struct gw_binding *b)
             gw_upstream_unref(b->upstreams[i]);
         b->upstreams[i] = NULL;
     }
+    memset(b->budgets, 0, b->config->clusters_len * sizeof *b->budgets);
     b->users = 0;
 }
 
@@ -64,10 +82,11 @@ void gw_binding_free(struct gw_binding *b)
         return;
     GW_ASSERT(b->users == 0);
     allocator = b->allocator;
-    if (b->upstreams != NULL)
+    if (b->upstreams != NULL && b->cursors != NULL && b->budgets != NULL)
         gw_binding_reset(b);
     give(&allocator, b->upstreams, b->config->endpoints_len, sizeof(struct gw_upstream *));
     give(&allocator, b->cursors, b->config->clusters_len, sizeof(uint32_t));
+    give(&allocator, b->budgets, b->config->clusters_len, sizeof *b->budgets);
     gw_config_unref(b->config);
     give(&allocator, b, 1, sizeof *b);
 }

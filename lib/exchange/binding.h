@@ -5,6 +5,7 @@
 #define GW_EXCHANGE_BINDING_H
 
 #include "config/snapshot.h"
+#include "guard/retry_budget.h"
 #include "link/pool.h"
 
 struct gw_binding {
@@ -12,8 +13,9 @@ struct gw_binding {
     gw_config *config; /* one reference */
     uint64_t generation;
     uint32_t users;
-    struct gw_upstream **upstreams; /* by ordinal of the endpoint; NULL until it is picked first */
-    uint32_t *cursors;              /* by index of the cluster                                   */
+    struct gw_upstream **upstreams;  /* by ordinal of the endpoint; NULL until it is picked first */
+    uint32_t *cursors;               /* by index of the cluster                                   */
+    struct gw_retry_budget *budgets; /* likewise */
     gw_allocator allocator;
 };
 
@@ -22,6 +24,8 @@ gw_status gw_binding_new(const gw_allocator *allocator, gw_config *config, uint6
                          uint64_t seed, struct gw_binding **out) GW_MUST_CHECK;
 /* The worker's thread, or any if it was never adopted. */
 void gw_binding_free(struct gw_binding *b);
+/* Clusters that are in both go on with what they have spent. */
+void gw_binding_inherit(struct gw_binding *b, const struct gw_binding *old);
 /* Forgets what its worker kept: another worker may adopt it. */
 void gw_binding_reset(struct gw_binding *b);
 

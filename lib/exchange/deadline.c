@@ -50,6 +50,20 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
     consider(n, since, timeout, GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
 }
 
+/* A connection that is being made for it, or for those in front of it; or none may be made. */
+static void consider_connect(const struct gw_exchange *x, struct nearest *n)
+{
+    const struct gw_upstream *u = x->binding->upstreams[x->endpoint->ordinal];
+
+    if (!gw_list_is_linked(&x->waiter.node))
+        return; /* its answer is there and will be looked at */
+    if (u->connecting > 0)
+        consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_upstream_connect_timeout,
+                 GW_BY_UPSTREAM);
+    else
+        consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_pool_full, GW_BY_GATEWAY);
+}
+
 static void consider_relay(const struct gw_exchange *x, struct nearest *n)
 {
     gw_nanos idle = x->listener->body_idle_timeout;
@@ -79,7 +93,7 @@ static struct nearest find(const struct gw_exchange *x)
         consider(&n, x->waited, idle, GW_REASON_request_timeout, GW_BY_HOST);
         break;
     case GW_PHASE_CONNECT:
-        consider(&n, x->waited, x->cluster->connect_timeout, GW_REASON_pool_full, GW_BY_GATEWAY);
+        consider_connect(x, &n);
         break;
     case GW_PHASE_AWAIT:
         consider_await(x, &n);
@@ -119,7 +133,7 @@ void gw_deadline_ring(struct gw_alarm *alarm)
     struct gw_exchange *x = GW_CONTAINER(alarm, struct gw_exchange, alarm);
     struct nearest n = find(x);
 
-    if (n.when <= x->of->links->now)
+    if (n.when <= x->of->links->now && !gw_exchange_retry(x, n.reason))
         gw_exchange_fail(x, n.by, n.reason, GW_ETIMEDOUT);
     if (x->phase == GW_PHASE_END)
         return;

@@ -16,20 +16,18 @@ void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
 
 /* One line for people: "upstream/connect/upstream_connect_refused: cluster web, endpoint b:80". What
  * clients do is told only to who asks for much. */
-static void log_cause(const struct gw_exchange *x)
+void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event, gw_cause cause)
 {
-    uint32_t level = x->cause.by == GW_BY_CLIENT || x->cause.by == GW_BY_HOST ? GW_LOG_INFO
-                                                                              : GW_LOG_WARN;
     gw_reason row = GW_SPEC(gw_reason);
     char line[GW_LOG_LINE_MAX];
     struct gw_text text;
 
-    if (!gw_log_wants(x->of->log, level) || gw_reason_of(x->cause.reason, &row) != GW_OK)
+    if (!gw_log_wants(x->of->log, level) || gw_reason_of(cause.reason, &row) != GW_OK)
         return;
     gw_text_init(&text, line, sizeof line);
-    gw_text_cstr(&text, gw_by_name(x->cause.by));
+    gw_text_cstr(&text, gw_by_name(cause.by));
     gw_text_cstr(&text, "/");
-    gw_text_cstr(&text, gw_phase_name(x->cause.phase));
+    gw_text_cstr(&text, gw_phase_name(cause.phase));
     gw_text_cstr(&text, "/");
     gw_text_cstr(&text, row.name);
     if (x->cluster != NULL) {
@@ -40,19 +38,21 @@ static void log_cause(const struct gw_exchange *x)
         gw_text_cstr(&text, ", endpoint ");
         gw_text_str(&text, x->endpoint->name);
     }
-    gw_log_line(x->of->log, x->of->links->now, level, "exchange.failed", line);
+    gw_log_line(x->of->log, x->of->links->now, level, event, line);
 }
 
 static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
                        gw_status status)
 {
+    bool is_outside = by == GW_BY_CLIENT || by == GW_BY_HOST;
+
     if (x->is_failed)
         return;
     x->is_failed = true;
     x->cause = (gw_cause){ by, x->phase, reason, status };
     gw_stats_add(x->of->stats, GW_STAT_EXCHANGES_FAILED, 1);
     gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_FAIL, x->id, by, reason);
-    log_cause(x);
+    gw_exchange_log(x, is_outside ? GW_LOG_INFO : GW_LOG_WARN, "exchange.failed", x->cause);
 }
 
 /* Can the client still be told with a response of ours? */

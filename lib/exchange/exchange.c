@@ -117,6 +117,7 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
     all->binding = binding;
     if (old == NULL)
         return;
+    gw_binding_inherit(binding, old);
     if (old->users == 0) {
         gw_binding_free(old);
         return;

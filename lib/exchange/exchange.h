@@ -33,6 +33,9 @@ struct gw_exchange {
     bool is_over; /* on_end has run: only the reap is left                     */
     /* Origin (see origin.c). */
     bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
+    bool has_info;     /* a 1xx came: whoever sent it has begun to process the request */
+    bool has_own_host; /* the authority is ours: the request had none                  */
+    uint8_t tries;     /* endpoints picked so far                                      */
     uint8_t filter_at; /* next filter to ask */
     uint8_t waiting;   /* GW_WAITING_* */
     struct gw_exchanges *of;
@@ -47,6 +50,7 @@ struct gw_exchange {
     const struct gw_route_conf *route;
     const struct gw_cluster_conf *cluster;
     const struct gw_endpoint_conf *endpoint;
+    uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
     struct gw_message request, response, request_trailers, response_trailers;
     struct gw_pipe request_pipe, response_pipe;
     struct gw_arena arena;
@@ -124,6 +128,8 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
 void gw_exchange_fail_cut(struct gw_exchange *x, uint32_t peer, enum gw_reason_id reason,
                           gw_status status);
 void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter is on the way */
+void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event,
+                     gw_cause cause);
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
 
 /* filters.c */
@@ -145,6 +151,10 @@ void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 void gw_exchange_pick(struct gw_exchange *x);
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
+
+bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
+/* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
+bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
 
 /* origin.c: the host as upstream. */
 void gw_origin_start(struct gw_exchange *x);

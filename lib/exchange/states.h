@@ -2,6 +2,8 @@
  * which. The halves of its two streams (http/codec.h) are the other part of its state.
  *
  *   receive -> filter -> route -> pick -> connect -> await -> relay -> end
+ *                                  ^         |        |
+ *                                  +---------+--------+   a retry
  *
  * receive: the head arrives. filter: the host's hooks, one may wait. route: route and limits. pick: an
  * endpoint. connect: a stream to it is awaited. await: the request is on its way, no response yet (or
@@ -18,8 +20,8 @@
     X(FILTER, "filter", GW_AFTER(ROUTE) | GW_AFTER(RELAY) | GW_AFTER(END))                         \
     X(ROUTE, "route", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))          \
     X(PICK, "pick", GW_AFTER(CONNECT) | GW_AFTER(RELAY) | GW_AFTER(END))                           \
-    X(CONNECT, "connect", GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))                       \
-    X(AWAIT, "await", GW_AFTER(RELAY) | GW_AFTER(END))                                             \
+    X(CONNECT, "connect", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))      \
+    X(AWAIT, "await", GW_AFTER(PICK) | GW_AFTER(RELAY) | GW_AFTER(END))                            \
     X(RELAY, "relay", GW_AFTER(END))                                                               \
     X(END, "end", 0)
 

@@ -23,16 +23,22 @@ static gw_status write_timeout(struct gw_exchange *x)
     return gw_arena_copy(&x->arena, text, &field->value);
 }
 
-/* HTTP/1.0 knows no 100: what it expects is not sent on (RFC 9110 10.1.1). */
+/* Once, whatever becomes of the first try. HTTP/1.0 knows no 100: what it expects is not sent on (RFC
+ * 9110 10.1.1). */
 static gw_status prepare_request(struct gw_exchange *x)
 {
     if (x->down.is_http10)
         gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
-    /* Nor need it say Host; the versions that it is forwarded in must. */
-    if (x->request.authority.len == 0)
+    x->has_own_host = x->request.authority.len == 0;
+    return gw_hop_strip(&x->request);
+}
+
+/* HTTP/1.0 need not say Host; the versions that it is forwarded in must. */
+static void set_host(struct gw_exchange *x)
+{
+    if (x->has_own_host)
         x->request.authority = gw_authority_is_valid(x->endpoint->address) ? x->endpoint->address
                                                                            : GW_STR("localhost");
-    return gw_hop_strip(&x->request);
 }
 
 static void prepare(struct gw_waiter *w)
@@ -95,9 +101,39 @@ static void init_stream(struct gw_exchange *x)
     up->out_pipe = &x->request_pipe;
 }
 
+/* Its turn, unless it was tried and another was not. UINT32_MAX: there is none. */
+static uint32_t choose(struct gw_exchange *x)
+{
+    const struct gw_cluster_conf *c = x->cluster;
+    uint32_t i = gw_rr_pick(&c->rr, &x->binding->cursors[c->index]);
+
+    if (x->tries == 0 || i == UINT32_MAX || !gw_exchange_has_tried(x, i))
+        return i;
+    for (uint32_t n = 1; n < c->endpoints_len; n++) {
+        uint32_t other = (i + n) % c->endpoints_len;
+        if (c->endpoints[other].weight > 0 && !gw_exchange_has_tried(x, other))
+            return other;
+    }
+    return i;
+}
+
+static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
+{
+    if (x->tries == 0) {
+        if (prepare_request(x) != GW_OK)
+            return GW_ENOMEM;
+        gw_retry_budget_count(&x->binding->budgets[x->cluster->index], x->of->links->now);
+    }
+    GW_ASSERT(x->tries <= GW_RETRIES_MAX);
+    x->tried[x->tries++] = endpoint;
+    set_host(x);
+    init_stream(x);
+    return GW_OK;
+}
+
 void gw_exchange_pick(struct gw_exchange *x)
 {
-    uint32_t i = gw_rr_pick(&x->cluster->rr, &x->binding->cursors[x->cluster->index]);
+    uint32_t i = choose(x);
     struct gw_upstream *u;
 
     if (i == UINT32_MAX) {
@@ -106,16 +142,16 @@ void gw_exchange_pick(struct gw_exchange *x)
     }
     x->endpoint = &x->cluster->endpoints[i];
     u = upstream_of(x);
-    if (u == NULL || prepare_request(x) != GW_OK) {
+    if (u == NULL || begin_try(x, i) != GW_OK) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
         return;
     }
-    init_stream(x);
     x->waited = x->of->links->now;
     x->waiter.stream = &x->up;
     x->waiter.prepare = prepare;
     x->waiter.done = done;
     x->waiter.status = GW_OK;
+    x->waiter.wants_fresh = x->tries > 1;
     gw_exchange_enter(x, GW_PHASE_CONNECT);
     gw_upstream_wait(u, &x->waiter);
 }
@@ -136,6 +172,7 @@ static void pass_info(struct gw_exchange *x)
                 m->fields.count = 0; /* benign: a 1xx without its fields */
         gw_link_advance(x->down_link, &x->down);
     }
+    x->has_info = true;
     x->up.info = NULL;
 }
 
@@ -153,14 +190,16 @@ static void upstream_cut(struct gw_exchange *x)
         reason = GW_REASON_upstream_closed;
     if (x->has_response && reason == GW_REASON_upstream_closed)
         reason = GW_REASON_upstream_cut;
-    gw_exchange_fail_cut(x, GW_BY_UPSTREAM, reason, x->up.by_peer ? GW_ERESET : GW_EPROTO);
+    if (!gw_exchange_retry(x, reason))
+        gw_exchange_fail_cut(x, GW_BY_UPSTREAM, reason, x->up.by_peer ? GW_ERESET : GW_EPROTO);
 }
 
 void gw_exchange_connect(struct gw_exchange *x)
 {
-    if (x->waiter.status != GW_OK)
-        gw_exchange_fail_cut(x, GW_BY_UPSTREAM, (enum gw_reason_id)x->waiter.reason,
-                             x->waiter.status);
+    enum gw_reason_id reason = (enum gw_reason_id)x->waiter.reason;
+
+    if (x->waiter.status != GW_OK && !gw_exchange_retry(x, reason))
+        gw_exchange_fail_cut(x, GW_BY_UPSTREAM, reason, x->waiter.status);
 }
 
 void gw_exchange_take_upstream_news(struct gw_exchange *x)

@@ -209,6 +209,7 @@ static void end_of_input(struct gw_h1 *c)
             break;
         }
         c->stream->is_refused = c->stream->out == GW_HALF_HEAD;
+        c->stream->is_silent = true;
         gw_h1_cut(c, GW_REASON_upstream_closed, true);
         break;
     case GW_H1_HEAD:
@@ -245,6 +246,7 @@ static void client_read_end(struct gw_codec *codec, gw_status why, gw_nanos now)
         return;
     }
     s->is_refused = s->out == GW_HALF_HEAD;
+    s->is_silent = s->in == GW_HALF_IDLE;
     if (s->out != GW_HALF_DONE)
         s->out = GW_HALF_CUT;
     gw_h1_cut_lost(c, GW_REASON_upstream_reset, why);

@@ -381,6 +381,7 @@ static void h2_read_end(struct gw_codec *c, gw_status why, gw_nanos now)
             fault = GW_REASON_no_memory;
         if (is_new && s->in < GW_HALF_DONE)
             s->is_refused = true;
+        s->is_silent = h->is_client && s->in == GW_HALF_IDLE;
         gw_h2_cut(t, fault, why == GW_EOF || why == GW_ERESET);
     }
     be_over(h, GW_EOF, GW_REASON_none);

@@ -57,6 +57,8 @@ struct gw_stream {
     bool has_trailers_in;
     bool is_refused;    /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
                          or closed before any byte of it was taken by the transport)           */
+    bool is_silent;     /* client role, with CUT: the connection ended, and not a byte of a response
+                         had come                                                             */
     bool by_peer;       /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
     uint16_t fault;     /* gw_reason_id, with CUT                                                */
     uint32_t peer_code; /* h2: the code of the peer's RST_STREAM or GOAWAY                     */

@@ -142,9 +142,16 @@ static bool is_usable(const struct gw_link *link)
            link->codec->ops->can_open(link->codec);
 }
 
+/* Where idle connections were closed once they will be again: a retry had better not meet another. */
+static bool is_too_old(const struct gw_upstream *u, const struct gw_waiter *w,
+                       const struct gw_link *link)
+{
+    return w->wants_fresh && link->requests > 0 && u->links_count < u->spec.connections_max;
+}
+
 /* The best connection for one more stream; NULL: none can. HTTP/1: the idle one used last. HTTP/2: the
  * one with the fewest streams. Bounded by connections_max. */
-static struct gw_link *find_link(struct gw_upstream *u)
+static struct gw_link *find_link(struct gw_upstream *u, const struct gw_waiter *w)
 {
     struct gw_link *best = NULL;
 
@@ -152,8 +159,11 @@ static struct gw_link *find_link(struct gw_upstream *u)
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, pooled);
         if (!is_usable(link))
             continue;
-        if (u->spec.protocol == GW_PROTO_H1)
+        if (u->spec.protocol == GW_PROTO_H1) {
+            if (is_too_old(u, w, link))
+                continue;
             return link;
+        }
         if (best == NULL || link->codec->streams < best->codec->streams)
             best = link;
     }
@@ -203,10 +213,15 @@ static void make_links(struct gw_upstream *u)
 
 static void serve(struct gw_upstream *u)
 {
-    while (!gw_list_is_empty(&u->waiters)) {
-        struct gw_waiter *w = GW_CONTAINER(u->waiters.next, struct gw_waiter, node);
-        struct gw_link *link = find_link(u);
+    struct gw_list *node, *next;
+
+    for (node = u->waiters.next; node != &u->waiters; node = next) {
+        struct gw_waiter *w = GW_CONTAINER(node, struct gw_waiter, node);
+        struct gw_link *link = find_link(u, w);
         gw_status status;
+        next = node->next;
+        if (link == NULL && w->wants_fresh)
+            continue; /* who does not mind need not wait behind it */
         if (link == NULL)
             break;
         w->prepare(w);

@@ -39,10 +39,11 @@ struct gw_upstream {
 /* Someone who wants a stream to that upstream. */
 struct gw_waiter {
     struct gw_list node;
-    struct gw_stream *stream;             /* to be opened                                     */
-    struct gw_link *link;                 /* set when it is                                   */
-    gw_status status;                     /* GW_OK, or why not                                */
-    uint16_t reason;                      /* gw_reason_id of a failure                        */
+    struct gw_stream *stream; /* to be opened                                     */
+    struct gw_link *link;     /* set when it is                                   */
+    gw_status status;         /* GW_OK, or why not                                */
+    uint16_t reason;          /* gw_reason_id of a failure                        */
+    bool wants_fresh;         /* h1: a connection that has served nobody, if one more may be made */
     void (*prepare)(struct gw_waiter *w); /* just before the stream is opened     */
     void (*done)(struct gw_waiter *w);    /* notes it; outside of any codec call  */
 };

@@ -19,7 +19,7 @@
  *     time 5s                               passes
  *     client gets STATUS|nothing [body=TEXT] [begins=TEXT] [has=name: value] [lacks=name]
  *                 [trailer=name: value] [infos=N] [whole|cut|open]     "#1" before: of the first request
- *     upstream gets METHOD PATH [...] | nothing
+ *     upstream gets METHOD PATH [...] | nothing    "#2" before: it is the second that came
  *     client is closed
  *     end BY [REASON [CODE]]                what on_end of the next exchange that ended must have said
  */

@@ -105,7 +105,12 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.flags |= GW_ROUTE_CONNECT;
     else if (is(what, "no_upgrade"))
         p->route.flags |= GW_ROUTE_NO_UPGRADE;
-    else if (is(what, "refuses"))
+    else if (is(what, "retries"))
+        p->route.retries = is(value, "off") ? GW_OFF : (uint32_t)strtoul(value.ptr, NULL, 10);
+    else if (is(what, "budget")) {
+        p->cluster.retry_percent = GW_OFF;
+        p->cluster.retry_least = is(value, "off") ? GW_OFF : (uint32_t)strtoul(value.ptr, NULL, 10);
+    } else if (is(what, "refuses"))
         p->refuses = true;
     else if (is(what, "filter"))
         p->verdict = is(value, "replies") ? GW_REPLY : GW_ABORT;

@@ -239,6 +239,13 @@ void sim_client_dead(struct sim_peer *peer)
     p->client_wire = NULL;
 }
 
+void sim_origin_dead(struct sim_peer *peer)
+{
+    struct proto *p = of(peer->sim);
+
+    forget(p->upstream, p->upstreams, peer);
+}
+
 void sim_origin_connected(struct sim *sim, struct sim_wire *wire)
 {
     of(sim)->upstream_wire = wire;
@@ -615,16 +622,21 @@ static const char *expect_upstream(struct proto *p, const struct proto_line *l)
 {
     static char came[600];
     struct proto_call *c = p->upstreams > 0 ? &p->upstream[p->upstreams - 1] : NULL;
+    int at = l->word[2].ptr[0] == '#' ? 3 : 2;
 
     if (is(l->word[2], "nothing"))
         return p->upstreams == 0 ? NULL : p->upstream[0].path;
     if (c == NULL)
         return "no request";
-    if (!is(l->word[2], c->method) || !is(l->word[3], c->path)) {
+    if (!is(l->word[at], c->method) || !is(l->word[at + 1], c->path)) {
         snprintf(came, sizeof came, "%s %s", c->method, c->path);
         return came;
     }
-    return compare(c, l, 4);
+    if (at == 3 && atoi(l->word[2].ptr + 1) != p->upstreams) {
+        snprintf(came, sizeof came, "%d requests", p->upstreams);
+        return came;
+    }
+    return compare(c, l, at + 2);
 }
 
 /* "end none", "end client client_reset", "end upstream upstream_cut 200" */

@@ -68,7 +68,7 @@ struct sim_plan {
     /* What was seen. */
     int begun, ended; /* hooks                                                          */
     gw_cause cause;
-    int origin_seen;     /* how often an upstream got its head                             */
+    int origin_seen;     /* how often an upstream began to process it: refusals do not count */
     uint64_t origin_got; /* body bytes there                                               */
     bool origin_whole;
     bool is_excused; /* something shared broke under it                                */
@@ -146,6 +146,7 @@ struct sim_call {            /* one message pair on one connection, on either si
     char *memory;
     uint64_t put, got; /* body bytes */
     bool answered, is_over;
+    bool is_spared; /* an origin's: the fault has struck another try of it */
     gw_nanos answer_at, wake_at;
 };
 
@@ -158,6 +159,7 @@ struct sim_peer {
     struct gw_chain wire_in, wire_out, clear_in, clear_out;
     struct gw_list calls;
     bool is_client, is_dead, saw_end, end_told;
+    bool leaves;     /* an origin's: ends the connection as soon as nothing is under way */
     uint32_t client; /* which */
 };
 
@@ -185,6 +187,7 @@ struct sim_swarm {
     uint32_t faults;     /* set of sim_fault    */
     uint32_t refuse_pct; /* connects            */
     uint32_t slow_read_pct;
+    uint32_t leave_pct; /* answers after which an upstream ends its idle connection, unsaid */
     bool tls_client, tls_upstream;
     bool small_pool;
 };
@@ -276,6 +279,7 @@ void sim_client_run(struct sim *sim, uint32_t client);
 void sim_client_news(struct sim_call *call);
 void sim_client_dead(struct sim_peer *peer);
 void sim_origin_news(struct sim_call *call);
+void sim_origin_dead(struct sim_peer *peer);
 void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;

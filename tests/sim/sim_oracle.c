@@ -137,8 +137,16 @@ void sim_oracle_step(struct sim *sim)
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
 static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
 {
-    if (p->fault != SIM_FAULT_NONE || p->is_excused || sim->swarm.refuse_pct > 0 ||
-        sim->allocations_failed > 0 || sim->io_failed > 0 || sim->swarm.small_pool)
+    bool is_post = strcmp(p->method, "POST") == 0;
+
+    /* What was refused is tried once more, as long as none of its body has left. */
+    if ((p->fault != SIM_FAULT_NONE && (p->fault != SIM_ORIGIN_REFUSES || p->request_len > 0)) ||
+        p->is_excused || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
+        sim->io_failed > 0 || sim->swarm.small_pool)
+        return false;
+    /* So is what met a connection that its upstream had just left; but no POST. Of HTTP/2 the next one
+     * may be left too. */
+    if (sim->swarm.leave_pct > 0 && (is_post || sim->swarm.upstream_protocol != GW_PROTO_H1))
         return false;
     return sim->shared_broken == 0;
 }
@@ -184,7 +192,7 @@ static void check_cause(struct sim *sim, const struct sim_plan *p)
     if (!p->fault_struck || p->begun == 0 || p->is_excused || p->cause.by == GW_BY_NONE)
         return;
     if (sim->shared_broken > 0 || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
-        sim->io_failed > 0 || sim->swarm.small_pool)
+        sim->io_failed > 0 || sim->swarm.small_pool || sim->swarm.leave_pct > 0)
         return;
     SIM_CHECK(sim, p->cause.by == by, "request %u: blamed on %s, it was %s", p->id,
               gw_by_name(p->cause.by), gw_by_name(by));

@@ -10,6 +10,30 @@ void sim_origin_connected(struct sim *sim, struct sim_wire *wire)
     (void)peer;
 }
 
+void sim_origin_dead(struct sim_peer *peer)
+{
+    (void)peer;
+}
+
+static bool is_idempotent(const struct sim_plan *p)
+{
+    return strcmp(p->method, "POST") != 0;
+}
+
+/* Once; and once more only if that cannot do harm, and the connection of the first was lost. */
+static void count_try(struct sim_call *call)
+{
+    struct sim *sim = call->peer->sim;
+    struct sim_plan *p = call->plan;
+
+    p->origin_seen++;
+    SIM_CHECK(sim,
+              p->origin_seen == 1 || (p->origin_seen == 2 && is_idempotent(p) &&
+                                      (p->is_excused || sim->io_failed > 0)),
+              "request %u came twice", p->id);
+    call->is_spared = p->fault_struck;
+}
+
 static void find_plan(struct sim_call *call)
 {
     struct sim *sim = call->peer->sim;
@@ -21,7 +45,7 @@ static void find_plan(struct sim_call *call)
               "a path nobody sent");
     SIM_CHECK(sim, id < sim->plans_len, "a path nobody sent");
     call->plan = &sim->plans[id];
-    SIM_CHECK(sim, ++call->plan->origin_seen == 1, "request %u came twice", call->plan->id);
+    count_try(call);
     SIM_CHECK(sim, gw_str_eq(call->in_head.method_text, gw_cstr(call->plan->method)), "method");
     SIM_CHECK(sim, gw_str_eq(call->in_head.authority, gw_cstr("sim.test")), "authority");
     SIM_CHECK(sim, gw_fields_find_name(&call->in_head.fields, gw_cstr("x-one")) != NULL,
@@ -88,6 +112,8 @@ static bool strike(struct sim_call *call)
     struct sim_peer *peer = call->peer;
     bool is_h1 = peer->codec->ops->protocol == GW_PROTO_H1;
 
+    if (call->is_spared)
+        return false;
     if (p->fault <= SIM_CLIENT_LEAVES || (p->fault_at > 0 && call->put < p->fault_at) ||
         p->fault_struck)
         return p->fault_struck && p->fault > SIM_CLIENT_LEAVES;
@@ -111,6 +137,7 @@ static bool strike(struct sim_call *call)
         break;
     case SIM_ORIGIN_REFUSES:
         peer->codec->ops->reset(peer->codec, &call->stream, GW_H2_REFUSED_STREAM);
+        p->origin_seen--;
         break;
     case SIM_ORIGIN_SILENT:
     case SIM_FAULT_NONE:
@@ -137,6 +164,15 @@ static void note_request(struct sim_call *call)
               !p->request_trailers ||
                   gw_fields_find_name(&call->in_trailers.fields, gw_cstr("x-sum")) != NULL,
               "request %u: its trailers were lost", p->id);
+}
+
+/* HTTP/1 has no word for it; HTTP/2 says which streams it has taken. */
+static void leave(struct sim_peer *peer)
+{
+    if (peer->codec->ops->protocol == GW_PROTO_H1)
+        peer->leaves = true;
+    else
+        peer->codec->ops->drain(peer->codec, true);
 }
 
 void sim_origin_news(struct sim_call *call)
@@ -171,9 +207,12 @@ void sim_origin_news(struct sim_call *call)
     if (!call->answered)
         return;
     sim_call_put(call, true, p->response_len,
-                 p->fault > SIM_CLIENT_LEAVES ? p->fault_at : UINT64_MAX);
+                 p->fault > SIM_CLIENT_LEAVES && !call->is_spared ? p->fault_at : UINT64_MAX);
     if (strike(call))
         return;
-    if (s->out == GW_HALF_DONE && (s->in == GW_HALF_DONE || p->answers_early))
-        call->is_over = true;
+    if (s->out != GW_HALF_DONE || (s->in != GW_HALF_DONE && !p->answers_early))
+        return;
+    call->is_over = true;
+    if (sim_chance(sim, sim->swarm.leave_pct))
+        leave(call->peer);
 }

@@ -274,6 +274,12 @@ void sim_peer_run(struct sim_peer *peer)
         sim_peer_end(peer, GW_EOF); /* the engine's own end, before the wire's */
         return;
     }
+    if (peer->leaves && gw_list_is_empty(&peer->calls) &&
+        !peer->codec->ops->wants_write(peer->codec)) {
+        end_sending(peer);
+        peer->is_dead = true;
+        return;
+    }
     /* All is said, or a tunnel's half is over. */
     if ((peer->codec->state == GW_CODEC_OVER && peer->codec->streams == 0) ||
         peer->codec->is_write_done)
@@ -311,4 +317,6 @@ void sim_peer_end(struct sim_peer *peer, gw_status why)
         sim_wire_fin(peer->wire, peer->sim);
     if (peer->is_client)
         sim_client_dead(peer);
+    else
+        sim_origin_dead(peer);
 }

@@ -14,6 +14,7 @@ void sim_swarm_pick(struct sim *sim)
     struct sim_swarm *s = &sim->swarm;
     static const uint32_t pieces[] = { 1, 7, 100, 1500, 16640, 70000 };
     static const uint32_t bodies[] = { 0, 20, 5000, 40000, 200000 };
+    struct gw_prng leaving = { sim->seed };
 
     s->clients = 1 + (uint32_t)sim_below(sim, SIM_CLIENTS_MAX);
     for (uint32_t i = 0; i < s->clients; i++)
@@ -34,6 +35,8 @@ void sim_swarm_pick(struct sim *sim)
     s->tls_client = sim_chance(sim, 30);
     s->tls_upstream = sim_chance(sim, 30);
     s->small_pool = sim_chance(sim, 20);
+    /* Of a generator of its own: worlds without it stay what they were. */
+    s->leave_pct = gw_prng_below(&leaving, 4) != 0 ? 0 : (uint32_t)gw_prng_below(&leaving, 100);
 }
 
 static enum sim_fault pick_fault(struct sim *sim)
@@ -82,5 +85,7 @@ void sim_plans_make(struct sim *sim)
                           : sim_below(sim, (p->fault == SIM_CLIENT_LEAVES ? p->request_len
                                                                           : p->response_len) +
                                                1);
+        if (p->fault == SIM_ORIGIN_REFUSES)
+            p->fault_at = 0; /* whoever has begun to answer has not refused */
     }
 }

@@ -30,9 +30,11 @@ struct mode1 {
     gw_nanos now;
     struct mode1_link links[MODE1_LINKS];
     int count;
-    bool refuse; /* connects fail */
+    bool refuse;                   /* connects fail */
+    const char *refused, *ignored; /* so do those to that address; are never answered */
     gw_log_fn *log;
     void *log_ctx;
+    uint32_t log_level;
 };
 
 static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
@@ -44,6 +46,7 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     env.allocator = h->alloc.allocator;
     env.log = h->log;
     env.log_ctx = h->log_ctx;
+    env.log_level = h->log_level;
     engine.env = &env;
     engine.limits = limits;
     worker.seed = 1;
@@ -101,6 +104,18 @@ static inline void mode1_take(struct mode1_link *l)
     }
 }
 
+static inline void mode1_connect(struct mode1 *h, gw_link *link)
+{
+    gw_destination d = GW_SPEC(gw_destination);
+    bool is_refused = h->refuse;
+
+    ck_assert_int_eq(gw_link_get_destination(link, &d), GW_OK);
+    if (h->refused != NULL && gw_str_eq(d.address, gw_cstr(h->refused)))
+        is_refused = true;
+    if (h->ignored == NULL || !gw_str_eq(d.address, gw_cstr(h->ignored)))
+        gw_link_connected(link, is_refused ? GW_EREFUSED : GW_OK, NULL);
+}
+
 /* Steps until nothing is wanted but reading. */
 static inline void mode1_pump(struct mode1 *h)
 {
@@ -115,7 +130,7 @@ static inline void mode1_pump(struct mode1 *h)
             any = true;
             if ((notice.want & GW_WANT_CONNECT) != 0) {
                 l->is_upstream = true;
-                gw_link_connected(l->link, h->refuse ? GW_EREFUSED : GW_OK, NULL);
+                mode1_connect(h, l->link);
             }
             if ((notice.want & GW_WANT_WRITE) != 0 && l->is_broken)
                 gw_link_sent(l->link, 0, GW_ERESET);

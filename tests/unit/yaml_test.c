@@ -38,10 +38,12 @@ __attribute__((format(printf, 2, 3))) static void say(struct dump *d, const char
 
 static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
-    say(d, "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u\n",
+    say(d,
+        "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u retry %u "
+        "%u\n",
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
-        c->requests_max);
+        c->requests_max, c->retry_percent, c->retry_least);
     for (uint32_t i = 0; i < c->endpoints_len; i++)
         say(d, "  endpoint %.*s %.*s %u\n", STR(c->endpoints[i].name), STR(c->endpoints[i].address),
             c->endpoints[i].weight);
@@ -49,8 +51,8 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 
 static void say_route(struct dump *d, const struct gw_route_conf *r)
 {
-    say(d, "route %.*s flags %u to %.*s timeout %llu idle %llu reply %u %.*s \"%.*s\"",
-        STR(r->name), r->flags, r->cluster == NULL ? 0 : (int)r->cluster->name.len,
+    say(d, "route %.*s flags %u retries %u to %.*s timeout %llu idle %llu reply %u %.*s \"%.*s\"",
+        STR(r->name), r->flags, r->retries, r->cluster == NULL ? 0 : (int)r->cluster->name.len,
         r->cluster == NULL ? "" : r->cluster->name.ptr, NUM(r->request_timeout),
         NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
     for (size_t i = 0; i < r->upgrades_len; i++)
@@ -193,9 +195,9 @@ static gw_config *build_from_c(const struct both *b)
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_listener_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 64, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 72, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
-_Static_assert(sizeof(gw_route_spec) == 184, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
 #endif
 
 /* X(in the file, in C) */
@@ -218,6 +220,10 @@ _Static_assert(sizeof(gw_route_spec) == 184, "a field without a row");
     X(b->c_more = "    pool: { connections: off }\n", b->cluster.connections_max = GW_OFF)         \
     X(b->c_more = "    pool: { streams: 10 }\n", b->cluster.streams_max = 10)                      \
     X(b->c_more = "    pool: { requests: 11 }\n", b->cluster.requests_max = 11)                    \
+    X(b->c_more = "    retry_budget: { percent: 50 }\n", b->cluster.retry_percent = 50)            \
+    X(b->c_more = "    retry_budget: { percent: off }\n", b->cluster.retry_percent = GW_OFF)       \
+    X(b->c_more = "    retry_budget: { least: 7 }\n", b->cluster.retry_least = 7)                  \
+    X(b->c_more = "    retry_budget: { least: 0 }\n", b->cluster.retry_least = GW_OFF)             \
     X(b->e_address = "\"[::1]:9\"", b->endpoint.address = GW_STR("[::1]:9"))                       \
     X(b->e_more = "        name: one\n", b->endpoint.name = GW_STR("one"))                         \
     X(b->e_more = "        weight: 12\n", b->endpoint.weight = 12)                                 \
@@ -236,6 +242,8 @@ _Static_assert(sizeof(gw_route_spec) == 184, "a field without a row");
        b->route.methods_len = 2, b->route.path = GW_STR("/"), b->route.priority = 2))              \
     X(b->r_to = "    cluster: also\n", b->route.cluster = GW_STR("also"))                          \
     X(b->r_more = "    timeout: 13s\n", b->route.request_timeout_ms = 13000)                       \
+    X(b->r_more = "    retries: 3\n", b->route.retries = 3)                                        \
+    X(b->r_more = "    retries: off\n", b->route.retries = GW_OFF)                                 \
     X(b->r_more = "    idle: 14s\n", b->route.idle_timeout_ms = 14000)                             \
     X(b->r_more = "    upgrade: [ Chat, websocket ]\n",                                            \
       (b->list[0] = GW_STR("chat"), b->list[1] = GW_STR("websocket"), b->route.upgrades = b->list, \
@@ -443,7 +451,7 @@ static const struct refusal {
       "consistent_hash is not in this release" },
     { "clusters:\n- balance: { hash: {} }\n", 2, 14, "clusters[0].balance.hash",
       "hash is not in this release" },
-    { "routes:\n- retries: 1\n", 2, 3, "routes[0].retries", "retries is not in this release" },
+    { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
     { "routes:\n- limit: a\n", 2, 3, "routes[0].limit", "limit is not in this release" },
     { "routes:\n- match: { regex: a }\n", 2, 12, "routes[0].match.regex",
       "regex is not in this release" },

@@ -1,0 +1,89 @@
+/* exchange/retry.c: may a failed try be followed by another, and the way back to picking. The rules
+ * and where they come from: docs/retries.md.
+ *
+ * Nothing is sent twice that may have been processed, but for what HTTP lets be repeated: a request
+ * with an idempotent method on a connection that had served others and closed without a word. */
+
+#include "exchange/exchange.h"
+
+bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint)
+{
+    for (uint32_t i = 0; i < x->tries; i++)
+        if (x->tried[i] == endpoint)
+            return true;
+    return false;
+}
+
+/* No connection, so nothing was sent. Where all else stays the same it would fail again. */
+static bool may_go_elsewhere(const struct gw_exchange *x, enum gw_reason_id reason)
+{
+    const struct gw_cluster_conf *c = x->cluster;
+
+    if (reason != GW_REASON_upstream_connect_refused && reason != GW_REASON_upstream_unreachable &&
+        reason != GW_REASON_upstream_connect_timeout)
+        return false;
+    for (uint32_t i = 0; i < c->endpoints_len; i++)
+        if (c->endpoints[i].weight > 0 && !gw_exchange_has_tried(x, i))
+            return true;
+    return false;
+}
+
+/* The race of keep-alive: the request met a connection that its upstream had just given up. What a
+ * new connection answers by closing is no such race (RFC 9110 9.2.2, RFC 9112 9.3.1). */
+static bool may_be_repeated(const struct gw_exchange *x)
+{
+    return gw_method_is_idempotent((enum gw_method)x->request.method) &&
+           x->up_link->requests > 1 && x->up.is_silent;
+}
+
+/* All that was sent can be sent again. */
+static bool is_replayable(const struct gw_exchange *x)
+{
+    return !x->has_response && !x->has_info && x->request_pipe.bytes_out == 0;
+}
+
+static bool has_budget(struct gw_exchange *x)
+{
+    const struct gw_cluster_conf *c = x->cluster;
+
+    if (gw_retry_budget_take(&x->binding->budgets[c->index], x->of->links->now, c->retry_percent,
+                             c->retry_least))
+        return true;
+    gw_stats_add(x->of->stats, GW_STAT_RETRIES_REFUSED, 1);
+    return false;
+}
+
+static bool may_retry(struct gw_exchange *x, enum gw_reason_id reason)
+{
+    if (x->tries > x->route->retries)
+        return false;
+    if (x->phase == GW_PHASE_CONNECT)
+        return may_go_elsewhere(x, reason);
+    return x->phase == GW_PHASE_AWAIT && is_replayable(x) &&
+           (x->up.is_refused || may_be_repeated(x)) && has_budget(x);
+}
+
+/* As if nothing had been tried; what the failed try left behind is gone. */
+static void start_over(struct gw_exchange *x)
+{
+    gw_exchange_leave_upstream(x, GW_H2_CANCEL);
+    x->up_link = NULL;
+    x->upstream_protocol = 0;
+    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    gw_message_init(&x->response_trailers, GW_MESSAGE_TRAILERS, &x->arena,
+                    x->of->limits->fields_max);
+    gw_pipe_fini(&x->response_pipe);
+    gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
+    gw_exchange_enter(x, GW_PHASE_PICK);
+}
+
+bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason)
+{
+    if (!may_retry(x, reason))
+        return false;
+    gw_stats_add(x->of->stats, GW_STAT_RETRIES, 1);
+    gw_exchange_log(x, GW_LOG_INFO, "exchange.retried",
+                    (gw_cause){ GW_BY_UPSTREAM, x->phase, reason, GW_OK });
+    start_over(x);
+    return true;
+}

@@ -1,0 +1,323 @@
+/* unit/retry_test.c: tries that fail and what follows them, in mode 1: another endpoint, the budget, what
+ * is counted and said. What the peers see is in tests/proto/retry-*.gwt. */
+
+#include "check_main.h"
+#include "mode1.h"
+
+static struct mode1 host;
+
+struct seen {
+    gw_cause cause;
+    uint32_t code;
+    char endpoint[32];
+    char log[512];
+};
+static struct seen seen;
+
+static void see_end(void *ctx, const gw_exchange *x)
+{
+    struct seen *s = ctx;
+    gw_exchange_info info = GW_SPEC(gw_exchange_info);
+
+    s->cause = gw_exchange_cause(x);
+    ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+    s->code = info.code;
+    snprintf(s->endpoint, sizeof s->endpoint, "%.*s", (int)info.endpoint.len,
+             info.endpoint.ptr == NULL ? "" : info.endpoint.ptr);
+}
+
+static void see_log(void *ctx, uint32_t level, const char *what, const char *text)
+{
+    struct seen *s = ctx;
+
+    (void)level;
+    if (strcmp(what, "exchange.retried") == 0)
+        snprintf(s->log, sizeof s->log, "%s", text);
+}
+
+struct plan {
+    uint32_t protocol, endpoints, retries, percent, least;
+    const char *cluster; /* its name */
+};
+
+static gw_config *make_config(const struct plan *plan)
+{
+    static const char *const addresses[] = { "127.0.0.1:81", "127.0.0.1:82", "127.0.0.1:83" };
+    gw_builder *b;
+    gw_config *config;
+    gw_env env = GW_SPEC(gw_env);
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_filter filter = GW_SPEC(gw_filter);
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_id id;
+
+    env.allocator = host.alloc.allocator;
+    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
+    listener.name = gw_cstr("edge");
+    gw_builder_listener(b, &listener);
+    cluster.name = gw_cstr(plan->cluster != NULL ? plan->cluster : "web");
+    cluster.protocols = plan->protocol;
+    cluster.retry_percent = plan->percent;
+    cluster.retry_least = plan->least;
+    id = gw_builder_cluster(b, &cluster);
+    for (uint32_t i = 0; i < plan->endpoints; i++) {
+        endpoint.address = gw_cstr(addresses[i]);
+        gw_builder_endpoint(b, id, &endpoint);
+    }
+    cluster.name = gw_cstr("other");
+    endpoint.address = gw_cstr("127.0.0.1:90");
+    gw_builder_endpoint(b, gw_builder_cluster(b, &cluster), &endpoint);
+    route.name = gw_cstr("all");
+    route.cluster = gw_cstr(plan->cluster != NULL ? plan->cluster : "web");
+    route.retries = plan->retries;
+    gw_builder_route(b, &route);
+    filter.name = "seen";
+    filter.ctx = &seen;
+    filter.on_end = see_end;
+    gw_builder_filter(b, &filter);
+    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
+    return config;
+}
+
+static void start(const struct plan *plan)
+{
+    memset(&host, 0, sizeof host);
+    memset(&seen, 0, sizeof seen);
+    test_alloc_init(&host.alloc);
+    host.log = see_log;
+    host.log_ctx = &seen;
+    host.log_level = GW_LOG_INFO;
+    mode1_start(&host, make_config(plan), NULL);
+}
+
+static uint64_t count_of(const char *name)
+{
+    uint64_t values[64];
+    size_t n = gw_stats_read(host.worker, values, 64);
+    gw_stat stat = GW_SPEC(gw_stat);
+
+    for (size_t i = 0; i < n; i++)
+        if (gw_stats_describe(i, &stat) == GW_OK && strcmp(stat.name, name) == 0)
+            return values[i];
+    ck_abort_msg("no counter %s", name);
+    return 0;
+}
+
+static void ask(struct mode1_link *client, const char *method)
+{
+    char text[100];
+
+    mode1_clear(client);
+    snprintf(text, sizeof text, "%s /x HTTP/1.1\r\nHost: a\r\n\r\n", method);
+    mode1_say(&host, client, text);
+}
+
+/* The upstream connection that owes an answer. */
+static struct mode1_link *asked(void)
+{
+    for (int i = 0; i < host.count; i++)
+        if (host.links[i].is_upstream && host.links[i].link != NULL && host.links[i].out_len > 0)
+            return &host.links[i];
+    ck_abort_msg("nobody was asked");
+    return NULL;
+}
+
+static void answer(void)
+{
+    struct mode1_link *up = asked();
+
+    mode1_clear(up);
+    mode1_say(&host, up, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+/* One of three refuses connections: nobody notices, whatever the method. */
+START_TEST(another_endpoint_is_tried)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 3, .percent = GW_OFF, .least = GW_OFF });
+    host.refused = "127.0.0.1:82";
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 6; i++) {
+        ask(client, i % 2 == 0 ? "POST" : "GET");
+        answer();
+        ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
+        ck_assert_str_ne(seen.endpoint, "127.0.0.1:82");
+    }
+    ck_assert_uint_ge(count_of("retries"), 2); /* where it begins is drawn */
+    ck_assert_uint_eq(count_of("retries_refused"), 0); /* it costs the budget nothing */
+    ck_assert_str_eq(seen.log, "upstream/connect/upstream_connect_refused: cluster web, "
+                               "endpoint 127.0.0.1:82");
+    mode1_stop(&host);
+}
+END_TEST
+
+/* All refuse: each is asked once, as often as the route allows. */
+START_TEST(each_endpoint_is_tried_once)
+{
+    static const uint32_t retries[] = { GW_OFF, 0, 2, 5 }, tries[] = { 0, 1, 2, 2 };
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 3, .retries = retries[_i] });
+    host.refuse = true;
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    ck_assert_ptr_nonnull(strstr(client->out, " 503 "));
+    ck_assert_uint_eq(count_of("retries"), tries[_i]);
+    ck_assert_uint_eq(count_of("links_connect_failed"), tries[_i] + 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Where nothing else is left a connection is not tried again. */
+START_TEST(one_endpoint_is_not_tried_twice)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 1, .retries = 5 });
+    host.refuse = true;
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    ck_assert_ptr_nonnull(strstr(client->out, " 503 "));
+    ck_assert_uint_eq(count_of("links_connect_failed"), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who does not answer at all is given up after connect_timeout. */
+START_TEST(connect_timeout_goes_elsewhere)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 2 });
+    host.ignored = "127.0.0.1:81";
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 2; i++) {
+        ask(client, "POST");
+        host.now += 2000000000u;
+        mode1_pump(&host);
+        answer();
+        ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
+    }
+    ck_assert_uint_ge(count_of("retries"), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ... and where nobody else is, that is what it is called. */
+START_TEST(connect_timeout_has_its_name)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 1 });
+    host.ignored = "127.0.0.1:81";
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    host.now += 2000000000u;
+    mode1_pump(&host);
+    ck_assert_ptr_nonnull(strstr(client->out, " 504 "));
+    ck_assert_uint_eq(seen.cause.by, GW_BY_UPSTREAM);
+    mode1_stop(&host);
+}
+END_TEST
+
+static void lose_idle_race(struct mode1_link *client)
+{
+    ask(client, "GET");
+    mode1_end(&host, mode1_upstream(&host));
+}
+
+/* The budget is the cluster's, and a new configuration does not fill it up. */
+START_TEST(budget_survives_a_reload)
+{
+    struct plan plan = { .endpoints = 1, .percent = GW_OFF, .least = 1 };
+    struct mode1_link *client;
+    gw_config *config;
+
+    start(&plan);
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    answer();
+    lose_idle_race(client);
+    answer(); /* the retry's */
+    ck_assert_ptr_nonnull(strstr(client->out, " 200 "));
+    plan.cluster = _i == 0 ? "web" : "new";
+    config = make_config(&plan);
+    ck_assert_int_eq(gw_engine_apply(host.engine, config, NULL), GW_OK);
+    gw_config_unref(config);
+    mode1_pump(&host);
+    ask(client, "GET");
+    answer();
+    lose_idle_race(client);
+    if (_i == 1)
+        answer();
+    ck_assert_msg(strstr(client->out, _i == 0 ? " 502 " : " 200 ") != NULL, "%s", client->out);
+    ck_assert_uint_eq(count_of("retries_refused"), _i == 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Several idle connections were left at once: the retry does not meet the next of them. */
+START_TEST(retry_takes_a_new_connection)
+{
+    struct mode1_link *clients[3], *up;
+    int links;
+
+    start(&(struct plan){ .endpoints = 1 });
+    for (int i = 0; i < 3; i++) {
+        clients[i] = mode1_accept(&host, "edge");
+        ask(clients[i], "GET");
+    }
+    links = host.count;
+    for (int i = 0; i < links; i++)
+        if (host.links[i].is_upstream) {
+            mode1_clear(&host.links[i]);
+            mode1_say(&host, &host.links[i], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    ask(clients[0], "GET");
+    for (up = host.links; up->out_len == 0 || !up->is_upstream;)
+        up++;
+    mode1_end(&host, up);
+    ck_assert_int_eq(host.count, links + 1);
+    answer();
+    ck_assert_ptr_nonnull(strstr(clients[0]->out, " 200 "));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* HTTP/1.0 without Host is told whom it asks: that is who is asked. */
+START_TEST(host_is_that_of_the_endpoint)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){ .endpoints = 2 });
+    host.refused = "127.0.0.1:81";
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 2; i++) {
+        mode1_say(&host, client, "GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        ck_assert_ptr_nonnull(strstr(asked()->out, "\r\nHost: 127.0.0.1:82\r\n"));
+        answer();
+    }
+    ck_assert_uint_ge(count_of("retries"), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+static Suite *retry_suite(void)
+{
+    Suite *s = suite_create("retry");
+    check_add(s, another_endpoint_is_tried);
+    check_add_loop(s, each_endpoint_is_tried_once, 0, 4);
+    check_add(s, one_endpoint_is_not_tried_twice);
+    check_add(s, connect_timeout_goes_elsewhere);
+    check_add(s, connect_timeout_has_its_name);
+    check_add_loop(s, budget_survives_a_reload, 0, 2);
+    check_add(s, retry_takes_a_new_connection);
+    check_add(s, host_is_that_of_the_endpoint);
+    return s;
+}
+
+CHECK_MAIN(retry_suite)
