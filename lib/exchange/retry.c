@@ -32,8 +32,8 @@ static bool may_go_elsewhere(const struct gw_exchange *x, enum gw_reason_id reas
  * new connection answers by closing is no such race (RFC 9110 9.2.2, RFC 9112 9.3.1). */
 static bool may_be_repeated(const struct gw_exchange *x)
 {
-    return gw_method_is_idempotent((enum gw_method)x->request.method) &&
-           x->up_link->requests > 1 && x->up.is_silent;
+    return gw_method_is_idempotent((enum gw_method)x->request.method) && x->up_link->requests > 1 &&
+           x->up.is_silent;
 }
 
 /* All that was sent can be sent again. */

@@ -39,7 +39,8 @@ bool gw_retry_budget_take(struct gw_retry_budget *b, gw_nanos now, uint32_t perc
 {
     if (now >= b->turn)
         move_on(b, now);
-    GW_ASSERT(percent <= GW_RETRY_PERCENT_MAX); /* the sum is under 2^36: no product passes 64 bits */
+    GW_ASSERT(percent <=
+              GW_RETRY_PERCENT_MAX); /* the sum is under 2^36: no product passes 64 bits */
     if (b->retries_sum >= least + b->requests_sum * percent / 100)
         return false;
     if (b->retries[b->at] < UINT32_MAX) {

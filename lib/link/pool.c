@@ -190,7 +190,8 @@ static uint32_t expected(const struct gw_upstream *u)
     return u->connecting * each;
 }
 
-static void make_links(struct gw_upstream *u)
+/* False: one more was needed and could not be made; those that are there must do. */
+static bool make_links(struct gw_upstream *u)
 {
     uint32_t waiting = 0;
 
@@ -204,14 +205,28 @@ static void make_links(struct gw_upstream *u)
             if (u->links_count == 0)
                 finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status,
                        GW_REASON_no_memory);
-            return;
+            return false;
         }
         u->links_count++;
         u->connecting++;
     }
+    return true;
 }
 
-static void serve(struct gw_upstream *u)
+/* Those that were choosy are no longer. False: nobody was. */
+static bool settle_for_old(struct gw_upstream *u)
+{
+    bool any = false;
+
+    for (struct gw_list *node = u->waiters.next; node != &u->waiters; node = node->next) {
+        struct gw_waiter *w = GW_CONTAINER(node, struct gw_waiter, node);
+        any = any || w->wants_fresh;
+        w->wants_fresh = false;
+    }
+    return any;
+}
+
+static void serve_waiters(struct gw_upstream *u)
 {
     struct gw_list *node, *next;
 
@@ -234,8 +249,13 @@ static void serve(struct gw_upstream *u)
         }
         finish(w, link, status, status == GW_OK ? GW_REASON_none : GW_REASON_no_memory);
     }
-    if (!gw_list_is_empty(&u->waiters))
-        make_links(u);
+}
+
+static void serve(struct gw_upstream *u)
+{
+    serve_waiters(u);
+    if (!gw_list_is_empty(&u->waiters) && !make_links(u) && settle_for_old(u))
+        serve_waiters(u);
 }
 
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w)
