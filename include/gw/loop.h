@@ -33,8 +33,14 @@ GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **o
 /* Its worker: made and freed with it. */
 GW_API gw_worker *gw_loop_worker(gw_loop *loop);
 GW_API const char *gw_loop_name(const gw_loop *loop); /* "epoll", "poll" */
+/* A listening socket without a loop, to be given to gw_loop_listen_fd: so that a host can see that
+ * all it needs can be opened before anything changes. spec's accept is not looked at. Connections
+ * wait in its queue until a loop takes them. The descriptor is the caller's. Any thread. Errors as
+ * gw_loop_listen. */
+GW_API gw_status gw_listen_open(const gw_listen_spec *spec, int *fd) GW_MUST_CHECK;
 /* GW_EINVAL: not a numeric or unix: address; GW_EREFUSED: in use or not permitted; GW_EIO. out may
- * be NULL. */
+ * be NULL. Of a connection that names a listener which the configuration does not have yet, nothing
+ * is read until one comes that has it. */
 GW_API gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out);
 /* Takes fd on success; it must listen already. */
 GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec,
@@ -42,7 +48,10 @@ GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *
 /* The address with the port that the system chose; returns its length, 0 on failure. */
 GW_API size_t gw_listener_address(const gw_listener *l, char *out, size_t max);
 GW_API int gw_listener_fd(const gw_listener *l); /* borrowed */
-/* Stops accepting and closes the socket; links that came from it live on. */
+/* Takes the connections that wait in the queue, which would be lost with it, then closes the
+ * socket; links that came from it live on. Where the configuration has another name for the address,
+ * or the descriptor goes to another loop, dup(gw_listener_fd(l)) to gw_loop_listen_fd first: then
+ * there is no moment at which nobody listens. */
 GW_API void gw_listener_close(gw_listener *l);
 /* A connected socket becomes a client's link. Takes fd on success; makes it non-blocking. */
 GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_link **out);
@@ -57,6 +66,12 @@ GW_API int gw_loop_timeout_ms(const gw_loop *loop);
 GW_API gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms);
 /* Until gw_loop_stop, or drained. */
 GW_API gw_status gw_loop_run(gw_loop *loop);
+/* Any thread: run(loop, ctx) will be called in the loop's thread, at the beginning of its next turn,
+ * exactly once and outside of any hook: there everything may be called that belongs to that thread
+ * (gw_loop_listen_fd, gw_listener_close, gw_loop_adopt ...). Calls of one thread run in their order.
+ * What is left when the loop is freed runs in gw_loop_free, before anything is closed. GW_ENOMEM. */
+GW_API gw_status gw_loop_call(gw_loop *loop, void (*run)(gw_loop *loop, void *ctx), void *ctx)
+    GW_MUST_CHECK;
 /* Any thread: stop listening, finish what is in flight, let gw_loop_run return. */
 GW_API gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms);
 /* Any thread, and signal handlers. */

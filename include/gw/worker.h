@@ -17,12 +17,17 @@ typedef struct gw_worker_spec {
     const gw_io_ops *ops;    /* NULL: bytes mode (gw/bytes.h)                                 */
     void *io;                /* given to ops                                                  */
     void (*wake)(void *ctx); /* any thread: "call gw_worker_step soon"; may be NULL        */
-    void *wake_ctx;
+    void *wake_ctx;          /* needed until wake_done                                     */
     uint64_t seed; /* 0: from entropy                                                      */
     gw_trace_fn *trace;
     void *trace_ctx;
     const char *name; /* in the log; copied; NULL: "worker-N"                              */
     void *user;
+    /* wake is not running and will not be called again: once, in the thread of gw_worker_free, or,
+     * where another thread was just calling wake, in that one, perhaps after gw_worker_free has
+     * returned. NULL: wake_ctx lives until no call of gw_engine_apply or gw_resume that began
+     * before gw_worker_free is under way. Not called if gw_worker_new fails. */
+    void (*wake_done)(void *ctx);
 } gw_worker_spec;
 
 /* GW_ELIMIT: workers_max are there; GW_ESTATE: that index is taken; GW_ENOMEM. */

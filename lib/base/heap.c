@@ -14,6 +14,14 @@ void gw_heap_init(struct gw_heap *heap, const gw_allocator *allocator, uint64_t 
                               .used_max = used_max == 0 ? UINT64_MAX : used_max };
 }
 
+void *gw_allocator_zalloc(const gw_allocator *allocator, size_t size)
+{
+    void *ptr = allocator->alloc(allocator->ctx, size);
+    if (ptr != NULL)
+        memset(ptr, 0, size);
+    return ptr;
+}
+
 void *gw_heap_alloc(struct gw_heap *heap, size_t size)
 {
     GW_ASSERT(size > 0);

@@ -23,6 +23,9 @@ void gw_heap_release(struct gw_heap *heap, void *ptr, size_t size);
 gw_status gw_heap_copy(struct gw_heap *heap, gw_str text, gw_str *out) GW_MUST_CHECK;
 void gw_heap_release_str(struct gw_heap *heap, gw_str text); /* of gw_heap_copy; NULL is fine */
 
+/* Straight from an allocator, for what no heap counts; zeroed. NULL: refused. */
+void *gw_allocator_zalloc(const gw_allocator *allocator, size_t size) GW_MUST_CHECK;
+
 /* Cells of one size: taken and given back in O(1), made in chunks, returned to the heap at fini.
  * Never touches the allocator while there are free cells. */
 struct gw_slab {

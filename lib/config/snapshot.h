@@ -53,7 +53,6 @@ struct gw_route_conf {
 
 struct gw_config {
     atomic_uint refs;
-    uint64_t generation;   /* set once, by the engine that first applies it                     */
     struct gw_heap heap;   /* all its memory */
     struct gw_store store; /* texts and tables */
     struct gw_listener_conf *listeners;

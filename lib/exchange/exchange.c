@@ -106,6 +106,34 @@ void gw_exchanges_reap(struct gw_exchanges *all)
 
 /* ---- bindings ---- */
 
+/* A client's connection is the newest configuration's from its next request on; at rest, at once. One
+ * whose listener is gone serves what has begun, and closes. */
+static void rebind(struct gw_exchanges *all, struct gw_link *link)
+{
+    const struct gw_codec *codec = link->codec;
+
+    if (gw_config_find_listener(all->binding->config, link->listener->name) == NULL) {
+        gw_link_retire(link);
+        return;
+    }
+    if (codec != NULL && (codec->streams > 0 || codec->is_head_pending))
+        return;
+    if (gw_exchange_bind_link(all, link, link->listener->name) == GW_OK)
+        gw_link_rearm(link);
+}
+
+static void rebind_links(struct gw_exchanges *all)
+{
+    struct gw_list *links = &all->links->all;
+
+    for (struct gw_list *node = links->next, *next; node != links; node = next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
+        next = node->next;
+        if (link->binding != NULL && link->phase == GW_LINK_OPEN)
+            rebind(all, link);
+    }
+}
+
 void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
 {
     struct gw_binding *old = all->binding;
@@ -117,13 +145,12 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
     all->binding = binding;
     if (old == NULL)
         return;
-    gw_binding_inherit(binding, old);
-    if (old->users == 0) {
-        gw_binding_free(old);
-        return;
-    }
+    gw_binding_inherit(binding, old, all->upstreams);
     old->next = all->old;
     all->old = old;
+    old->users++; /* until here */
+    rebind_links(all);
+    gw_binding_release(all, old);
 }
 
 void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding)

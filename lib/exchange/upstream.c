@@ -66,27 +66,6 @@ static void done(struct gw_waiter *w)
     gw_exchange_wake(x);
 }
 
-static struct gw_upstream *upstream_of(struct gw_exchange *x)
-{
-    struct gw_upstream **slot = &x->binding->upstreams[x->endpoint->ordinal];
-    const struct gw_cluster_conf *c = x->cluster;
-
-    if (*slot == NULL)
-        *slot = gw_upstream_get(x->of->upstreams, &(struct gw_upstream_spec){
-                                                      .address = x->endpoint->address,
-                                                      .cluster = c->name,
-                                                      .endpoint = x->endpoint->name,
-                                                      .protocol = c->protocol,
-                                                      .generation = x->binding->generation,
-                                                      .connections_max = c->connections_max,
-                                                      .streams_max = c->streams_max,
-                                                      .requests_max = c->requests_max,
-                                                      .connect_timeout = c->connect_timeout,
-                                                      .idle_timeout = c->idle_timeout,
-                                                  });
-    return *slot;
-}
-
 static void init_stream(struct gw_exchange *x)
 {
     struct gw_stream *up = &x->up;
@@ -141,7 +120,7 @@ void gw_exchange_pick(struct gw_exchange *x)
         return;
     }
     x->endpoint = &x->cluster->endpoints[i];
-    u = upstream_of(x);
+    u = gw_binding_upstream(x->binding, x->of->upstreams, x->endpoint);
     if (u == NULL || begin_try(x, i) != GW_OK) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
         return;

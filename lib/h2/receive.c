@@ -390,6 +390,14 @@ static void on_goaway(struct gw_h2 *h)
     }
 }
 
+/* The answer to the PING behind our first GOAWAY: what the peer sent before it knew is here. */
+static void on_pong(struct gw_h2 *h, const uint8_t *bytes)
+{
+    h->pings_answered++;
+    if (h->has_notice_out && memcmp(bytes, gw_h2_notice_ping, sizeof gw_h2_notice_ping) == 0)
+        h->wants_goaway = true;
+}
+
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gw_h2 *h = ctx;
@@ -416,7 +424,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         break;
     case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && !h->is_probing)
-            h->pings_answered++;
+            on_pong(h, frame->ping.opaque_data);
         break;
     case NGHTTP2_GOAWAY:
         on_goaway(h);

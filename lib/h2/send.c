@@ -513,12 +513,16 @@ static gw_status submit_all(struct gw_h2 *h)
     return GW_OK;
 }
 
+const uint8_t gw_h2_notice_ping[8] = { 'l', 'a', 's', 't', 'c', 'a', 'l', 'l' };
+
 static gw_status submit_goaway(struct gw_h2 *h)
 {
     if (h->wants_notice && !h->has_notice_out) {
         if (nghttp2_submit_shutdown_notice(h->session) != 0)
             return GW_ENOMEM;
         h->has_notice_out = true;
+        /* Benign failure: whoever drains does not wait for the answer alone. */
+        (void)nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, gw_h2_notice_ping);
     }
     if (h->wants_goaway && !h->has_goaway_out) {
         int32_t last = h->is_client ? 0 : nghttp2_session_get_last_proc_stream_id(h->session);

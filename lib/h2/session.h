@@ -121,7 +121,8 @@ struct gw_h2 {
     bool is_mid_block;                 /* a header block is in tx but for its last frames    */
     bool has_limit_out;                /* server: SETTINGS_MAX_CONCURRENT_STREAMS is in tx...  */
     bool has_limit_ack;                /* ...and acknowledged                                */
-    bool wants_notice, has_notice_out; /* GOAWAY, the first of two               */
+    bool wants_notice, has_notice_out; /* GOAWAY, the first of two, and a PING: its answer comes
+                                          after all that was sent before the peer knew        */
     bool wants_goaway, has_goaway_out, is_goaway_sent;
     bool wants_last_words; /* a GOAWAY by hand: the library cannot               */
 };
@@ -164,6 +165,7 @@ void gw_h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
 void gw_h2_receive(struct gw_h2 *h, struct gw_chain *rx);
 
 /* send.c */
+extern const uint8_t gw_h2_notice_ping[8]; /* the bytes of the PING behind the first GOAWAY */
 void gw_h2_send_callbacks(nghttp2_session_callbacks *callbacks);
 gw_status gw_h2_send(struct gw_h2 *h) GW_MUST_CHECK;
 gw_status gw_h2_submit_reset(struct gw_h2_stream *t) GW_MUST_CHECK;

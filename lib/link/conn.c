@@ -231,7 +231,7 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
     }
     if (link->is_drain_due) {
         link->is_drain_due = false;
-        gw_link_drain(link);
+        gw_link_drain_codec(link);
     }
     if (codec->state == GW_CODEC_OVER)
         gw_chain_clear(in);

@@ -22,6 +22,7 @@ void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s);
 void gw_link_take_back_rooms(struct gw_link *link);
 
 /* In link.c. */
+void gw_link_drain_codec(struct gw_link *link); /* gw_link_drain, after its codec has read */
 /* The engine, if there is one, says its orderly end. True: it has said so before. */
 bool gw_link_close_engine(struct gw_link *link);
 void gw_link_linger(struct gw_link *link);

@@ -17,6 +17,8 @@ _Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idl
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
 #define STARVING_NS GW_MS(10)
+/* What a draining client may need to learn of it, or to send its first bytes. */
+#define LAST_CALL_NS GW_MS(1000)
 
 static void ring(struct gw_alarm *alarm);
 
@@ -145,6 +147,7 @@ static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phas
     link->rooms_wish = 1;
     link->id = ++links->ids;
     link->active = links->now;
+    link->final_at = GW_NEVER;
     gw_chain_init(&link->rx, links->pool);
     gw_chain_init(&link->tx, links->pool);
     gw_list_init(&link->readable);
@@ -258,10 +261,24 @@ bool gw_link_is_idle(const struct gw_link *link)
 
 /* ---- the deadline ---- */
 
+static gw_nanos open_deadline_of(const struct gw_link *link)
+{
+    bool is_waiting;
+
+    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
+    if (!link->is_client && is_waiting && !link->is_head_late && link->head_timeout != GW_NEVER)
+        return link->head_since + link->head_timeout;
+    if (link->codec != NULL && link->codec->streams > 0)
+        return GW_NEVER;
+    if (!link->is_client && !gw_chain_is_empty(&link->rx) && link->head_timeout != GW_NEVER)
+        return link->active + link->head_timeout; /* read, but for want of memory not taken in */
+    return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
+}
+
 /* When something must happen though no byte moves. */
 static gw_nanos deadline_of(const struct gw_link *link)
 {
-    bool is_waiting;
+    gw_nanos when;
 
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_CONNECTING:
@@ -273,14 +290,8 @@ static gw_nanos deadline_of(const struct gw_link *link)
     case GW_LINK_OPEN:
         break;
     }
-    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
-    if (!link->is_client && is_waiting && !link->is_head_late && link->head_timeout != GW_NEVER)
-        return link->head_since + link->head_timeout;
-    if (link->codec != NULL && link->codec->streams > 0)
-        return GW_NEVER;
-    if (!link->is_client && !gw_chain_is_empty(&link->rx) && link->head_timeout != GW_NEVER)
-        return link->active + link->head_timeout; /* read, but for want of memory not taken in */
-    return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
+    when = open_deadline_of(link);
+    return when < link->final_at ? when : link->final_at;
 }
 
 void gw_link_stamp(struct gw_link *link)
@@ -308,6 +319,10 @@ static void timed_out(struct gw_link *link)
         gw_link_lose(link, GW_ETIMEDOUT);
         return;
     case GW_LINK_OPEN:
+        if (link->final_at <= link->links->now) {
+            gw_link_finish_drain(link);
+            return;
+        }
         if (link->codec != NULL && link->codec->state == GW_CODEC_OPEN) {
             link->codec->ops->drain(link->codec, true); /* HTTP/2 says GOAWAY */
             gw_link_mark_dirty(link);
@@ -383,16 +398,64 @@ void gw_link_lose(struct gw_link *link, gw_status why)
     gw_link_mark_dirty(link);
 }
 
+/* What comes in the next moment is served. */
+static void call_last(struct gw_link *link)
+{
+    if (link->final_at != GW_NEVER || (link->codec != NULL && link->codec->state != GW_CODEC_OPEN))
+        return;
+    link->final_at = link->links->now + LAST_CALL_NS;
+    gw_link_rearm(link);
+}
+
+void gw_link_drain_codec(struct gw_link *link)
+{
+    bool has_last_call = !link->is_client && link->protocol == GW_PROTO_H2;
+
+    if (has_last_call)
+        call_last(link);
+    else
+        link->final_at = GW_NEVER;
+    link->codec->ops->drain(link->codec, !has_last_call);
+    gw_link_mark_dirty(link);
+    if (!has_last_call && gw_link_is_idle(link))
+        gw_link_end(link);
+}
+
 void gw_link_drain(struct gw_link *link)
 {
+    bool is_new = link->protocol == 0; /* nothing has come of it yet */
+
+    if (link->phase != GW_LINK_OPEN)
+        return;
+    if (is_new || !gw_chain_is_empty(&link->rx)) {
+        link->is_drain_due = true; /* once there is a codec, and it has seen what is there */
+        if (is_new)
+            call_last(link);
+        gw_link_mark_readable(link);
+    } else if (link->codec == NULL) {
+        gw_link_end(link);
+    } else {
+        gw_link_drain_codec(link);
+    }
+}
+
+void gw_link_retire(struct gw_link *link)
+{
+    if (link->phase == GW_LINK_OPEN && link->protocol == GW_PROTO_H1 && gw_link_is_idle(link))
+        call_last(link);
+    else
+        gw_link_drain(link);
+}
+
+void gw_link_finish_drain(struct gw_link *link)
+{
+    link->final_at = GW_NEVER;
     if (link->phase != GW_LINK_OPEN)
         return;
     if (link->codec != NULL)
         link->codec->ops->drain(link->codec, true);
-    else
-        link->is_drain_due = true; /* what has come already is answered */
     gw_link_mark_dirty(link);
-    if (gw_link_is_idle(link))
+    if (link->codec == NULL && gw_link_is_idle(link))
         gw_link_end(link);
 }
 

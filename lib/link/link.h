@@ -96,6 +96,8 @@ struct gw_link {
     gw_nanos active; /* last time something moved or a stream went                   */
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
     gw_nanos head_since;
+    gw_nanos
+        final_at; /* server role, draining: what is on its way is waited for until then; or GW_NEVER */
     uint64_t id;
     uint64_t flushed; /* of this codec's bytes, those that have left */
     /* Server role. */
@@ -181,8 +183,14 @@ bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s);
 void gw_link_end(struct gw_link *link);
 /* Ends it now; streams are CUT. */
 void gw_link_lose(struct gw_link *link, gw_status why);
-/* No new exchange, close when idle. */
+/* No new exchange, close when idle. What the peer has sent before it can know is still served: an HTTP/2
+ * client says when it knows, and one of which nothing has come yet gets a moment. */
 void gw_link_drain(struct gw_link *link);
+/* Nobody accepts such links any more: as gw_link_drain, but one at rest gets a moment whatever it speaks,
+ * and its next request is told that it is the last. */
+void gw_link_retire(struct gw_link *link);
+/* The moment is over: what has not come by now is not served. */
+void gw_link_finish_drain(struct gw_link *link);
 void gw_link_mark_readable(struct gw_link *link);
 void gw_link_mark_dirty(struct gw_link *link);
 void gw_link_mark_starving(struct gw_link *link);

@@ -36,15 +36,14 @@ void gw_upstreams_fini(struct gw_upstreams *pool)
 enum { KEY_MAX = 1024 };
 
 /* "2 cluster endpoint address": names have no spaces. The same key: the same connections, through any
- * number of configurations. */
-static gw_status make_key(struct gw_heap *heap, const struct gw_upstream_spec *spec, gw_str *out)
+ * number of configurations. Empty: it is too long. */
+static gw_str key_of(const struct gw_upstream_spec *spec, char text[KEY_MAX])
 {
-    char text[KEY_MAX];
     struct gw_text t;
 
-    if (spec->cluster.len + spec->endpoint.len + spec->address.len + 4 >= sizeof text)
-        return GW_ELIMIT;
-    gw_text_init(&t, text, sizeof text);
+    if (spec->cluster.len + spec->endpoint.len + spec->address.len + 4 >= KEY_MAX)
+        return (gw_str){ text, 0 };
+    gw_text_init(&t, text, KEY_MAX);
     gw_text_u64(&t, spec->protocol);
     gw_text_cstr(&t, " ");
     gw_text_str(&t, spec->cluster);
@@ -52,7 +51,7 @@ static gw_status make_key(struct gw_heap *heap, const struct gw_upstream_spec *s
     gw_text_str(&t, spec->endpoint);
     gw_text_cstr(&t, " ");
     gw_text_str(&t, spec->address);
-    return gw_heap_copy(heap, gw_cstr(text), out);
+    return gw_cstr(text);
 }
 
 static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
@@ -62,48 +61,58 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     struct gw_upstream *u = gw_heap_zalloc(heap, sizeof *u);
     size_t at;
 
-    if (u == NULL) {
-        gw_heap_release_str(heap, key);
+    if (u == NULL)
         return NULL;
-    }
     u->links = pool->links;
     u->pool = pool;
-    u->key = key;
-    u->cluster = gw_str_slice(key, 2, 2 + spec->cluster.len);
-    at = 3 + spec->cluster.len;
-    u->endpoint = gw_str_slice(key, at, at + spec->endpoint.len);
-    u->address = gw_str_slice(key, at + spec->endpoint.len + 1, key.len);
     gw_list_init(&u->open);
     gw_list_init(&u->waiters);
-    if (gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
+    if (gw_heap_copy(heap, key, &u->key) != GW_OK || gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
         free_upstream(u);
         return NULL;
     }
+    u->cluster = gw_str_slice(u->key, 2, 2 + spec->cluster.len);
+    at = 3 + spec->cluster.len;
+    u->endpoint = gw_str_slice(u->key, at, at + spec->endpoint.len);
+    u->address = gw_str_slice(u->key, at + spec->endpoint.len + 1, u->key.len);
     return u;
+}
+
+/* One more reference, and the newest configuration's bounds. */
+static struct gw_upstream *hold(struct gw_upstream *u, const struct gw_upstream_spec *spec)
+{
+    u->refs++;
+    if (spec->generation < u->spec.generation)
+        return u;
+    u->spec = *spec;
+    u->spec.address = u->address;
+    u->spec.cluster = u->cluster;
+    u->spec.endpoint = u->endpoint;
+    return u;
+}
+
+struct gw_upstream *gw_upstream_find(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
+{
+    char text[KEY_MAX];
+    struct gw_upstream *u = gw_map_find(&pool->by_key, key_of(spec, text));
+
+    return u != NULL ? hold(u, spec) : NULL;
 }
 
 struct gw_upstream *gw_upstream_get(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
 {
-    struct gw_upstream *u;
-    gw_str key;
+    char text[KEY_MAX];
+    gw_str key = key_of(spec, text);
+    struct gw_upstream *u = gw_map_find(&pool->by_key, key);
 
-    if (make_key(pool->links->heap, spec, &key) != GW_OK)
-        return NULL;
-    u = gw_map_find(&pool->by_key, key);
-    if (u != NULL)
-        gw_heap_release_str(pool->links->heap, key);
-    else
+    if (u == NULL && key.len > 0)
         u = make_upstream(pool, spec, key);
-    if (u == NULL)
-        return NULL;
-    if (spec->generation >= u->spec.generation) { /* the newest configuration's bounds */
-        u->spec = *spec;
-        u->spec.address = u->address;
-        u->spec.cluster = u->cluster;
-        u->spec.endpoint = u->endpoint;
-    }
-    u->refs++;
-    return u;
+    return u != NULL ? hold(u, spec) : NULL;
+}
+
+bool gw_upstream_is_wanted(const struct gw_upstream *u)
+{
+    return !gw_list_is_empty(&u->waiters);
 }
 
 static void free_unused(struct gw_upstream *u)
@@ -280,6 +289,8 @@ void gw_upstream_connected(struct gw_link *link)
     link->is_in_pool = true;
     gw_list_push_front(&u->open, &link->pooled);
     serve(u);
+    if (u->refs == 0)
+        gw_link_drain(link); /* nobody leads here since it was begun */
 }
 
 static void connect_ended(struct gw_link *link)

@@ -58,7 +58,13 @@ void gw_upstreams_fini(struct gw_upstreams *pool); /* after all links are freed 
 /* The one for that key, made if it is new; takes a reference. NULL: no memory. */
 struct gw_upstream *gw_upstream_get(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
     GW_MUST_CHECK;
+/* The same, but NULL where there is none. Takes no memory. */
+struct gw_upstream *gw_upstream_find(struct gw_upstreams *pool, const struct gw_upstream_spec *spec)
+    GW_MUST_CHECK;
+/* After the last reference idle connections are closed, and the others when their streams have ended. */
 void gw_upstream_unref(struct gw_upstream *u);
+/* Does somebody wait for a stream to it? */
+bool gw_upstream_is_wanted(const struct gw_upstream *u);
 
 /* Gets w a stream now (done runs before this returns) or later. */
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w);

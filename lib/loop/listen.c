@@ -236,22 +236,31 @@ gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec, g
     return status;
 }
 
-gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out)
+gw_status gw_listen_open(const gw_listen_spec *spec, int *fd)
 {
     gw_listen_spec own = { 0 };
     gw_address address;
+    gw_status status = gw_spec_copy(&own, sizeof(own), spec);
+    if (status != GW_OK)
+        return status;
+    if (gw_address_parse(own.address, &address) != GW_OK || own.backlog > INT32_MAX)
+        return GW_EINVAL;
+    return gw_socket_listen(&address, own.flags, own.backlog == 0 ? BACKLOG : (int)own.backlog, fd);
+}
+
+gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out)
+{
+    gw_listen_spec own = { 0 };
     gw_listener *listener;
     int fd;
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
     if (status != GW_OK)
         return status;
-    if (own.accept == NULL || gw_address_parse(own.address, &address) != GW_OK ||
-        own.backlog > INT32_MAX)
+    if (own.accept == NULL)
         return GW_EINVAL;
     if (loop->is_draining)
         return GW_ESTATE;
-    status = gw_socket_listen(&address, own.flags, own.backlog == 0 ? BACKLOG : (int)own.backlog,
-                              &fd);
+    status = gw_listen_open(&own, &fd);
     if (status != GW_OK)
         return status;
     status = listener_new(loop, &own, fd, 0, &listener);

@@ -31,29 +31,50 @@ static gw_nanos clock_now(void)
 
 /* Waking. */
 
-/* Any thread, and signal handlers: only what is safe there. */
-static void wake(void *ctx)
+/* Only what is safe in signal handlers. */
+void gw_bell_ring(void *ctx)
 {
-    struct gw_loop *loop = ctx;
+    struct gw_bell *bell = ctx;
     int kept = errno;
-    if (!atomic_exchange(&loop->is_woken, true))
-        while (write(loop->wake_fd, "", 1) < 0 && errno == EINTR)
+    if (!atomic_exchange(&bell->is_rung, true))
+        while (write(bell->ends[1], "", 1) < 0 && errno == EINTR)
             ;
     errno = kept;
 }
 
-static gw_status open_wake(struct gw_loop *loop)
+static struct gw_bell *make_bell(const gw_allocator *allocator)
 {
-    int ends[2];
-    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
-        return gw_socket_status(errno);
-    loop->wake_fd = ends[1];
-    struct gw_watch *w = gw_watch_new(loop, GW_WATCH_WAKE, ends[0]);
-    if (w == NULL) {
-        close(ends[0]);
+    struct gw_bell *bell = gw_allocator_zalloc(allocator, sizeof(*bell));
+    if (bell == NULL)
+        return NULL;
+    bell->allocator = *allocator;
+    bell->ends[0] = bell->ends[1] = -1;
+    atomic_init(&bell->refs, 1);
+    atomic_init(&bell->is_rung, false);
+    return bell;
+}
+
+static void leave_bell(void *ctx)
+{
+    struct gw_bell *bell = ctx;
+    gw_allocator allocator = bell->allocator;
+    if (atomic_fetch_sub(&bell->refs, 1) > 1)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (bell->ends[i] >= 0)
+            close(bell->ends[i]);
+    allocator.release(allocator.ctx, bell, sizeof(*bell));
+}
+
+static gw_status hang_bell(struct gw_loop *loop)
+{
+    loop->bell = make_bell(&loop->heap.allocator);
+    if (loop->bell == NULL)
         return GW_ENOMEM;
-    }
-    return loop->poller->add(loop, w);
+    if (pipe2(loop->bell->ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        return gw_socket_status(errno);
+    struct gw_watch *w = gw_watch_new(loop, GW_WATCH_WAKE, loop->bell->ends[0]);
+    return w != NULL ? loop->poller->add(loop, w) : GW_ENOMEM;
 }
 
 /* Life. */
@@ -98,8 +119,8 @@ static void release(struct gw_loop *loop)
     gw_listeners_fini(loop);
     gw_watches_fini(loop);
     loop->poller->close(loop);
-    if (loop->wake_fd >= 0)
-        close(loop->wake_fd);
+    if (loop->bell != NULL)
+        leave_bell(loop->bell);
     gw_allocator allocator = loop->heap.allocator;
     GW_ASSERT(loop->heap.used == 0);
     allocator.release(allocator.ctx, loop, sizeof(*loop));
@@ -111,19 +132,33 @@ static struct gw_loop *allocate(gw_engine *e, const struct gw_poller *poller)
     struct gw_loop *loop = allocator->alloc(allocator->ctx, sizeof(*loop));
     if (loop == NULL)
         return NULL;
-    *loop = (struct gw_loop){ .poller = poller, .fd = -1, .wake_fd = -1 };
+    *loop = (struct gw_loop){ .poller = poller, .fd = -1 };
     gw_heap_init(&loop->heap, allocator, 0);
     gw_watches_init(loop);
     gw_list_init(&loop->listeners);
+    gw_mailbox_init(&loop->calls);
     loop->resume_at = UINT64_MAX;
     loop->now = clock_now();
     loop->has_more = loop->is_heard = true; /* the first turn does not wait */
-    atomic_init(&loop->is_woken, false);
     atomic_init(&loop->is_stopped, false);
     atomic_init(&loop->is_drain_asked, false);
     atomic_init(&loop->drain_ms, 0);
     read_knobs(loop);
     return loop;
+}
+
+static gw_status make_worker(struct gw_loop *loop, gw_engine *e, gw_worker_spec *spec)
+{
+    spec->ops = &gw_loop_ops;
+    spec->io = loop;
+    spec->wake = gw_bell_ring;
+    spec->wake_ctx = loop->bell;
+    spec->wake_done = leave_bell;
+    atomic_fetch_add(&loop->bell->refs, 1);
+    gw_status status = gw_worker_new(e, spec, &loop->worker);
+    if (status != GW_OK)
+        leave_bell(loop->bell);
+    return status;
 }
 
 gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
@@ -143,14 +178,9 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
         return GW_ENOMEM;
     status = poller->open(loop);
     if (status == GW_OK)
-        status = open_wake(loop);
-    if (status == GW_OK) {
-        worker.ops = &gw_loop_ops;
-        worker.io = loop;
-        worker.wake = wake;
-        worker.wake_ctx = loop;
-        status = gw_worker_new(e, &worker, &loop->worker);
-    }
+        status = hang_bell(loop);
+    if (status == GW_OK)
+        status = make_worker(loop, e, &worker);
     if (status != GW_OK) {
         release(loop);
         return status;
@@ -164,6 +194,8 @@ void gw_loop_free(gw_loop *loop)
     if (loop == NULL || loop->in_turn)
         return;
     loop->in_turn = true; /* hooks run: on_end of what is in flight */
+    while (gw_loop_run_calls(loop))
+        ;
     gw_worker_free(loop->worker);
     release(loop);
 }
@@ -245,6 +277,7 @@ static void gather(struct gw_loop *loop)
 static void work(struct gw_loop *loop)
 {
     loop->now = clock_now();
+    (void)gw_loop_run_calls(loop);
     begin_drain(loop);
     for (int round = 0; round < ROUNDS_A_TURN; round++) {
         gw_listeners_resume(loop);
@@ -302,12 +335,12 @@ gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms)
 {
     atomic_store(&loop->drain_ms, grace_ms);
     atomic_store(&loop->is_drain_asked, true);
-    wake(loop);
+    gw_bell_ring(loop->bell);
     return GW_OK;
 }
 
 void gw_loop_stop(gw_loop *loop)
 {
     atomic_store(&loop->is_stopped, true);
-    wake(loop);
+    gw_bell_ring(loop->bell);
 }

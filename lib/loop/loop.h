@@ -17,12 +17,13 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/mailbox.h"
 #include "base/prng.h"
 #include "loop/socket.h"
 
 enum gw_watch_kind {
     GW_WATCH_FREE = 0,
-    GW_WATCH_WAKE, /* the reading end of the loop's own pipe */
+    GW_WATCH_WAKE, /* the reading end of the bell's pipe: the bell closes it */
     GW_WATCH_LISTENER,
     GW_WATCH_LINK
 };
@@ -83,6 +84,14 @@ extern const struct gw_poller gw_poller_poll;
 extern const struct gw_poller gw_poller_epoll;
 #endif
 
+/* How a loop is woken. Lives apart from it: a thread that is just waking may be later than its end. */
+struct gw_bell {
+    gw_allocator allocator;
+    atomic_uint refs; /* the loop's, its worker's */
+    atomic_bool is_rung;
+    int ends[2]; /* of a pipe; -1 */
+};
+
 struct gw_loop {
     const struct gw_poller *poller;
     gw_worker *worker;
@@ -100,20 +109,28 @@ struct gw_loop {
     uint32_t memory_len; /* in elements */
     void *memory;
     size_t memory_bytes;
-    int wake_fd; /* the writing end */
     bool in_turn;
     bool has_more;       /* the worker's budget was spent */
     bool is_heard;       /* another thread has left something for the next step */
     bool has_room_again; /* a link was closed, or the configuration may have changed */
     bool is_draining;
     /* other threads' */
-    atomic_bool is_woken, is_stopped, is_drain_asked;
+    struct gw_bell *bell;
+    struct gw_mailbox calls;
+    atomic_bool is_stopped, is_drain_asked;
     _Atomic uint32_t drain_ms;
     /* Imitated partial I/O, in builds with full assertions. */
     uint32_t debug_read_max;  /* 0: off */
     uint32_t debug_block_pct; /* 0: off */
     struct gw_prng debug_random;
 };
+
+/* Any thread and signal handlers; ctx is a gw_bell. */
+void gw_bell_ring(void *ctx);
+
+/* call.c */
+/* Runs what other threads have asked to be run until now. False: nothing. */
+bool gw_loop_run_calls(struct gw_loop *loop);
 
 /* watch.c */
 void gw_watches_init(struct gw_loop *loop);

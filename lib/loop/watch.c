@@ -24,7 +24,7 @@ void gw_watches_fini(struct gw_loop *loop)
 {
     for (uint32_t i = 0; i < loop->chunks_len; i++) {
         for (uint32_t k = 0; k < CHUNK; k++)
-            if (loop->chunks[i][k].kind != GW_WATCH_FREE && loop->chunks[i][k].fd >= 0)
+            if (loop->chunks[i][k].kind > GW_WATCH_WAKE && loop->chunks[i][k].fd >= 0)
                 close(loop->chunks[i][k].fd);
         gw_heap_release(&loop->heap, loop->chunks[i], CHUNK * sizeof(struct gw_watch));
     }
@@ -135,7 +135,7 @@ static void hear(struct gw_loop *loop, const struct gw_watch *w)
     char bytes[64];
     while (read(w->fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
         ;
-    atomic_store(&loop->is_woken, false);
+    atomic_store(&loop->bell->is_rung, false);
     loop->is_heard = true;
 }
 

@@ -13,15 +13,6 @@
 #include "os/env.h"
 #include "worker/worker.h"
 
-static void *take(const gw_allocator *a, size_t size)
-{
-    void *memory = a->alloc(a->ctx, size);
-
-    if (memory != NULL)
-        memset(memory, 0, size);
-    return memory;
-}
-
 gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
 {
     gw_engine_spec own;
@@ -42,13 +33,13 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
     if (status != GW_OK || out == NULL)
         return status != GW_OK ? status : GW_EINVAL;
     gw_os_env_fill(&env);
-    e = take(&env.allocator, sizeof *e);
+    e = gw_allocator_zalloc(&env.allocator, sizeof *e);
     if (e == NULL)
         return GW_ENOMEM;
     e->env = env;
     e->limits = limits;
     e->workers_max = own.workers_max == 0 ? 1 : own.workers_max;
-    e->seats = take(&env.allocator, e->workers_max * sizeof *e->seats);
+    e->seats = gw_allocator_zalloc(&env.allocator, e->workers_max * sizeof *e->seats);
     if (e->seats == NULL) {
         env.allocator.release(env.allocator.ctx, e, sizeof *e);
         return GW_ENOMEM;
@@ -71,7 +62,6 @@ static uint64_t seed_of(const gw_engine *e)
 void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
 {
     struct gw_binding *other;
-    gw_worker *w;
 
     while (mine != NULL) {
         other = atomic_exchange_explicit(&seat->binding, mine, memory_order_acq_rel);
@@ -81,9 +71,14 @@ void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
         }
         mine = other; /* the newer one goes back, in the same way */
     }
-    w = atomic_load_explicit(&seat->worker, memory_order_acquire);
-    if (w != NULL && w->wake != NULL)
-        w->wake(w->wake_ctx);
+    gw_waker_call(&seat->waker);
+}
+
+struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat)
+{
+    if (atomic_load_explicit(&seat->binding, memory_order_relaxed) == NULL)
+        return NULL;
+    return atomic_exchange_explicit(&seat->binding, NULL, memory_order_acq_rel);
 }
 
 static void free_bindings(const gw_engine *e, struct gw_binding **made, uint32_t n)
@@ -167,25 +162,31 @@ gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
     fit = check_memory(e, config, err);
     if (fit != GW_OK)
         return fit;
-    made = take(&e->env.allocator, e->workers_max * sizeof(void *));
+    made = gw_allocator_zalloc(&e->env.allocator, e->workers_max * sizeof(void *));
     if (made == NULL) {
         set_error(err, GW_ENOMEM, "no memory to apply it: the old one stays");
         return GW_ENOMEM;
     }
-    generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
     for (uint32_t i = 0; i < e->workers_max; i++) {
-        gw_status status = gw_binding_new(&e->env.allocator, config, generation, seed_of(e),
-                                          &made[i]);
+        gw_status status = gw_binding_new(&e->env.allocator, config, seed_of(e), &made[i]);
         if (status != GW_OK) {
             free_bindings(e, made, i);
             set_error(err, status, "no memory to apply it: the old one stays");
             return status;
         }
     }
-    for (uint32_t i = 0; i < e->workers_max; i++)
+    generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
+    for (uint32_t i = 0; i < e->workers_max; i++) {
+        made[i]->generation = generation;
         gw_engine_hand_over(&e->seats[i], made[i]);
+    }
     e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
     return GW_OK;
+}
+
+uint64_t gw_engine_generation(const gw_engine *e)
+{
+    return e == NULL ? 0 : atomic_load_explicit(&e->generations, memory_order_relaxed);
 }
 
 const gw_allocator *gw_engine_allocator(const gw_engine *e)
@@ -200,7 +201,7 @@ void gw_engine_free(gw_engine *e)
     if (e == NULL)
         return;
     for (uint32_t i = 0; i < e->workers_max; i++)
-        if (atomic_load(&e->seats[i].worker) != NULL)
+        if (atomic_load(&e->seats[i].is_taken))
             return; /* a worker still uses it */
     allocator = e->env.allocator;
     for (uint32_t i = 0; i < e->workers_max; i++)

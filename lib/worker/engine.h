@@ -8,13 +8,15 @@
 #include <gw/engine.h>
 
 #include "exchange/binding.h"
+#include "worker/waker.h"
 
 enum { GW_WORKERS_MAX = 1024 };
 
 /* What one worker's slot holds: NULL, or a binding that it has not adopted yet. */
 struct gw_engine_seat {
     _Atomic(struct gw_binding *) binding;
-    _Atomic(gw_worker *) worker; /* NULL: free */
+    atomic_bool is_taken;        /* by a worker; the last to be given back */
+    struct gw_waker_place waker; /* how that one is woken */
 };
 
 struct gw_engine {
@@ -25,7 +27,9 @@ struct gw_engine {
     struct gw_engine_seat *seats;
 };
 
-/* Puts b into the seat, unless a newer one is there. */
+/* Any thread: puts b into the seat, unless a newer one is there, and wakes who sits there. */
 void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *b);
+/* The worker's thread: what was put there since; NULL: nothing. */
+struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat) GW_MUST_CHECK;
 
 #endif

@@ -17,13 +17,7 @@
 
 static void take_mail(gw_worker *w)
 {
-    struct gw_binding *b = NULL;
-    struct gw_engine_seat *seat = &w->engine->seats[w->index - 1];
-
-    if (atomic_load_explicit(&seat->binding, memory_order_relaxed) != NULL)
-        b = atomic_exchange_explicit(&seat->binding, NULL, memory_order_acq_rel);
-    if (b != NULL)
-        gw_exchanges_adopt(&w->exchanges, b);
+    gw_worker_adopt(w);
     gw_exchanges_take_letters(&w->exchanges);
 }
 
@@ -77,6 +71,8 @@ static bool has_work(const gw_worker *w)
 
 /* ---- drain ---- */
 
+enum { DRAIN_FAREWELL_MS = 1000 };
+
 static void begin_drain(gw_worker *w)
 {
     w->is_drain_begun = true;
@@ -89,8 +85,15 @@ static void begin_drain(gw_worker *w)
     }
 }
 
+/* Exchanges end; what tells the clients so has a moment to leave. */
 static void end_drain(gw_worker *w)
 {
+    for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
+        next = node->next;
+        if (!link->is_client)
+            gw_link_finish_drain(link);
+    }
     for (struct gw_list *node = w->exchanges.all.next, *next; node != &w->exchanges.all;
          node = next) {
         struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
@@ -100,15 +103,20 @@ static void end_drain(gw_worker *w)
     }
 }
 
-static void close_upstreams(gw_worker *w)
+static gw_nanos farewell_until(const gw_worker *w)
+{
+    return w->drain_until + GW_MS(DRAIN_FAREWELL_MS);
+}
+
+static void close_links(gw_worker *w)
 {
     for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
         next = node->next;
-        if (link->is_client && gw_link_is_idle(link))
-            gw_link_end(link);
-        else if (w->links.now >= w->drain_until && w->exchanges.count == 0)
+        if (w->links.now >= farewell_until(w))
             gw_link_lose(link, GW_ECANCELED);
+        else if (w->links.now >= w->drain_until || (link->is_client && gw_link_is_idle(link)))
+            gw_link_end(link);
     }
 }
 
@@ -118,8 +126,8 @@ static void drain(gw_worker *w)
         begin_drain(w);
     if (w->links.now >= w->drain_until)
         end_drain(w);
-    if (w->exchanges.count == 0)
-        close_upstreams(w);
+    if (w->exchanges.count == 0 || w->links.now >= farewell_until(w))
+        close_links(w);
 }
 
 /* ---- the step ---- */
@@ -145,7 +153,7 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
         gw_exchanges_reap(&w->exchanges);
         gw_links_reap(&w->links);
         if (w->is_drain_begun && w->exchanges.count == 0)
-            close_upstreams(w); /* nothing may come any more that would bring another step */
+            close_links(w); /* nothing may come any more that would bring another step */
         gw_links_feed(&w->links);
     } while (budget > 0 && has_work(w));
     gw_stats_add(&w->stats, GW_STAT_STEPS, 1);
@@ -165,7 +173,10 @@ gw_nanos gw_worker_deadline(const gw_worker *w)
     if (!gw_list_is_empty(&w->links.starving) && gw_pool_available(&w->pool) > 0 &&
         w->links.starving_until < next)
         next = w->links.starving_until;
-    if (w->is_drain_begun && w->drain_until < next && w->drain_until > w->links.now)
-        next = w->drain_until;
+    if (w->is_drain_begun && w->links.count > 0) {
+        gw_nanos end = w->links.now < w->drain_until ? w->drain_until : farewell_until(w);
+        if (end < next && end > w->links.now)
+            next = end;
+    }
     return next;
 }

@@ -28,9 +28,10 @@ static gw_status find_seat(gw_engine *e, gw_worker *w, uint32_t index)
     uint32_t from = index == 0 ? 0 : index - 1, to = index == 0 ? e->workers_max : index;
 
     for (uint32_t i = from; i < to && i < e->workers_max; i++) {
-        gw_worker *nobody = NULL;
-        if (atomic_compare_exchange_strong(&e->seats[i].worker, &nobody, w)) {
+        bool is_taken = false;
+        if (atomic_compare_exchange_strong(&e->seats[i].is_taken, &is_taken, true)) {
             w->index = i + 1;
+            w->seat = &e->seats[i];
             return GW_OK;
         }
     }
@@ -103,8 +104,6 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     if (spec->seed == 0)
         w->engine->env.entropy(w->engine->env.entropy_ctx, &prng.state, sizeof prng.state);
     w->user = spec->user;
-    w->wake = spec->wake;
-    w->wake_ctx = spec->wake_ctx;
     name_worker(w, spec->name);
     w->trace = (struct gw_trace){ spec->trace, spec->trace_ctx, w->index };
     gw_heap_init(&w->heap, &w->engine->env.allocator, 0);
@@ -131,7 +130,7 @@ static void fini(gw_worker *w)
     gw_h2_shared_free(w->links.h2);
     gw_pool_fini(&w->pool);
     if (binding != NULL)
-        gw_engine_hand_over(&w->engine->seats[w->index - 1], binding);
+        gw_engine_hand_over(w->seat, binding);
     GW_ASSERT(w->heap.used == 0);
 }
 
@@ -156,12 +155,14 @@ gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **ou
     status = find_seat(e, w, own.index);
     if (status == GW_OK) {
         status = init(w, &own);
+        if (status == GW_OK)
+            status = gw_waker_sit(&w->seat->waker, &e->env.allocator, &own);
         if (status == GW_OK) {
             *out = w;
             return GW_OK;
         }
         fini(w);
-        atomic_store(&e->seats[w->index - 1].worker, NULL);
+        atomic_store(&w->seat->is_taken, false);
     }
     e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
     return status;
@@ -176,8 +177,9 @@ void gw_worker_free(gw_worker *w)
     GW_ASSERT(w->magic == WORKER_MAGIC);
     w->in_step = true; /* hooks run: on_end of what is in flight */
     e = w->engine;
+    gw_waker_leave(&w->seat->waker);
     fini(w);
-    atomic_store(&e->seats[w->index - 1].worker, NULL);
+    atomic_store(&w->seat->is_taken, false);
     w->magic = 0;
     e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
 }
@@ -194,10 +196,9 @@ bool gw_worker_is_idle(const gw_worker *w)
 
 /* ---- links ---- */
 
-static void adopt_waiting(gw_worker *w)
+void gw_worker_adopt(gw_worker *w)
 {
-    struct gw_binding *b = atomic_exchange_explicit(&w->engine->seats[w->index - 1].binding, NULL,
-                                                    memory_order_acq_rel);
+    struct gw_binding *b = gw_engine_pick_up(w->seat);
 
     if (b != NULL)
         gw_exchanges_adopt(&w->exchanges, b);
@@ -217,7 +218,7 @@ gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **o
     if (w->is_draining)
         return GW_ESTATE;
     if (w->exchanges.binding == NULL) /* before the first step */
-        adopt_waiting(w);
+        gw_worker_adopt(w);
     conf = w->exchanges.binding == NULL
                ? NULL
                : gw_config_find_listener(w->exchanges.binding->config, own.listener);
@@ -246,15 +247,17 @@ gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
 
 gw_status gw_resume(gw_ticket ticket, void *answer)
 {
+    struct gw_engine_seat *seat;
     bool was_empty = false;
     gw_status status;
 
     if (ticket.worker == NULL)
         return GW_EINVAL;
+    seat = ticket.worker->seat; /* once the answer is there, the worker may be freed */
     status = gw_waits_resume(&ticket.worker->exchanges.waits, ticket.slot, ticket.turn, answer,
                              &was_empty);
-    if (status == GW_OK && was_empty && ticket.worker->wake != NULL)
-        ticket.worker->wake(ticket.worker->wake_ctx);
+    if (status == GW_OK && was_empty)
+        gw_waker_call(&seat->waker);
     return status;
 }
 

@@ -11,13 +11,12 @@ struct gw_worker {
     uint32_t magic;
     uint32_t index; /* from 1 */
     gw_engine *engine;
+    struct gw_engine_seat *seat;
     void *user;
-    void (*wake)(void *ctx);
-    void *wake_ctx;
     char name[32];
     bool in_step;
     bool is_draining, is_drain_begun;
-    gw_nanos drain_until;
+    gw_nanos drain_until; /* exchanges are cut off; connections a little later */
     uint32_t drain_grace_ms;
     struct gw_heap heap;
     struct gw_pool pool;
@@ -30,6 +29,8 @@ struct gw_worker {
     struct gw_exchanges exchanges;
 };
 
+/* Takes up the newest configuration that was applied. */
+void gw_worker_adopt(gw_worker *w);
 /* For backends: the allocator of the engine. Lives as long as it. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
 /* For tests: every link that is made from now on speaks through the stub engine. */

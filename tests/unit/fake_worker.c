@@ -233,6 +233,7 @@ void gw_worker_free(gw_worker *w)
         return;
     while (!gw_list_is_empty(&w->links))
         free(GW_CONTAINER(gw_list_pop_front(&w->links), struct gw_link, node));
+    w->spec.wake_done(w->spec.wake_ctx);
     w->allocator.release(w->allocator.ctx, w, sizeof(*w));
 }
 
