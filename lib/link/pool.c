@@ -67,7 +67,8 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     u->pool = pool;
     gw_list_init(&u->open);
     gw_list_init(&u->waiters);
-    if (gw_heap_copy(heap, key, &u->key) != GW_OK || gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
+    if (gw_heap_copy(heap, key, &u->key) != GW_OK ||
+        gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
         free_upstream(u);
         return NULL;
     }
