@@ -24,7 +24,7 @@ typedef struct gw_notice {
     gw_link *link;
     void *user;
 } gw_notice;
-/* The next link whose want has changed since it was last told; false: none. O(1). */
+/* The next link whose want has changed since it was last told; false: none, or out has no size. */
 GW_API bool gw_bytes_next(gw_worker *w, gw_notice *out);
 
 #ifdef __cplusplus

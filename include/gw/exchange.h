@@ -96,7 +96,8 @@ typedef struct gw_reply {
     gw_str type, body, grpc_message;
 } gw_reply;
 /* The answer that a hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
- * GW_EINVAL: a code or type that cannot be sent. GW_ELIMIT: a body longer than a pipe holds.
+ * GW_EINVAL: a code or type that cannot be sent; a 2xx to CONNECT, which would say that a tunnel
+ * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds.
  * GW_ENOMEM. GW_ESTATE: the response has begun. */
 GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
 /* Origins: makes the response with that status (200 to 599); its head leaves after the hook. */
@@ -108,11 +109,12 @@ typedef struct gw_ticket {
     uint32_t slot;
     uint32_t turn;
 } gw_ticket;
-/* Then return GW_WAIT. */
+/* Then return GW_WAIT. Again in the same wait: the same ticket. worker NULL: it failed, for want of
+ * memory or in on_end; GW_WAIT of a filter then cuts the exchange off. */
 GW_API gw_ticket gw_exchange_wait(gw_exchange *x);
 /* Any thread, also before the hook has returned. GW_OK: answer will reach on_resume, exactly
- * once, before on_end. GW_ESTATE: stale or already resumed; answer stays the caller's. Never
- * allocates. */
+ * once, before on_end. GW_ESTATE: stale or already resumed; GW_EINVAL: no ticket; answer stays the
+ * caller's then. Never allocates. */
 GW_API gw_status gw_resume(gw_ticket ticket, void *answer);
 
 #ifdef __cplusplus

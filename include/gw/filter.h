@@ -41,13 +41,14 @@ GW_API size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max);
 /* The source has ended: nothing comes after what peek shows. */
 GW_API bool gw_pipe_is_last(const gw_pipe *p);
 /* Takes len bytes off the front: they are consumed and the sender may send as many more.
- * GW_EINVAL: more than there are. */
+ * GW_EINVAL: more than there are; or an origin's own response. */
 GW_API gw_status gw_pipe_drop(gw_pipe *p, size_t len);
-/* How many bytes write would take now. */
+/* How many bytes write would take now; 0 for a request: it is the client's. */
 GW_API size_t gw_pipe_room(const gw_pipe *p);
 /* Copies up to room bytes; returns how many. */
 GW_API size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len);
-/* Origins: the body is complete; trailers set until now follow it. GW_ESTATE: already ended. */
+/* Origins: the body is complete; trailers set until now follow it. GW_ESTATE: already ended, or cut
+ * off; GW_EINVAL: of a request. */
 GW_API gw_status gw_pipe_end(gw_pipe *p);
 
 #ifdef __cplusplus

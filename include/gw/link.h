@@ -55,7 +55,8 @@ GW_API void gw_link_finish(gw_link *l);
 /* Ends it now: its exchanges end with GW_BY_HOST. */
 GW_API void gw_link_abort(gw_link *l);
 
-/* result GW_OK, or why not (GW_EREFUSED, GW_EUNREACHABLE, GW_ETIMEDOUT, GW_EIO). facts may be NULL. */
+/* result GW_OK, or why not (GW_EREFUSED, GW_EUNREACHABLE, GW_ETIMEDOUT, GW_EIO). facts may be NULL; a
+ * protocol there that is not the destination's is a failure too. */
 GW_API void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts);
 /* Rooms to read into, up to max of them (one readv). Returns how many; 0: no memory now, GW_WANT_READ
  * is not there, or much was received since the last step; then a notice or an operation tells when

@@ -14,7 +14,7 @@ extern "C" {
 typedef struct gw_worker_spec {
     uint32_t size;
     uint32_t index;          /* 1 to workers_max; 0: the next free                            */
-    const gw_io_ops *ops;    /* NULL: bytes mode (gw/bytes.h)                                 */
+    const gw_io_ops *ops;    /* copied; each is needed. NULL: bytes mode (gw/bytes.h)         */
     void *io;                /* given to ops                                                  */
     void (*wake)(void *ctx); /* any thread: "call gw_worker_step soon"; may be NULL        */
     void *wake_ctx;          /* needed until wake_done                                     */
@@ -56,8 +56,10 @@ typedef struct gw_accept_spec {
     gw_const_span early;   /* bytes already read; copied                     */
     void *user, *io;
 } gw_accept_spec;
-/* A client has connected. GW_EUNKNOWN: no such listener; GW_ELIMIT: links_max; GW_ENOMEM; GW_ESTATE:
- * draining. Then the transport is still the caller's. */
+/* A client has connected. A protocol in facts is the one that is spoken. GW_EUNKNOWN: no such
+ * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here;
+ * GW_EUNSUPPORTED: a build without it; GW_ELIMIT: links_max; GW_ENOMEM; GW_ESTATE: draining, or
+ * being freed. Then the transport is still the caller's. */
 GW_API gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
     GW_MUST_CHECK;
 

@@ -159,6 +159,8 @@ static bool parse_unix(gw_str path, gw_address *out)
 gw_status gw_address_parse(gw_str text, gw_address *out)
 {
     gw_address a = { 0 };
+    if (out == NULL)
+        return GW_EINVAL;
     if (text.len > 5 && memcmp(text.ptr, "unix:", 5) == 0) {
         if (!parse_unix(gw_str_slice(text, 5, text.len), &a))
             return GW_EINVAL;

@@ -54,36 +54,10 @@ void gw_pipe_cut(struct gw_pipe *p)
     gw_chain_clear(&p->chain);
 }
 
-size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max)
-{
-    return gw_chain_peek(&p->chain, out, max);
-}
-
-bool gw_pipe_is_last(const gw_pipe *p)
-{
-    return p->is_ended;
-}
-
-gw_status gw_pipe_drop(gw_pipe *p, size_t len)
-{
-    if (len > p->chain.len)
-        return GW_EINVAL;
-    gw_chain_drop(&p->chain, len);
-    p->bytes_out += len;
-    return GW_OK;
-}
-
-size_t gw_pipe_room(const gw_pipe *p)
-{
-    if (p->is_ended || p->is_cut || p->chain.len >= p->size)
-        return 0;
-    return p->size - p->chain.len;
-}
-
-size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
+size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len)
 {
     const uint8_t *bytes = ptr;
-    size_t room = gw_pipe_room(p), done = 0;
+    size_t room = gw_pipe_space(p), done = 0;
     if (len > room)
         len = room;
     /* By pieces of a block: when memory is short, what went in stays in. */
@@ -98,8 +72,47 @@ size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
     return done;
 }
 
+void gw_pipe_skip(struct gw_pipe *p, size_t len)
+{
+    GW_ASSERT(len <= p->chain.len);
+    gw_chain_drop(&p->chain, len);
+    p->bytes_out += len;
+}
+
+/* ---- what hooks may do ---- */
+
+size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max)
+{
+    return p != NULL && out != NULL ? gw_chain_peek(&p->chain, out, max) : 0;
+}
+
+bool gw_pipe_is_last(const gw_pipe *p)
+{
+    return p != NULL && p->is_ended;
+}
+
+gw_status gw_pipe_drop(gw_pipe *p, size_t len)
+{
+    if (p == NULL || p->is_host_source || len > p->chain.len)
+        return GW_EINVAL;
+    gw_pipe_skip(p, len);
+    return GW_OK;
+}
+
+size_t gw_pipe_room(const gw_pipe *p)
+{
+    return p == NULL || p->is_host_target ? 0 : gw_pipe_space(p);
+}
+
+size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
+{
+    return p == NULL || p->is_host_target || ptr == NULL ? 0 : gw_pipe_put(p, ptr, len);
+}
+
 gw_status gw_pipe_end(gw_pipe *p)
 {
+    if (p == NULL || p->is_host_target)
+        return GW_EINVAL;
     if (p->is_ended || p->is_cut)
         return GW_ESTATE;
     p->is_ended = true;

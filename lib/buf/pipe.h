@@ -14,6 +14,8 @@ struct gw_pipe {
     uint64_t bytes_out; /* ever taken off         */
     bool is_ended;      /* the source has ended: bytes_in is final            */
     bool is_cut;        /* the source broke off: what was pushed is not all   */
+    /* What the public calls refuse: the host is only its target, or only its source. */
+    bool is_host_target, is_host_source;
 };
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size);
@@ -26,6 +28,15 @@ static inline bool gw_pipe_is_done(const struct gw_pipe *p) /* ended, and all wa
 {
     return p->is_ended && p->chain.len == 0;
 }
+/* What fits now. */
+static inline size_t gw_pipe_space(const struct gw_pipe *p)
+{
+    return p->is_ended || p->is_cut || p->chain.len >= p->size ? 0 : p->size - p->chain.len;
+}
+/* Copies up to that many bytes in; returns how many. */
+size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len);
+/* Takes the first len bytes off; there are as many. */
+void gw_pipe_skip(struct gw_pipe *p, size_t len);
 /* Moves the first len bytes of from in. Not after the end. GW_ENOMEM. */
 gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len) GW_MUST_CHECK;
 /* Appends a view of block. GW_ENOMEM. */
@@ -35,6 +46,6 @@ gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *
 gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len) GW_MUST_CHECK;
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
-/* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public: gw/filter.h. */
+/* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public, for hooks: gw/filter.h. */
 
 #endif

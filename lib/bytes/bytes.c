@@ -9,8 +9,12 @@
 bool gw_bytes_next(gw_worker *w, gw_notice *out)
 {
     gw_notice own = GW_SPEC(gw_notice);
-    struct gw_list *node = gw_list_pop_front(&w->links.notices);
+    struct gw_list *node;
 
+    /* A notice is told once: who cannot take it is not given it. */
+    if (w == NULL || out == NULL || out->size < sizeof out->size)
+        return false;
+    node = gw_list_pop_front(&w->links.notices);
     if (node == NULL)
         return false;
     own.link = GW_CONTAINER(node, struct gw_link, notice);

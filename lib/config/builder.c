@@ -24,6 +24,11 @@ static gw_id make_id(uint32_t kind, const struct gw_draft *draft)
     return draft->is_bad ? 0 : (kind << KIND_SHIFT) + draft->index + 1;
 }
 
+static bool is_usable(const struct gw_builder *b)
+{
+    return b != NULL && b->magic == MAGIC;
+}
+
 gw_status gw_builder_new(const gw_env *env, gw_builder **out)
 {
     gw_env own = { .size = sizeof own };
@@ -51,9 +56,8 @@ gw_status gw_builder_new(const gw_env *env, gw_builder **out)
 
 void gw_builder_free(gw_builder *b)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return;
-    GW_ASSERT(b->magic == MAGIC);
     gw_config *config = b->config;
     gw_store_fini(&b->store);
     b->magic = 0;
@@ -89,7 +93,6 @@ static void *add_draft(struct gw_part *part, struct gw_drafts *drafts, struct ro
                        uint32_t mark)
 {
     struct gw_builder *b = part->builder;
-    GW_ASSERT(b->magic == MAGIC);
     b->is_checked = false;
     part->faults = &b->part_faults;
     if (drafts->len == room.max) {
@@ -183,7 +186,7 @@ static void refuse_h2(const struct gw_part *part, uint32_t protocols)
 
 gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return 0;
     struct gw_part part = { .builder = b, .list = "listeners" };
     struct gw_listener_draft *draft = add_draft(
@@ -230,7 +233,7 @@ static bool is_one_protocol(uint32_t protocols)
 
 gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return 0;
     struct gw_part part = { .builder = b, .list = "clusters" };
     struct gw_cluster_draft *draft = add_draft(
@@ -278,7 +281,7 @@ static gw_id refuse_orphan(struct gw_part *part, gw_id cluster, const gw_endpoin
 
 gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *spec)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return 0;
     struct gw_part part = { .builder = b, .list = "endpoints" };
     struct gw_cluster_draft *into = find_cluster(b, cluster);
@@ -346,7 +349,7 @@ static void check_target(const struct gw_part *part, const gw_route_spec *spec)
 
 gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return 0;
     struct gw_part part = { .builder = b, .list = "routes" };
     struct gw_route_draft *draft = add_draft(
@@ -377,7 +380,7 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
 
 gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return 0;
     struct gw_part part = { .builder = b, .list = "filters" };
     struct gw_filter_draft *draft = add_draft(&part, &b->filters,
@@ -424,9 +427,8 @@ static const gw_config_error *no_memory(struct gw_builder *b)
 
 bool gw_builder_next_error(gw_builder *b, gw_config_error *out)
 {
-    if (b == NULL || out == NULL)
-        return false;
-    GW_ASSERT(b->magic == MAGIC);
+    if (!is_usable(b) || out == NULL || out->size < sizeof out->size)
+        return false; /* an error is told once: who cannot take it is not given it */
     const gw_config_error *error = next_of(&b->part_faults);
     if (error == NULL) {
         check_once(b);
@@ -450,9 +452,8 @@ static const gw_config_error *first_error(struct gw_builder *b)
 
 gw_status gw_builder_build(gw_builder *b, gw_config **out, gw_config_error *err)
 {
-    if (b == NULL)
+    if (!is_usable(b))
         return GW_EINVAL;
-    GW_ASSERT(b->magic == MAGIC);
     gw_config *config = NULL;
     check_once(b);
     if (!gw_builder_is_faulty(b) && gw_freeze(b) != GW_OK)

@@ -43,7 +43,7 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
 {
     gw_exchange_info own = GW_SPEC(gw_exchange_info);
 
-    if (x == NULL || out == NULL)
+    if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
     own.kind = x->kind;
     own.client_protocol = x->down_link->protocol;
@@ -70,52 +70,54 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
 
 gw_exchange_id gw_exchange_get_id(const gw_exchange *x)
 {
-    return x->id;
+    return gw_exchange_is_valid(x) ? x->id : 0;
 }
 
 gw_worker *gw_exchange_worker(const gw_exchange *x)
 {
-    return x->of->links->worker;
+    return gw_exchange_is_valid(x) ? x->of->links->worker : NULL;
 }
 
 gw_link *gw_exchange_link(const gw_exchange *x)
 {
-    return x->down_link;
+    return gw_exchange_is_valid(x) ? x->down_link : NULL;
 }
 
 gw_cause gw_exchange_cause(const gw_exchange *x)
 {
-    return x->cause;
+    return gw_exchange_is_valid(x) ? x->cause : (gw_cause){ 0, 0, 0, GW_EINVAL };
 }
 
 gw_message *gw_exchange_request(gw_exchange *x)
 {
-    return &x->request;
+    return gw_exchange_is_valid(x) ? &x->request : NULL;
 }
 
 gw_message *gw_exchange_response(gw_exchange *x)
 {
-    return x->has_response || x->is_replied ? &x->response : NULL;
+    return gw_exchange_is_valid(x) && (x->has_response || x->is_replied) ? &x->response : NULL;
 }
 
 gw_message *gw_exchange_trailers(gw_exchange *x, uint32_t side)
 {
+    if (!gw_exchange_is_valid(x))
+        return NULL;
     return side == GW_SIDE_REQUEST ? &x->request_trailers : &x->response_trailers;
 }
 
 void *gw_exchange_memory(const gw_exchange *x)
 {
-    return x->hook_memory;
+    return gw_exchange_is_valid(x) ? x->hook_memory : NULL;
 }
 
 void *gw_exchange_alloc(gw_exchange *x, size_t len)
 {
-    return gw_exchange_take_memory(x, len);
+    return gw_exchange_is_valid(x) ? gw_exchange_take_memory(x, len) : NULL;
 }
 
 void *gw_exchange_route_user(const gw_exchange *x)
 {
-    return x->route != NULL ? x->route->user : NULL;
+    return gw_exchange_is_valid(x) && x->route != NULL ? x->route->user : NULL;
 }
 
 static bool is_final_code(uint32_t code)
@@ -123,23 +125,39 @@ static bool is_final_code(uint32_t code)
     return code >= 200 && code <= 599;
 }
 
+/* A 2xx to CONNECT says that a tunnel follows (RFC 9110 9.3.6): nobody can send a body of ours then. */
+static bool is_tunnel_code(const struct gw_exchange *x, uint32_t code)
+{
+    return x->request.method == GW_METHOD_CONNECT && code / 100 == 2;
+}
+
+static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
+{
+    bool is_text_missing = (reply->type.len > 0 && reply->type.ptr == NULL) ||
+                           (reply->body.len > 0 && reply->body.ptr == NULL) ||
+                           (reply->grpc_message.len > 0 && reply->grpc_message.ptr == NULL);
+
+    if (is_text_missing || !is_final_code(reply->code) || is_tunnel_code(x, reply->code) ||
+        (reply->type.len > 0 && !gw_is_field_value(reply->type)))
+        return GW_EINVAL;
+    if (reply->body.len > x->of->limits->pipe_bytes_max)
+        return GW_ELIMIT;
+    return x->in_hook && x->phase == GW_PHASE_FILTER ? GW_OK : GW_ESTATE;
+}
+
 gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
 {
     gw_reply own = GW_SPEC(gw_reply);
     gw_status status;
 
-    memset(&own, 0, sizeof own);
     status = gw_spec_copy(&own, sizeof own, reply);
-    if (status != GW_OK)
-        return status;
+    if (status != GW_OK || !gw_exchange_is_valid(x))
+        return GW_EINVAL;
     if (own.code == 0)
         own.code = 500;
-    if (!is_final_code(own.code) || (own.type.len > 0 && !gw_is_field_value(own.type)))
-        return GW_EINVAL;
-    if (own.body.len > x->of->limits->pipe_bytes_max)
-        return GW_ELIMIT;
-    if (!x->in_hook || x->phase != GW_PHASE_FILTER)
-        return GW_ESTATE;
+    status = check_reply(x, &own);
+    if (status != GW_OK)
+        return status;
     if (own.type.len == 0)
         own.type = (gw_str){ "text/plain", 10 };
     x->reply.code = own.code;
@@ -158,7 +176,7 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
 
 gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 {
-    if (!is_final_code(code))
+    if (!gw_exchange_is_valid(x) || !is_final_code(code))
         return GW_EINVAL;
     if (!x->in_hook || !x->is_origin_started || x->has_response || x->phase != GW_PHASE_AWAIT)
         return GW_ESTATE;
@@ -173,14 +191,15 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 
 gw_ticket gw_exchange_wait(gw_exchange *x)
 {
-    gw_ticket ticket = { x->of->links->worker, UINT32_MAX, 0 };
+    gw_ticket ticket = { NULL, 0, 0 };
 
-    if (!x->in_hook || x->phase == GW_PHASE_END)
+    if (!gw_exchange_is_valid(x) || !x->in_hook || x->phase == GW_PHASE_END)
         return ticket;
     if (x->wait == NULL)
         x->wait = gw_wait_arm(&x->of->waits, x);
     if (x->wait == NULL)
         return ticket;
+    ticket.worker = x->of->links->worker;
     ticket.slot = x->wait->slot;
     ticket.turn = gw_wait_turn(x->wait);
     return ticket;

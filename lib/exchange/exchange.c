@@ -9,6 +9,11 @@
 
 enum { EXCHANGE_MAGIC = 0x45786368 };
 
+bool gw_exchange_is_valid(const struct gw_exchange *x)
+{
+    return x != NULL && x->magic == EXCHANGE_MAGIC;
+}
+
 static void *take_block(void *ctx)
 {
     struct gw_block *block = gw_block_take(ctx);

@@ -118,6 +118,8 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
 
 /* run.c */
 void gw_exchange_run(struct gw_exchange *x);
+/* The magic word is right: for entry points of the public API. */
+bool gw_exchange_is_valid(const struct gw_exchange *x);
 void gw_exchange_wake(struct gw_exchange *x); /* on the list of runnable ones */
 void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase);
 

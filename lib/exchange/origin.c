@@ -17,7 +17,7 @@ static void abort_exchange(struct gw_exchange *x)
 /* After every hook: what it did is passed on. */
 static void pass_on(struct gw_exchange *x)
 {
-    x->was_pipe_full = gw_pipe_room(&x->response_pipe) < x->response_pipe.size / 2;
+    x->was_pipe_full = gw_pipe_space(&x->response_pipe) < x->response_pipe.size / 2;
     if (x->has_response && x->phase == GW_PHASE_AWAIT)
         gw_relay_response(x);
     if (x->response_pipe.is_ended && !x->is_response_whole) {
@@ -27,9 +27,7 @@ static void pass_on(struct gw_exchange *x)
         }
         x->is_response_whole = true;
         x->is_discarding = true;
-        if (gw_pipe_len(&x->request_pipe) > 0 &&
-            gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe)) != GW_OK)
-            return;
+        gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
     }
     x->upstream_in = x->of->links->now;
     gw_link_advance(x->down_link, &x->down);
@@ -75,6 +73,8 @@ void gw_origin_start(struct gw_exchange *x)
     const gw_origin *origin = origin_of(x);
 
     x->is_origin_started = true;
+    x->request_pipe.is_host_target = true;
+    x->response_pipe.is_host_source = true;
     x->sent = x->of->links->now;
     if (origin->exchange_bytes > 0) {
         x->origin_memory = gw_exchange_take_memory(x, origin->exchange_bytes);
@@ -101,8 +101,8 @@ static void call_on_read(struct gw_exchange *x)
 
     x->wants_on_read = false;
     if (origin->on_read == NULL) {
-        if (gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe)) == GW_OK)
-            pass_on(x);
+        gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
+        pass_on(x);
         return;
     }
     if (gw_pipe_len(&x->request_pipe) == 0 && (!is_end || x->is_end_shown))

@@ -22,7 +22,7 @@ static void send_reply(struct gw_exchange *x)
     x->code = x->response.code;
     if (!x->response_pipe.is_ended)
         x->response_pipe.is_ended = true;
-    (void)!gw_pipe_drop(&x->request_pipe, gw_pipe_len(&x->request_pipe));
+    gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
     x->down.out_head = &x->response;
     x->down.out_trailers = &x->response_trailers;
     x->down.out_pipe = &x->response_pipe;
@@ -47,6 +47,7 @@ static void begin_response(struct gw_exchange *x, uint32_t code)
     x->response_trailers.fields.count = 0;
     gw_pipe_fini(&x->response_pipe);
     gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
+    x->response_pipe.is_host_source = x->is_origin_started; /* it may have kept the pipe */
 }
 
 static gw_status add_grpc_status(struct gw_exchange *x, struct gw_fields *fields, uint32_t status,
@@ -99,7 +100,7 @@ static void reply_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str
 
     begin_response(x, code);
     if (add_body_fields(x, type, body.len, &has_body) != GW_OK ||
-        (has_body && gw_pipe_write(&x->response_pipe, body.ptr, body.len) != body.len)) {
+        (has_body && gw_pipe_put(&x->response_pipe, body.ptr, body.len) != body.len)) {
         give_up(x);
         return;
     }
@@ -154,6 +155,11 @@ void gw_reply_host(struct gw_exchange *x)
     if (x->kind == GW_EXCHANGE_GRPC) {
         uint32_t status = r->grpc_status == 0 ? gw_grpc_of_http(r->code) : r->grpc_status;
         reply_grpc(x, status == GW_OFF ? 0 : status, r->grpc_message);
+        return;
+    }
+    /* The hook may have made it one after gw_exchange_reply had looked. */
+    if (x->request.method == GW_METHOD_CONNECT && x->response.code / 100 == 2) {
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_EINVAL);
         return;
     }
     /* Fields that the hook set on the response stay. */

@@ -35,11 +35,11 @@ static void take(struct gw_chain *rx, size_t *scanned, size_t len)
 static bool copy_small(struct gw_pipe *pipe, struct gw_chain *rx, size_t len)
 {
     uint8_t bytes[SMALL_BYTES];
-    if (len >= SMALL_BYTES || pipe->chain.slices < SLICES_MANY || gw_pipe_room(pipe) < len)
+    if (len >= SMALL_BYTES || pipe->chain.slices < SLICES_MANY || gw_pipe_space(pipe) < len)
         return false;
     size_t n = gw_chain_read(rx, 0, bytes, len);
     GW_ASSERT(n == len);
-    if (gw_pipe_write(pipe, bytes, n) != n)
+    if (gw_pipe_put(pipe, bytes, n) != n)
         return false;
     gw_chain_drop(rx, n);
     return true;
@@ -52,7 +52,7 @@ static enum gw_reason_id read_bytes(struct gw_h1_body *b, struct gw_chain *rx, s
     if (b->kind != GW_H1_BODY_RAW && n > b->left)
         n = (size_t)b->left;
     if (pipe != NULL) {
-        size_t room = gw_pipe_room(pipe);
+        size_t room = gw_pipe_space(pipe);
         n = n < room ? n : room;
     }
     if (n == 0) {
@@ -198,5 +198,5 @@ enum gw_reason_id gw_h1_body_read(struct gw_h1_body *b, struct gw_chain *rx, siz
 bool gw_h1_body_wants(const struct gw_h1_body *b, const struct gw_pipe *pipe)
 {
     return b->step != GW_H1_STEP_END &&
-           (b->step != GW_H1_STEP_BYTES || pipe == NULL || gw_pipe_room(pipe) > 0);
+           (b->step != GW_H1_STEP_BYTES || pipe == NULL || gw_pipe_space(pipe) > 0);
 }

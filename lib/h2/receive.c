@@ -317,7 +317,7 @@ static void end_block(struct gw_h2_stream *t, bool is_end)
 static gw_status push_body(struct gw_h2 *h, struct gw_pipe *pipe, const uint8_t *ptr, size_t len)
 {
     if (len < GW_H2_SMALL && gw_pipe_len(pipe) > 0) {
-        size_t n = gw_pipe_write(pipe, ptr, len);
+        size_t n = gw_pipe_put(pipe, ptr, len);
         ptr += n;
         len -= n;
     }

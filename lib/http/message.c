@@ -123,6 +123,8 @@ const char *gw_code_phrase(uint32_t code)
 
 gw_str gw_message_part(const gw_message *m, uint32_t part)
 {
+    if (m == NULL)
+        return (gw_str){ NULL, 0 };
     switch (part) {
     case GW_PART_METHOD:
         return m->method_text;
@@ -145,13 +147,13 @@ gw_str gw_message_part(const gw_message *m, uint32_t part)
 
 uint32_t gw_message_code(const gw_message *m)
 {
-    return m->kind == GW_MESSAGE_RESPONSE ? m->code : 0;
+    return m != NULL && m->kind == GW_MESSAGE_RESPONSE ? m->code : 0;
 }
 
 /* Whether a body follows is settled when the code is: a code of the other sort is refused. */
 gw_status gw_message_set_code(gw_message *m, uint32_t code)
 {
-    if (m->kind != GW_MESSAGE_RESPONSE || code < 200 || code > 599)
+    if (m == NULL || m->kind != GW_MESSAGE_RESPONSE || code < 200 || code > 599)
         return GW_EINVAL;
     if (m->has_left)
         return GW_ESTATE;
@@ -164,7 +166,7 @@ gw_status gw_message_set_code(gw_message *m, uint32_t code)
 
 gw_str gw_message_field(const gw_message *m, gw_str name)
 {
-    const struct gw_field *field = gw_fields_find_name(&m->fields, name);
+    const struct gw_field *field = m != NULL ? gw_fields_find_name(&m->fields, name) : NULL;
     return field != NULL ? field->value : (gw_str){ NULL, 0 };
 }
 
@@ -172,7 +174,7 @@ size_t gw_message_fields(const gw_message *m)
 {
     size_t n = 0;
     uint32_t i = 0;
-    while (gw_fields_next(&m->fields, &i) != NULL)
+    while (m != NULL && gw_fields_next(&m->fields, &i) != NULL)
         n++;
     return n;
 }
@@ -180,11 +182,15 @@ size_t gw_message_fields(const gw_message *m)
 gw_status gw_message_field_at(const gw_message *m, size_t at, gw_str *name, gw_str *value)
 {
     uint32_t i = 0;
+    if (m == NULL)
+        return GW_EINVAL;
     for (const struct gw_field *field; (field = gw_fields_next(&m->fields, &i)) != NULL; at--) {
         if (at > 0)
             continue;
-        *name = field->name;
-        *value = field->value;
+        if (name != NULL)
+            *name = field->name;
+        if (value != NULL)
+            *value = field->value;
         return GW_OK;
     }
     return GW_EUNKNOWN;
@@ -223,7 +229,7 @@ static void drop_name(gw_message *m, gw_str name, uint32_t before)
 /* The old ones go only when the new one is in. */
 gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value)
 {
-    uint32_t before = m->fields.count;
+    uint32_t before = m != NULL ? m->fields.count : 0;
     gw_status status = gw_message_add_field(m, name, value);
     if (status == GW_OK)
         drop_name(m, name, before);
@@ -232,7 +238,7 @@ gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value)
 
 gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value)
 {
-    gw_status status = settable(m, name, value);
+    gw_status status = m != NULL ? settable(m, name, value) : GW_EINVAL;
     if (status == GW_OK && m->kind == GW_MESSAGE_REQUEST && gw_field_find_id(name) == GW_FIELD_HOST)
         status = set_host(m, value);
     if (status == GW_OK)
@@ -242,8 +248,8 @@ gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value)
 
 gw_status gw_message_drop_field(gw_message *m, gw_str name)
 {
-    if (m->has_left)
-        return GW_ESTATE;
+    if (m == NULL || m->has_left)
+        return m == NULL ? GW_EINVAL : GW_ESTATE;
     if (gw_fields_find_name(&m->fields, name) == NULL)
         return GW_EUNKNOWN;
     drop_name(m, name, m->fields.count);

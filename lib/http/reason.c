@@ -2,6 +2,8 @@
 
 #include "http/reason.h"
 
+#include "base/spec.h"
+
 struct row {
     uint16_t http_code;
     uint8_t grpc_status, h2_code;
@@ -25,11 +27,7 @@ gw_status gw_reason_of(uint32_t reason, gw_reason *out)
     own.grpc_status = row->grpc_status;
     own.name = row->name;
     own.text = row->text;
-    own.size = out->size;
-    if (own.size < sizeof own.size)
-        return GW_EINVAL;
-    memcpy(out, &own, own.size < sizeof own ? own.size : sizeof own);
-    return GW_OK;
+    return gw_spec_fill(out, &own, sizeof own);
 }
 
 uint32_t gw_reason_h2_code(enum gw_reason_id reason)

@@ -124,6 +124,7 @@ void gw_links_fini(struct gw_links *links)
 {
     struct gw_list *node;
 
+    gw_links_reap(links); /* closed by a hook while the worker was being freed */
     while ((node = links->all.next) != &links->all)
         free_link(GW_CONTAINER(node, struct gw_link, all));
     GW_ASSERT(links->count == 0);

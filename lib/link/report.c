@@ -87,13 +87,17 @@ void gw_link_abort(gw_link *l)
 
 void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
 {
+    gw_facts own = { 0 };
+
     if (!gw_link_is_valid(l) || l->phase != GW_LINK_CONNECTING || l->is_connect_reported)
         return;
     l->is_connect_begun = true;
     l->is_connect_reported = true;
     l->connect_status = result == GW_AGAIN ? GW_EIO : result;
-    if (facts != NULL && facts->size >= sizeof *facts && l->names == NULL)
-        (void)!gw_link_set_names(l, (gw_str){ NULL, 0 }, facts->local); /* benign: only for logs */
+    if (facts != NULL && gw_spec_copy(&own, sizeof own, facts) == GW_OK && l->names == NULL)
+        (void)!gw_link_set_names(l, (gw_str){ NULL, 0 }, own.local); /* benign: only for logs */
+    if (result == GW_OK && own.protocol != 0 && own.protocol != l->protocols)
+        l->connect_status = GW_EPROTO; /* the peer speaks something else */
     gw_link_mark_readable(l);
 }
 
@@ -245,7 +249,7 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
 
 size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max)
 {
-    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost)
+    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL)
         return 0;
     return gw_chain_peek(&l->tx, out, max);
 }

@@ -225,8 +225,10 @@ gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec, g
     gw_listen_spec own = { 0 };
     gw_listener *listener;
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
-    if (status == GW_OK && (loop->is_draining || own.accept == NULL))
-        status = loop->is_draining ? GW_ESTATE : GW_EINVAL;
+    if (status == GW_OK && (loop == NULL || own.accept == NULL))
+        status = GW_EINVAL;
+    if (status == GW_OK && loop->is_draining)
+        status = GW_ESTATE;
     if (status == GW_OK)
         status = gw_socket_is_listening(fd) ? gw_socket_adopt(fd) : GW_EINVAL;
     if (status == GW_OK)
@@ -256,7 +258,7 @@ gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener 
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
     if (status != GW_OK)
         return status;
-    if (own.accept == NULL)
+    if (loop == NULL || own.accept == NULL)
         return GW_EINVAL;
     if (loop->is_draining)
         return GW_ESTATE;
@@ -275,7 +277,7 @@ gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener 
 
 size_t gw_listener_address(const gw_listener *l, char *out, size_t max)
 {
-    if (l->local.len > max)
+    if (l == NULL || out == NULL || l->local.len > max)
         return 0;
     for (size_t i = 0; i < l->local.len; i++)
         out[i] = l->local.text[i];
@@ -284,7 +286,7 @@ size_t gw_listener_address(const gw_listener *l, char *out, size_t max)
 
 int gw_listener_fd(const gw_listener *l)
 {
-    return l->watch != NULL ? l->watch->fd : -1;
+    return l != NULL && l->watch != NULL ? l->watch->fd : -1;
 }
 
 void gw_listener_close(gw_listener *l)
@@ -302,6 +304,8 @@ gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_li
     gw_accept_spec own = { 0 };
     gw_link *link;
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
+    if (status == GW_OK && loop == NULL)
+        status = GW_EINVAL;
     if (status == GW_OK)
         status = gw_socket_adopt(fd);
     if (status != GW_OK)

@@ -168,8 +168,8 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
     if (status == GW_OK && own.worker != NULL)
         status = gw_spec_copy(&worker, sizeof(worker), own.worker);
-    if (status != GW_OK)
-        return status;
+    if (status != GW_OK || e == NULL || out == NULL)
+        return GW_EINVAL;
     const struct gw_poller *poller = poller_of(own.kind);
     if (poller == NULL)
         return GW_EUNSUPPORTED;
@@ -202,22 +202,22 @@ void gw_loop_free(gw_loop *loop)
 
 gw_worker *gw_loop_worker(gw_loop *loop)
 {
-    return loop->worker;
+    return loop != NULL ? loop->worker : NULL;
 }
 
 const char *gw_loop_name(const gw_loop *loop)
 {
-    return loop->poller->name;
+    return loop != NULL ? loop->poller->name : "";
 }
 
 gw_nanos gw_loop_now(const gw_loop *loop)
 {
-    return loop->now;
+    return loop != NULL ? loop->now : 0;
 }
 
 int gw_loop_fd(const gw_loop *loop)
 {
-    return loop->fd;
+    return loop != NULL ? loop->fd : -1;
 }
 
 /* Turns. */
@@ -247,7 +247,7 @@ static int idle_ms(const struct gw_loop *loop, gw_nanos since, int limit_ms)
 
 int gw_loop_timeout_ms(const gw_loop *loop)
 {
-    return idle_ms(loop, clock_now(), -1);
+    return loop != NULL ? idle_ms(loop, clock_now(), -1) : -1;
 }
 
 static void begin_drain(struct gw_loop *loop)
@@ -312,8 +312,8 @@ static gw_status turn(struct gw_loop *loop, int timeout_ms)
 
 gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
 {
-    if (loop->in_turn)
-        return GW_ESTATE;
+    if (loop == NULL || loop->in_turn)
+        return loop == NULL ? GW_EINVAL : GW_ESTATE;
     /* The host may have been away since the last turn. */
     gw_nanos since = timeout_ms == 0 ? loop->now : clock_now();
     return turn(loop, idle_ms(loop, since, timeout_ms));
@@ -322,8 +322,8 @@ gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
 gw_status gw_loop_run(gw_loop *loop)
 {
     gw_status status = GW_OK;
-    if (loop->in_turn)
-        return GW_ESTATE;
+    if (loop == NULL || loop->in_turn)
+        return loop == NULL ? GW_EINVAL : GW_ESTATE;
     while (status == GW_OK)
         status = turn(loop, idle_ms(loop, loop->now, -1));
     return status == GW_EOF ? GW_OK : status;
@@ -333,6 +333,8 @@ gw_status gw_loop_run(gw_loop *loop)
 
 gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms)
 {
+    if (loop == NULL)
+        return GW_EINVAL;
     atomic_store(&loop->drain_ms, grace_ms);
     atomic_store(&loop->is_drain_asked, true);
     gw_bell_ring(loop->bell);
@@ -341,6 +343,8 @@ gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms)
 
 void gw_loop_stop(gw_loop *loop)
 {
+    if (loop == NULL)
+        return;
     atomic_store(&loop->is_stopped, true);
     gw_bell_ring(loop->bell);
 }

@@ -28,7 +28,8 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
         status = gw_spec_copy(&env, sizeof env, own.env);
     if (status == GW_OK)
         status = gw_limits_complete(own.limits, &limits);
-    if (status == GW_OK && own.workers_max > GW_WORKERS_MAX)
+    if (status == GW_OK && (own.workers_max > GW_WORKERS_MAX ||
+                            (env.allocator.alloc == NULL) != (env.allocator.release == NULL)))
         status = GW_EINVAL;
     if (status != GW_OK || out == NULL)
         return status != GW_OK ? status : GW_EINVAL;

@@ -167,6 +167,8 @@ gw_nanos gw_worker_deadline(const gw_worker *w)
 {
     gw_nanos next;
 
+    if (w == NULL)
+        return UINT64_MAX;
     if (has_work(w) || (w->is_draining && !w->is_drain_begun))
         return 0;
     next = gw_wheel_next(&w->wheel);

@@ -74,7 +74,7 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     links->trace = &w->trace;
     links->limits = limits;
     links->server_limits = links->client_limits = codec_limits(limits);
-    links->ops = spec->ops;
+    links->ops = spec->ops != NULL ? &w->ops : NULL;
     links->io = spec->io;
     links->worker = w;
     links->above = &gw_exchange_above;
@@ -93,6 +93,17 @@ static gw_status init_exchanges(gw_worker *w)
     x->stats = &w->stats;
     x->trace = &w->trace;
     return gw_exchanges_init(x);
+}
+
+/* Copied. Each operation is needed. */
+static gw_status copy_ops(gw_io_ops *own, const gw_io_ops *ops)
+{
+    gw_status status = gw_spec_copy(own, sizeof *own, ops);
+
+    if (status == GW_OK && (own->connect == NULL || own->recv == NULL || own->send == NULL ||
+                            own->shutdown == NULL || own->close == NULL))
+        return GW_EINVAL;
+    return status;
 }
 
 static gw_status init(gw_worker *w, const gw_worker_spec *spec)
@@ -136,15 +147,14 @@ static void fini(gw_worker *w)
 
 gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **out)
 {
-    gw_worker_spec own;
+    gw_worker_spec own = { 0 };
+    gw_io_ops ops = { 0 };
     gw_worker *w;
-    gw_status status;
+    gw_status status = gw_spec_copy(&own, sizeof own, spec);
 
-    memset(&own, 0, sizeof own);
-    status = gw_spec_copy(&own, sizeof own, spec);
-    if (status != GW_OK || e == NULL || out == NULL)
-        return status != GW_OK ? status : GW_EINVAL;
-    if (own.index > e->workers_max)
+    if (status == GW_OK && own.ops != NULL)
+        status = copy_ops(&ops, own.ops);
+    if (status != GW_OK || e == NULL || out == NULL || own.index > e->workers_max)
         return GW_EINVAL;
     w = e->env.allocator.alloc(e->env.allocator.ctx, sizeof *w);
     if (w == NULL)
@@ -152,6 +162,7 @@ gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **ou
     memset(w, 0, sizeof *w);
     w->magic = WORKER_MAGIC;
     w->engine = e;
+    w->ops = ops;
     status = find_seat(e, w, own.index);
     if (status == GW_OK) {
         status = init(w, &own);
@@ -172,10 +183,10 @@ void gw_worker_free(gw_worker *w)
 {
     gw_engine *e;
 
-    if (w == NULL || w->in_step)
+    if (w == NULL || w->magic != WORKER_MAGIC || w->in_step)
         return;
-    GW_ASSERT(w->magic == WORKER_MAGIC);
-    w->in_step = true; /* hooks run: on_end of what is in flight */
+    w->in_step = true;     /* hooks run: on_end of what is in flight */
+    w->is_draining = true; /* nothing new comes from there */
     e = w->engine;
     gw_waker_leave(&w->seat->waker);
     fini(w);
@@ -186,12 +197,12 @@ void gw_worker_free(gw_worker *w)
 
 void *gw_worker_user(const gw_worker *w)
 {
-    return w->user;
+    return w != NULL ? w->user : NULL;
 }
 
 bool gw_worker_is_idle(const gw_worker *w)
 {
-    return w->links.count == 0 && w->exchanges.count == 0;
+    return w == NULL || (w->links.count == 0 && w->exchanges.count == 0);
 }
 
 /* ---- links ---- */
@@ -204,17 +215,51 @@ void gw_worker_adopt(gw_worker *w)
         gw_exchanges_adopt(&w->exchanges, b);
 }
 
+/* What may be spoken: what the spec says or else the listener; of that, what is known already. */
+static gw_status find_protocols(const gw_accept_spec *spec, const gw_facts *facts,
+                                uint32_t of_listener, uint32_t *out)
+{
+    uint32_t all = GW_PROTO_H1 | GW_PROTO_H2, may = spec->protocols;
+
+    if (may == 0)
+        may = of_listener;
+    if (facts->protocol != 0) {
+        if (facts->protocol != GW_PROTO_H1 && facts->protocol != GW_PROTO_H2)
+            return GW_EINVAL;
+        may &= facts->protocol;
+    }
+    if (may == 0 || (may & ~all) != 0)
+        return GW_EINVAL;
+    if (may == GW_PROTO_H2 && !GW_HAVE_H2)
+        return GW_EUNSUPPORTED;
+    *out = may;
+    return GW_OK;
+}
+
+static gw_status copy_accept(gw_accept_spec *own, gw_facts *facts, const gw_accept_spec *spec)
+{
+    gw_status status = gw_spec_copy(own, sizeof *own, spec);
+
+    if (status == GW_OK && own->facts != NULL)
+        status = gw_spec_copy(facts, sizeof *facts, own->facts);
+    if (own->facts != NULL)
+        own->facts = facts;
+    if (status == GW_OK && own->early.len > 0 && own->early.ptr == NULL)
+        return GW_EINVAL;
+    return status;
+}
+
 gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
 {
-    gw_accept_spec own;
+    gw_accept_spec own = { 0 };
+    gw_facts facts = { 0 };
     const struct gw_listener_conf *conf;
     struct gw_link *link;
-    gw_status status;
+    uint32_t protocols = 0;
+    gw_status status = copy_accept(&own, &facts, spec);
 
-    memset(&own, 0, sizeof own);
-    status = gw_spec_copy(&own, sizeof own, spec);
-    if (status != GW_OK || out == NULL)
-        return status != GW_OK ? status : GW_EINVAL;
+    if (status != GW_OK || w == NULL || out == NULL)
+        return GW_EINVAL;
     if (w->is_draining)
         return GW_ESTATE;
     if (w->exchanges.binding == NULL) /* before the first step */
@@ -224,8 +269,9 @@ gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **o
                : gw_config_find_listener(w->exchanges.binding->config, own.listener);
     if (conf == NULL)
         return GW_EUNKNOWN;
-    status = gw_links_accept(&w->links, &own, own.protocols != 0 ? own.protocols : conf->protocols,
-                             &link);
+    status = find_protocols(&own, &facts, conf->protocols, &protocols);
+    if (status == GW_OK)
+        status = gw_links_accept(&w->links, &own, protocols, &link);
     if (status != GW_OK)
         return status;
     status = gw_exchange_bind_link(&w->exchanges, link, conf->name);
@@ -238,6 +284,8 @@ gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **o
 
 gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
 {
+    if (w == NULL)
+        return GW_EINVAL;
     if (w->is_draining)
         return GW_OK;
     w->is_draining = true;
@@ -278,7 +326,7 @@ gw_status gw_stats_describe(size_t i, gw_stat *out)
 
 size_t gw_stats_read(const gw_worker *w, uint64_t *out, size_t n)
 {
-    for (size_t i = 0; i < n && i < GW_STAT_COUNT; i++)
+    for (size_t i = 0; w != NULL && out != NULL && i < n && i < GW_STAT_COUNT; i++)
         out[i] = atomic_load_explicit(&w->stats.values[i], memory_order_relaxed);
     return GW_STAT_COUNT;
 }

@@ -14,6 +14,7 @@ struct gw_worker {
     struct gw_engine_seat *seat;
     void *user;
     char name[32];
+    gw_io_ops ops; /* unused in mode 1 */
     bool in_step;
     bool is_draining, is_drain_begun;
     gw_nanos drain_until; /* exchanges are cut off; connections a little later */

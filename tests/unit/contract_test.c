@@ -304,6 +304,480 @@ START_TEST(finish_while_connecting)
 }
 END_TEST
 
+/* ---- notices ---- */
+
+/* Who cannot take a notice is told later. */
+START_TEST(a_notice_is_not_lost)
+{
+    gw_notice notice = { .size = 0 };
+    struct mode1_link *client;
+
+    start_plain(NULL);
+    client = mode1_accept(&host, "edge");
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert(!gw_bytes_next(host.worker, &notice));
+    ck_assert(!gw_bytes_next(host.worker, NULL));
+    notice.size = sizeof notice;
+    ck_assert(gw_bytes_next(host.worker, &notice));
+    ck_assert_ptr_eq(notice.link, client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- accepting ---- */
+
+static gw_status accept_as(uint32_t protocols, const gw_facts *facts, gw_link **out)
+{
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+
+    spec.listener = gw_cstr("edge");
+    spec.protocols = protocols;
+    spec.facts = facts;
+    return gw_worker_accept(host.worker, &spec, out);
+}
+
+START_TEST(what_cannot_be_accepted)
+{
+    gw_facts facts = GW_SPEC(gw_facts), got = GW_SPEC(gw_facts);
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_link *link = NULL;
+
+    start_plain(NULL);
+    ck_assert_int_eq(accept_as(4, NULL, &link), GW_EINVAL);
+    ck_assert_int_eq(accept_as(GW_PROTO_H1 | 8, NULL, &link), GW_EINVAL);
+    facts.protocol = 4;
+    ck_assert_int_eq(accept_as(0, &facts, &link), GW_EINVAL);
+    facts.protocol = GW_PROTO_H1 | GW_PROTO_H2;
+    ck_assert_int_eq(accept_as(0, &facts, &link), GW_EINVAL);
+    facts.protocol = GW_PROTO_H2; /* not what the spec lets it speak */
+    ck_assert_int_eq(accept_as(GW_PROTO_H1, &facts, &link), GW_EINVAL);
+    facts.protocol = 0;
+    facts.size = 0;
+    ck_assert_int_eq(accept_as(0, &facts, &link), GW_EINVAL);
+    facts.size = sizeof facts;
+    ck_assert_int_eq(gw_worker_accept(host.worker, NULL, &link), GW_EINVAL);
+    ck_assert_int_eq(accept_as(0, NULL, NULL), GW_EINVAL);
+    spec.listener = gw_cstr("edge");
+    spec.early.len = 1;
+    ck_assert_int_eq(gw_worker_accept(host.worker, &spec, &link), GW_EINVAL);
+    ck_assert_ptr_null(link);
+    ck_assert(gw_worker_is_idle(host.worker));
+    /* An older caller's facts end before the addresses; what lies behind is not theirs. */
+    facts.peer = gw_cstr("peer");
+    facts.size = offsetof(gw_facts, peer);
+    ck_assert_int_eq(accept_as(0, &facts, &link), GW_OK);
+    ck_assert_int_eq(gw_link_get_facts(link, &got), GW_OK);
+    ck_assert_uint_eq(got.peer.len, 0);
+    facts.size = sizeof facts;
+    facts.protocol = GW_PROTO_H1; /* as told by a handshake: HTTP/2's preface is no request then */
+    ck_assert_int_eq(accept_as(0, &facts, &link), GW_OK);
+    ck_assert_int_eq(gw_link_get_facts(link, &got), GW_OK);
+    ck_assert_uint_eq(got.peer.len, 4);
+    struct mode1_link *client = mode1_find(&host, link);
+    mode1_say(&host, client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 ", 9) == 0, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* An upstream that turns out to speak something else was not reached. */
+START_TEST(a_peer_of_another_protocol)
+{
+    struct mode1_link *client;
+    gw_facts facts = GW_SPEC(gw_facts);
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_span room;
+    static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    start_plain(NULL);
+    client = mode1_accept(&host, "edge");
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_OK);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    facts.protocol = GW_PROTO_H2;
+    while (gw_bytes_next(host.worker, &notice))
+        if ((notice.want & GW_WANT_CONNECT) != 0)
+            gw_link_connected(notice.link, GW_OK, &facts);
+    mode1_pump(&host);
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 503 ", 13) == 0, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Operations are copied, and each is needed. */
+START_TEST(a_backend_is_whole)
+{
+    gw_worker_spec spec = GW_SPEC(gw_worker_spec);
+    gw_io_ops ops = GW_SPEC(gw_io_ops);
+    gw_worker *w = NULL;
+
+    start_plain(NULL);
+    gw_worker_free(host.worker);
+    spec.ops = &ops;
+    ck_assert_int_eq(gw_worker_new(host.engine, &spec, &w), GW_EINVAL);
+    ck_assert_int_eq(gw_worker_new(NULL, &spec, &w), GW_EINVAL);
+    ck_assert_int_eq(gw_worker_new(host.engine, NULL, &w), GW_EINVAL);
+    ck_assert_ptr_null(w);
+    host.worker = NULL;
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- hooks ---- */
+
+struct replier {
+    uint32_t code, set_code;
+    gw_status status;
+    int ended;
+    gw_cause cause;
+};
+
+static gw_verdict reply_so(void *ctx, gw_exchange *x)
+{
+    struct replier *r = ctx;
+    gw_reply reply = GW_SPEC(gw_reply);
+
+    reply.code = r->code;
+    r->status = gw_exchange_reply(x, &reply);
+    if (r->status == GW_OK && r->set_code != 0)
+        ck_assert_int_eq(gw_message_set_code(gw_exchange_response(x), r->set_code), GW_OK);
+    return r->status == GW_OK ? GW_REPLY : GW_NEXT;
+}
+
+static void see_end(void *ctx, const gw_exchange *x)
+{
+    struct replier *r = ctx;
+
+    r->ended++;
+    r->cause = gw_exchange_cause(x);
+}
+
+/* A 2xx to CONNECT would say that a tunnel follows. */
+START_TEST(no_reply_looks_like_a_tunnel)
+{
+    static const struct {
+        uint32_t code, set_code;
+        gw_status status;
+        const char *begin;
+    } cases[] = {
+        { 200, 0, GW_EINVAL, "HTTP/1.1 405 " },
+        { 299, 0, GW_EINVAL, "HTTP/1.1 405 " },
+        { 403, 0, GW_OK, "HTTP/1.1 403 " },
+        { 403, 200, GW_OK, "HTTP/1.1 502 " },
+    };
+    struct replier replier = { cases[_i].code, cases[_i].set_code, GW_OK, 0, { 0, 0, 0, 0 } };
+    gw_builder *b;
+    gw_filter filter = GW_SPEC(gw_filter);
+    struct mode1_link *client;
+
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    parts_listener(b, "edge");
+    add_hello(b);
+    filter.name = "replier";
+    filter.ctx = &replier;
+    filter.on_request = reply_so;
+    filter.on_end = see_end;
+    ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
+    mode1_start(&host, parts_build(b), NULL);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
+    ck_assert_int_eq(replier.status, cases[_i].status);
+    ck_assert_msg(strncmp(client->out, cases[_i].begin, 13) == 0, "%s", client->out);
+    ck_assert_int_eq(replier.ended, 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* An origin that does with its pipes and its exchange what it must not, in every hook. */
+struct rude {
+    gw_pipe *request, *response;
+    int reads, writes, ended;
+    uint32_t code;
+    bool is_done;
+};
+static struct rude rude;
+
+static void be_rude(gw_exchange *x)
+{
+    gw_reply reply = GW_SPEC(gw_reply);
+    gw_worker *w = gw_exchange_worker(x);
+
+    if (rude.request != NULL) {
+        ck_assert_int_eq(gw_pipe_end(rude.request), GW_EINVAL);
+        ck_assert_uint_eq(gw_pipe_write(rude.request, "own", 3), 0);
+        ck_assert_uint_eq(gw_pipe_room(rude.request), 0);
+        ck_assert_int_eq(gw_pipe_drop(rude.request, SIZE_MAX), GW_EINVAL);
+    }
+    if (rude.response != NULL) {
+        ck_assert_int_eq(gw_pipe_drop(rude.response, 1), GW_EINVAL);
+        ck_assert_int_eq(gw_pipe_drop(rude.response, 0), GW_EINVAL);
+        ck_assert_uint_eq(gw_pipe_write(rude.response, NULL, 3), 0);
+        ck_assert_uint_eq(gw_pipe_peek(rude.response, NULL, 3), 0);
+    }
+    ck_assert_int_eq(gw_exchange_reply(x, &reply), GW_ESTATE);
+    ck_assert_int_eq(gw_exchange_reply(x, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_exchange_respond(x, 101), GW_EINVAL);
+    ck_assert_int_eq(gw_exchange_respond(x, 600), GW_EINVAL);
+    ck_assert_ptr_null(gw_exchange_alloc(x, SIZE_MAX));
+    ck_assert_int_eq(gw_worker_step(w, host.now), GW_ESTATE);
+    gw_worker_free(w);
+    gw_engine_free(host.engine);
+}
+
+static gw_verdict rude_request(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    be_rude(x);
+    return GW_NEXT;
+}
+
+static gw_verdict rude_read(void *ctx, gw_exchange *x, gw_pipe *request)
+{
+    gw_const_span span;
+
+    (void)ctx;
+    rude.reads++;
+    rude.request = request;
+    be_rude(x);
+    while (gw_pipe_peek(request, &span, 1) == 1)
+        ck_assert_int_eq(gw_pipe_drop(request, span.len), GW_OK);
+    return GW_NEXT;
+}
+
+static gw_verdict rude_write(void *ctx, gw_exchange *x, gw_pipe *response)
+{
+    (void)ctx;
+    rude.writes++;
+    rude.response = response;
+    be_rude(x);
+    if (rude.request == NULL || !gw_pipe_is_last(rude.request) || rude.is_done)
+        return GW_WAIT;
+    ck_assert_int_eq(gw_exchange_respond(x, rude.code), GW_OK);
+    ck_assert_int_eq(gw_exchange_respond(x, rude.code), GW_ESTATE);
+    ck_assert_uint_eq(gw_pipe_write(response, "body", 4), 4);
+    ck_assert_int_eq(gw_pipe_end(response), GW_OK);
+    ck_assert_int_eq(gw_pipe_end(response), GW_ESTATE);
+    ck_assert_uint_eq(gw_pipe_write(response, "more", 4), 0);
+    rude.is_done = true;
+    return GW_NEXT;
+}
+
+static void rude_end(void *ctx, const gw_exchange *x)
+{
+    gw_exchange *mutable = (gw_exchange *)(uintptr_t)x;
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_link *link = NULL;
+
+    (void)ctx;
+    rude.ended++;
+    be_rude(mutable);
+    ck_assert_ptr_null(gw_exchange_wait(mutable).worker);
+    ck_assert_int_eq(gw_resume(gw_exchange_wait(mutable), NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_exchange_respond(mutable, 200), GW_ESTATE);
+    if (rude.is_done)
+        return;
+    spec.listener = gw_cstr("edge"); /* the worker is being freed: nobody comes in any more */
+    ck_assert_int_eq(gw_worker_accept(gw_exchange_worker(x), &spec, &link), GW_ESTATE);
+    gw_link_finish(gw_exchange_link(x));
+    gw_link_abort(gw_exchange_link(x));
+    gw_link_closed(gw_exchange_link(x));
+}
+
+static void start_rude(uint32_t code)
+{
+    gw_builder *b;
+    gw_origin origin = GW_SPEC(gw_origin);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+
+    memset(&rude, 0, sizeof rude);
+    rude.code = code;
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    parts_listener(b, "edge");
+    origin.name = "rude";
+    origin.on_request = rude_request;
+    origin.on_read = rude_read;
+    origin.on_write = rude_write;
+    origin.on_end = rude_end;
+    cluster.origin = &origin;
+    parts_cluster(b, "rude", &cluster, NULL);
+    parts_route(b, "/", NULL, "rude");
+    mode1_start(&host, parts_build(b), NULL);
+}
+
+START_TEST(an_origin_that_breaks_the_contract)
+{
+    static const struct {
+        const char *method;
+        uint32_t code;
+        const char *end;
+    } cases[] = {
+        { "POST", 200, "\r\n\r\n4\r\nbody\r\n0\r\n\r\n" },
+        { "POST", 204, "\r\n\r\n" },
+        { "POST", 304, "\r\n\r\n" },
+        { "HEAD", 200, "\r\n\r\n" },
+    };
+    struct mode1_link *client;
+    char text[128];
+
+    start_rude(cases[_i].code);
+    client = mode1_accept(&host, "edge");
+    (void)snprintf(text, sizeof text, "%s /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
+                   cases[_i].method);
+    mode1_say(&host, client, text);
+    mode1_say(&host, client, "def");
+    ck_assert_int_ge(rude.reads, 2);
+    ck_assert_int_eq(rude.ended, 1);
+    ck_assert_msg(
+        strlen(client->out) >= strlen(cases[_i].end) &&
+            strcmp(client->out + strlen(client->out) - strlen(cases[_i].end), cases[_i].end) == 0,
+        "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* In flight when its worker is freed. */
+START_TEST(on_end_of_a_worker_that_goes)
+{
+    start_rude(200);
+    mode1_say(&host, mode1_accept(&host, "edge"),
+              "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+    mode1_stop(&host);
+    ck_assert_int_eq(rude.ended, 1);
+}
+END_TEST
+
+/* ---- nothing at all ---- */
+
+START_TEST(null_is_answered)
+{
+    gw_ticket none = { NULL, 0, 0 };
+    gw_str name, value;
+    gw_config_error err = { .size = 0 };
+    gw_env env = GW_SPEC(gw_env);
+    gw_engine_spec engine = GW_SPEC(gw_engine_spec);
+    gw_engine *e = NULL;
+    gw_builder *b;
+
+    ck_assert_int_eq(gw_worker_step(NULL, 0), GW_EINVAL);
+    ck_assert_uint_eq(gw_worker_deadline(NULL), UINT64_MAX);
+    ck_assert_int_eq(gw_worker_drain(NULL, 0), GW_EINVAL);
+    ck_assert_ptr_null(gw_worker_user(NULL));
+    ck_assert(gw_worker_is_idle(NULL));
+    ck_assert(!gw_bytes_next(NULL, NULL));
+    gw_worker_free(NULL);
+    ck_assert_int_eq(gw_resume(none, NULL), GW_EINVAL);
+    ck_assert_uint_gt(gw_stats_read(NULL, NULL, 9), 0);
+    ck_assert_int_eq(gw_stats_describe(0, NULL), GW_EINVAL);
+
+    ck_assert_uint_eq(gw_exchange_get_id(NULL), 0);
+    ck_assert_int_eq(gw_exchange_get_info(NULL, NULL), GW_EINVAL);
+    ck_assert_ptr_null(gw_exchange_worker(NULL));
+    ck_assert_ptr_null(gw_exchange_link(NULL));
+    ck_assert_int_eq(gw_exchange_cause(NULL).status, GW_EINVAL);
+    ck_assert_ptr_null(gw_exchange_request(NULL));
+    ck_assert_ptr_null(gw_exchange_response(NULL));
+    ck_assert_ptr_null(gw_exchange_trailers(NULL, GW_SIDE_REQUEST));
+    ck_assert_ptr_null(gw_exchange_memory(NULL));
+    ck_assert_ptr_null(gw_exchange_alloc(NULL, 1));
+    ck_assert_ptr_null(gw_exchange_route_user(NULL));
+    ck_assert_int_eq(gw_exchange_reply(NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_exchange_respond(NULL, 200), GW_EINVAL);
+    ck_assert_ptr_null(gw_exchange_wait(NULL).worker);
+    ck_assert_int_eq(gw_reason_of(0, NULL), GW_EINVAL);
+
+    ck_assert_uint_eq(gw_message_part(NULL, GW_PART_PATH).len, 0);
+    ck_assert_uint_eq(gw_message_code(NULL), 0);
+    ck_assert_int_eq(gw_message_set_code(NULL, 200), GW_EINVAL);
+    ck_assert_ptr_null(gw_message_field(NULL, gw_cstr("a")).ptr);
+    ck_assert_uint_eq(gw_message_fields(NULL), 0);
+    ck_assert_int_eq(gw_message_field_at(NULL, 0, &name, &value), GW_EINVAL);
+    ck_assert_int_eq(gw_message_set_field(NULL, gw_cstr("a"), gw_cstr("b")), GW_EINVAL);
+    ck_assert_int_eq(gw_message_add_field(NULL, gw_cstr("a"), gw_cstr("b")), GW_EINVAL);
+    ck_assert_int_eq(gw_message_drop_field(NULL, gw_cstr("a")), GW_EINVAL);
+
+    ck_assert_uint_eq(gw_pipe_peek(NULL, NULL, 1), 0);
+    ck_assert(!gw_pipe_is_last(NULL));
+    ck_assert_int_eq(gw_pipe_drop(NULL, 0), GW_EINVAL);
+    ck_assert_uint_eq(gw_pipe_room(NULL), 0);
+    ck_assert_uint_eq(gw_pipe_write(NULL, "a", 1), 0);
+    ck_assert_int_eq(gw_pipe_end(NULL), GW_EINVAL);
+
+    ck_assert_uint_eq(gw_link_want(NULL), 0);
+    ck_assert_ptr_null(gw_link_worker(NULL));
+    ck_assert_ptr_null(gw_link_user(NULL));
+    ck_assert_ptr_null(gw_link_io(NULL));
+    gw_link_set_user(NULL, NULL);
+    gw_link_set_io(NULL, NULL);
+    ck_assert_int_eq(gw_link_get_facts(NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_link_get_destination(NULL, NULL), GW_EINVAL);
+    gw_link_finish(NULL);
+    gw_link_abort(NULL);
+    gw_link_connected(NULL, GW_OK, NULL);
+    ck_assert_uint_eq(gw_link_room(NULL, NULL, 1), 0);
+    gw_link_received(NULL, 0, GW_OK);
+    ck_assert_uint_eq(gw_link_unsent(NULL, NULL, 1), 0);
+    gw_link_sent(NULL, 0, GW_OK);
+    gw_link_closed(NULL);
+
+    ck_assert_int_eq(gw_loop_new(NULL, NULL, NULL), GW_EINVAL);
+    ck_assert_ptr_null(gw_loop_worker(NULL));
+    ck_assert_str_eq(gw_loop_name(NULL), "");
+    ck_assert_int_eq(gw_loop_listen(NULL, NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_loop_listen_fd(NULL, -1, NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_loop_adopt(NULL, -1, NULL, NULL), GW_EINVAL);
+    ck_assert_uint_eq(gw_listener_address(NULL, NULL, 1), 0);
+    ck_assert_int_eq(gw_listener_fd(NULL), -1);
+    gw_listener_close(NULL);
+    ck_assert_uint_eq(gw_loop_now(NULL), 0);
+    ck_assert_int_eq(gw_loop_fd(NULL), -1);
+    ck_assert_int_eq(gw_loop_timeout_ms(NULL), -1);
+    ck_assert_int_eq(gw_loop_run_once(NULL, 0), GW_EINVAL);
+    ck_assert_int_eq(gw_loop_run(NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_loop_drain(NULL, 0), GW_EINVAL);
+    gw_loop_stop(NULL);
+    gw_loop_free(NULL);
+
+    ck_assert_int_eq(gw_engine_new(NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_engine_new(&engine, NULL), GW_EINVAL);
+    env.allocator.alloc = test_alloc_alloc_; /* without its other half */
+    engine.env = &env;
+    ck_assert_int_eq(gw_engine_new(&engine, &e), GW_EINVAL);
+    ck_assert_int_eq(gw_engine_apply(NULL, NULL, NULL), GW_EINVAL);
+    gw_engine_free(NULL);
+    ck_assert_int_eq(gw_builder_new(NULL, NULL), GW_EINVAL);
+    ck_assert_uint_eq(gw_builder_listener(NULL, NULL), 0);
+    ck_assert_uint_eq(gw_builder_cluster(NULL, NULL), 0);
+    ck_assert_uint_eq(gw_builder_endpoint(NULL, 0, NULL), 0);
+    ck_assert_uint_eq(gw_builder_route(NULL, NULL), 0);
+    ck_assert_uint_eq(gw_builder_filter(NULL, NULL), 0);
+    ck_assert(!gw_builder_next_error(NULL, &err));
+    ck_assert_int_eq(gw_builder_build(NULL, NULL, NULL), GW_EINVAL);
+    gw_builder_free(NULL);
+    ck_assert_ptr_null(gw_config_ref(NULL));
+    gw_config_unref(NULL);
+    ck_assert_int_eq(gw_config_listener(NULL, 0, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_limits_footprint(NULL, NULL, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_address_parse(gw_cstr("1.2.3.4:5"), NULL), GW_EINVAL);
+    ck_assert_int_ne(gw_yaml_load(NULL, gw_cstr(NULL), NULL, NULL, NULL, NULL, NULL, NULL), GW_OK);
+
+    /* Of a builder: specs that are not there, and an error that is not lost. */
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    ck_assert_uint_eq(gw_builder_listener(b, NULL), 0);
+    ck_assert_uint_eq(gw_builder_filter(b, NULL), 0);
+    ck_assert(!gw_builder_next_error(b, &err));
+    err.size = sizeof err;
+    ck_assert(gw_builder_next_error(b, &err));
+    ck_assert_str_eq(err.where, "listeners[0].size");
+    gw_builder_free(b);
+}
+END_TEST
+
 Suite *contract_suite(void)
 {
     Suite *suite = suite_create("contract");
@@ -315,5 +789,13 @@ Suite *contract_suite(void)
     check_add_loop(suite, a_report_that_cannot_be_ends_the_link, 0, 4);
     check_add(suite, a_gap_ends_the_link);
     check_add_loop(suite, finish_while_connecting, 0, 2);
+    check_add(suite, a_notice_is_not_lost);
+    check_add(suite, what_cannot_be_accepted);
+    check_add(suite, a_peer_of_another_protocol);
+    check_add(suite, a_backend_is_whole);
+    check_add_loop(suite, no_reply_looks_like_a_tunnel, 0, 4);
+    check_add_loop(suite, an_origin_that_breaks_the_contract, 0, 4);
+    check_add(suite, on_end_of_a_worker_that_goes);
+    check_add(suite, null_is_answered);
     return suite;
 }
