@@ -11,6 +11,8 @@ gw_str gw_cstr(const char *text)
 
 bool gw_str_eq_nocase(gw_str a, gw_str b)
 {
+    if (gw_str_eq(a, b)) /* nearly always, when they match at all */
+        return true;
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)

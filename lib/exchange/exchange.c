@@ -202,7 +202,7 @@ static struct gw_exchanges *of_link(const struct gw_link *link)
 
 static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struct gw_link *link)
 {
-    memset(x, 0, offsetof(struct gw_exchange, cell));
+    memset(x, 0, offsetof(struct gw_exchange, down));
     x->magic = EXCHANGE_MAGIC;
     x->of = all;
     x->id = ++all->ids;

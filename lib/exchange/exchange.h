@@ -42,7 +42,6 @@ struct gw_exchange {
     struct gw_list all, run;
     uint64_t id;
     struct gw_link *down_link, *up_link;
-    struct gw_stream down, up;
     struct gw_waiter waiter;
     struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
     struct gw_binding *binding;
@@ -51,9 +50,6 @@ struct gw_exchange {
     const struct gw_cluster_conf *cluster;
     const struct gw_endpoint_conf *endpoint;
     uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
-    struct gw_message request, response, request_trailers, response_trailers;
-    struct gw_pipe request_pipe, response_pipe;
-    struct gw_arena arena;
     gw_cause cause;
     uint32_t code; /* what the client was sent */
     uint32_t upstream_protocol;
@@ -75,6 +71,11 @@ struct gw_exchange {
     gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
     struct gw_alarm alarm;
+    /* What is above is zero at first; what follows has beginnings of its own. */
+    struct gw_stream down, up;
+    struct gw_message request, response, request_trailers, response_trailers;
+    struct gw_pipe request_pipe, response_pipe;
+    struct gw_arena arena;
     _Alignas(16) char cell[GW_EXCHANGE_CELL]; /* first memory of the arena */
 };
 

@@ -55,7 +55,7 @@ static bool has_budget(struct gw_exchange *x)
 
 static bool may_retry(struct gw_exchange *x, enum gw_reason_id reason)
 {
-    if (x->tries > x->route->retries)
+    if (x->tries == 0 || x->tries > x->route->retries) /* there may be no route yet */
         return false;
     if (x->phase == GW_PHASE_CONNECT)
         return may_go_elsewhere(x, reason);

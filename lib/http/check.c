@@ -251,7 +251,9 @@ static enum gw_reason_id check_h2_fields(const struct gw_fields *f)
     for (const struct gw_field *field; (field = gw_fields_next(f, &i)) != NULL;) {
         if (field->name.len > 0 && field->name.ptr[0] == ':')
             return GW_REASON_bad_pseudo_field;
-        if (!gw_is_lower_name(field->name) || !gw_is_field_value(field->value))
+        bool is_ours = field->id != GW_FIELD_UNKNOWN &&
+                       field->name.ptr == gw_field_name(field->id).ptr; /* the codec knew it */
+        if ((!is_ours && !gw_is_lower_name(field->name)) || !gw_is_field_value(field->value))
             return GW_REASON_bad_field;
         switch (field->id) {
         case GW_FIELD_CONNECTION:

@@ -180,6 +180,9 @@ struct gw_codec {
     bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
                               side may be ended (a tunnel's other half may still be read) */
     uint64_t written;   /* bytes ever appended to tx */
+    /* The link's. */
+    uint64_t flushed;        /* of those, what has left          */
+    struct gw_list flushing; /* streams whose end has not left yet */
 };
 
 static inline void gw_stream_tell(const struct gw_codec_owner *owner, struct gw_stream *s,

@@ -94,17 +94,16 @@ static gw_status make_codec(struct gw_link *link, uint32_t protocol)
         .is_client = link->is_client,
     };
 
-    link->protocol = (uint8_t)protocol;
-    if (protocol == GW_PROTO_H1) {
-        link->codec = gw_h1_new(&spec);
-        return link->codec != NULL ? GW_OK : GW_ENOMEM;
-    }
-    if (links->h2 == NULL || links->h2_count >= links->limits->h2_links_max)
+    bool is_h2 = protocol == GW_PROTO_H2;
+
+    if (is_h2 && (links->h2 == NULL || links->h2_count >= links->limits->h2_links_max))
         return GW_ELIMIT;
-    link->codec = gw_h2_new(&spec, links->h2, links->now);
+    link->protocol = (uint8_t)protocol;
+    link->codec = is_h2 ? gw_h2_new(&spec, links->h2, links->now) : gw_h1_new(&spec);
     if (link->codec == NULL)
         return GW_ENOMEM;
-    links->h2_count++;
+    gw_list_init(&link->codec->flushing);
+    links->h2_count += is_h2;
     return GW_OK;
 }
 
@@ -138,7 +137,6 @@ static void rest(struct gw_link *link)
         return;
     codec->ops->free(codec);
     link->codec = NULL;
-    link->flushed = 0;
 }
 
 gw_status gw_conn_start(struct gw_link *link)
@@ -375,12 +373,14 @@ void gw_link_read(struct gw_link *link)
 
 void gw_conn_lost(struct gw_link *link, gw_status why)
 {
+    struct gw_codec *codec = link->codec;
     struct gw_list *node;
 
-    if (link->codec != NULL)
-        link->codec->ops->read_end(link->codec, why == GW_EOF ? GW_ERESET : why, link->links->now);
-    while ((node = gw_list_pop_front(&link->flushing)) != NULL)
-        gw_link_tell_unsent(link, GW_CONTAINER(node, struct gw_stream, flushing));
+    if (codec != NULL) {
+        codec->ops->read_end(codec, why == GW_EOF ? GW_ERESET : why, link->links->now);
+        while ((node = gw_list_pop_front(&codec->flushing)) != NULL)
+            gw_link_tell_unsent(link, GW_CONTAINER(node, struct gw_stream, flushing));
+    }
     gw_chain_clear(&link->rx);
 }
 
@@ -390,22 +390,25 @@ void gw_conn_lost(struct gw_link *link, gw_status why)
  * and gone. */
 static void count_flushed(struct gw_link *link)
 {
-    uint64_t written = link->codec != NULL ? link->codec->written : 0;
+    struct gw_codec *codec = link->codec;
 
     if (link->tls == NULL)
-        link->flushed = written - link->tx.len;
+        codec->flushed = codec->written - link->tx.len;
     else if (gw_chain_is_empty(&link->tx))
-        link->flushed = written - link->tls->out.len;
+        codec->flushed = codec->written - link->tls->out.len;
 }
 
 static void tell_flushed(struct gw_link *link)
 {
+    struct gw_codec *codec = link->codec;
     struct gw_list *node;
 
+    if (codec == NULL)
+        return;
     count_flushed(link);
-    while ((node = link->flushing.next) != &link->flushing) {
+    while ((node = codec->flushing.next) != &codec->flushing) {
         struct gw_stream *s = GW_CONTAINER(node, struct gw_stream, flushing);
-        if (s->out_mark > link->flushed)
+        if (s->out_mark > codec->flushed)
             return;
         gw_list_remove(node);
         link->links->above->flushed(s);
@@ -503,11 +506,20 @@ static bool is_over(const struct gw_link *link)
 {
     const struct gw_codec *codec = link->codec;
 
-    if (link->phase != GW_LINK_OPEN || codec == NULL || codec->streams > 0 || has_output(link))
+    if (link->phase != GW_LINK_OPEN || codec == NULL || codec->streams > 0)
         return false;
     /* After the peer's end, what it asked before may still lie there. */
-    return codec->state == GW_CODEC_OVER ||
-           (link->is_end_told && gw_chain_is_empty(clear_in_const(link)));
+    if (codec->state != GW_CODEC_OVER &&
+        !(link->is_end_told && gw_chain_is_empty(clear_in_const(link))))
+        return false;
+    return !has_output(link);
+}
+
+/* Is there a side to be ended when all is sent? */
+static bool is_ending(const struct gw_link *link)
+{
+    return link->phase == GW_LINK_ENDING ||
+           (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->is_write_done);
 }
 
 /* The sending side is ended when all is sent: of a link that is over, or of a tunnel's half. */
@@ -518,13 +530,13 @@ static void check_over(struct gw_link *link)
         if (link->tls != NULL)
             return; /* the engine's own end is sealed first */
     }
-    if (has_output(link) || link->is_send_pending)
+    if (!is_ending(link) || has_output(link) || link->is_send_pending)
         return;
-    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->is_write_done &&
-        gw_link_close_engine(link))
-        link->is_shutdown_begun = true;
-    if (link->phase != GW_LINK_ENDING)
+    if (link->phase != GW_LINK_ENDING) {
+        if (gw_link_close_engine(link))
+            link->is_shutdown_begun = true;
         return;
+    }
     if (link->is_client || link->is_read_ended) {
         gw_link_lose(link, GW_EOF);
         return;

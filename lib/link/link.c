@@ -12,7 +12,7 @@
 
 enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 4096 };
 
-_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idle client costs");
+_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 376, "what an idle client costs");
 
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
@@ -155,7 +155,6 @@ static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phas
     gw_list_init(&link->dirty);
     gw_list_init(&link->notice);
     gw_list_init(&link->starving);
-    gw_list_init(&link->flushing);
     gw_list_init(&link->pooled);
     gw_list_push_back(&links->all, &link->all);
     gw_timer_init(&link->alarm.timer);
@@ -255,9 +254,11 @@ bool gw_link_is_valid(const gw_link *l)
 
 bool gw_link_is_idle(const struct gw_link *link)
 {
-    return (link->codec == NULL || (link->codec->streams == 0 && !link->codec->is_head_pending)) &&
-           gw_chain_is_empty(&link->rx) && gw_chain_is_empty(&link->tx) &&
-           gw_list_is_empty(&link->flushing);
+    const struct gw_codec *codec = link->codec;
+
+    return (codec == NULL || (codec->streams == 0 && !codec->is_head_pending &&
+                              gw_list_is_empty(&codec->flushing))) &&
+           gw_chain_is_empty(&link->rx) && gw_chain_is_empty(&link->tx);
 }
 
 /* ---- the deadline ---- */
@@ -559,11 +560,11 @@ void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s)
 
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s)
 {
-    if (link->flushed >= s->out_mark)
+    if (link->codec->flushed >= s->out_mark)
         return true;
     if (link->is_lost)
         gw_link_tell_unsent(link, s);
     else if (!gw_list_is_linked(&s->flushing))
-        gw_list_push_back(&link->flushing, &s->flushing);
+        gw_list_push_back(&link->codec->flushing, &s->flushing);
     return false;
 }

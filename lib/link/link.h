@@ -91,7 +91,6 @@ struct gw_link {
     struct gw_block *lent;  /* to read into: blocks held, through their next */
     struct gw_link_names *names;
     struct gw_list all, readable, dirty, notice, starving;
-    struct gw_list flushing; /* streams whose end lies in tx */
     struct gw_alarm alarm;
     gw_nanos active; /* last time something moved or a stream went                   */
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
@@ -99,7 +98,6 @@ struct gw_link {
     gw_nanos
         final_at; /* server role, draining: what is on its way is waited for until then; or GW_NEVER */
     uint64_t id;
-    uint64_t flushed; /* of this codec's bytes, those that have left */
     /* Server role. */
     struct gw_binding *binding;              /* pinned by the layer above                     */
     const struct gw_listener_conf *listener; /* of that binding's configuration */

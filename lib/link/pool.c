@@ -190,24 +190,32 @@ static void finish(struct gw_waiter *w, struct gw_link *link, gw_status status,
     w->done(w);
 }
 
-/* Connections being made serve so many waiters that no more are needed. */
-static uint32_t expected(const struct gw_upstream *u)
+/* That many waiters can be served by so many connections that are being made or still may be. */
+static uint64_t served_by(const struct gw_upstream *u, uint32_t connections)
 {
-    uint32_t each = u->spec.protocol == GW_PROTO_H1 ? 1 : u->spec.streams_max;
+    return (uint64_t)connections * (u->spec.protocol == GW_PROTO_H1 ? 1 : u->spec.streams_max);
+}
 
-    if (u->connecting != 0 && each > UINT32_MAX / u->connecting)
-        return UINT32_MAX;
-    return u->connecting * each;
+/* No further than it matters. */
+static uint64_t count_waiters(const struct gw_upstream *u, uint64_t most)
+{
+    uint64_t n = 0;
+
+    for (struct gw_list *node = u->waiters.next; node != &u->waiters && n < most; node = node->next)
+        n++;
+    return n;
 }
 
 /* False: one more was needed and could not be made; those that are there must do. */
 static bool make_links(struct gw_upstream *u)
 {
-    uint32_t waiting = 0;
+    uint64_t waiting;
 
-    for (struct gw_list *node = u->waiters.next; node != &u->waiters; node = node->next)
-        waiting++;
-    while (waiting > expected(u) && u->links_count < u->spec.connections_max) {
+    if (u->links_count >= u->spec.connections_max)
+        return true;
+    waiting = count_waiters(u,
+                            served_by(u, u->connecting + u->spec.connections_max - u->links_count));
+    while (waiting > served_by(u, u->connecting) && u->links_count < u->spec.connections_max) {
         struct gw_link *link;
         gw_status status = gw_links_connect(u->links, u, u->spec.connect_timeout, &link);
         if (status != GW_OK) {
