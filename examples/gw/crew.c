@@ -1,5 +1,6 @@
 /* crew.c: an engine and its workers, each a thread with a loop of its own. */
 #include "crew.h"
+#include "doors.h"
 #include "say.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ static bool add_member(struct crew *crew, const struct crew_spec *spec)
 {
     struct crew_member *member = &crew->members[crew->count];
     member->crew = crew;
+    member->index = crew->count;
     member->log.log = spec->log;
     member->log.worker = crew->count + 1;
     gw_worker_spec worker = GW_SPEC(gw_worker_spec);
@@ -34,6 +36,9 @@ static bool add_member(struct crew *crew, const struct crew_spec *spec)
 bool crew_open(struct crew *crew, const struct crew_spec *spec)
 {
     *crew = (struct crew){ .notify_fd = spec->notify_fd, .notify_byte = spec->notify_byte };
+    (void)pthread_mutex_init(&crew->lock, NULL); /* they cannot fail with default attributes */
+    (void)pthread_cond_init(&crew->done, NULL);
+    crew->is_open = true;
     gw_env env = GW_SPEC(gw_env);
     env.log = say_log;
     gw_engine_spec engine = GW_SPEC(gw_engine_spec);
@@ -79,90 +84,83 @@ static void free_member(struct crew_member *member)
 
 void crew_close(struct crew *crew)
 {
+    if (!crew->is_open)
+        return;
     for (uint32_t i = 0; i < crew->count; i++)
         free_member(&crew->members[i]);
     gw_engine_free(crew->engine);
+    gw_config_unref(crew->config);
+    doors_free(crew->doors);
+    pthread_cond_destroy(&crew->done);
+    pthread_mutex_destroy(&crew->lock);
     free(crew->members);
     *crew = (struct crew){ .notify_fd = -1 };
 }
 
-/* ---- listening ---- */
+/* ---- in the workers' threads ---- */
 
-static void say_cannot_listen(gw_str address, gw_status status)
+static void do_errand(struct crew_member *member)
 {
-    const char *why = status == GW_EREFUSED ? "it is taken, or not permitted"
-                                            : gw_status_text(status);
-    const char *next = status == GW_EREFUSED
-                           ? "\"ss -ltnpx\" shows who has it; ports below 1024 need root"
-                           : "give a numeric address of this machine, like 0.0.0.0:8080";
-    say("cannot listen on %.*s: %s; %s", (int)address.len, address.ptr, why, next);
+    struct crew *crew = member->crew;
+    if (member->errand == NULL)
+        return;
+    member->errand(member, member->errand_ctx);
+    pthread_mutex_lock(&crew->lock);
+    member->errand = NULL;
+    pthread_cond_signal(&crew->done);
+    pthread_mutex_unlock(&crew->lock);
 }
 
-/* A unix socket has one descriptor, which all workers accept from. */
-static gw_status share(gw_loop *loop, const gw_listen_spec *spec, const gw_listener *first)
+static void visit(gw_loop *loop, void *ctx)
 {
-    int fd = dup(gw_listener_fd(first));
-    if (fd < 0)
-        return GW_EIO;
-    gw_status status = gw_loop_listen_fd(loop, fd, spec, NULL);
-    if (status != GW_OK)
-        close(fd);
-    return status;
+    (void)loop;
+    do_errand(ctx);
 }
 
-/* The first worker binds; the others take the port that it got (":0" is any), with SO_REUSEPORT. */
-static gw_status listen_in_all(struct crew *crew, gw_listen_spec *spec, char *bound, size_t max)
+/* A loop that has ended takes no visits: then its errand is done here. */
+static void wait_for(struct crew_member *member)
 {
-    bool is_unix = spec->address.len >= 5 && memcmp(spec->address.ptr, "unix:", 5) == 0;
-    gw_listener *first = NULL;
-    if (crew->count > 1 && !is_unix)
-        spec->flags |= GW_LISTEN_REUSEPORT;
-    gw_status status = gw_loop_listen(crew->members[0].loop, spec, &first);
-    if (status != GW_OK)
-        return status;
-    size_t len = gw_listener_address(first, bound, max);
-    if (len == 0)
-        return GW_EIO;
-    spec->address = (gw_str){ bound, len };
-    for (uint32_t i = 1; i < crew->count && status == GW_OK; i++) {
-        gw_loop *loop = crew->members[i].loop;
-        status = is_unix ? share(loop, spec, first) : gw_loop_listen(loop, spec, NULL);
+    struct crew *crew = member->crew;
+    pthread_mutex_lock(&crew->lock);
+    while (member->errand != NULL && !member->has_ended)
+        pthread_cond_wait(&crew->done, &crew->lock);
+    pthread_mutex_unlock(&crew->lock);
+    do_errand(member);
+}
+
+void crew_each(struct crew *crew, void (*errand)(struct crew_member *member, void *ctx), void *ctx)
+{
+    for (uint32_t i = 0; i < crew->count; i++) {
+        struct crew_member *member = &crew->members[i];
+        pthread_mutex_lock(&crew->lock);
+        bool is_running = i < crew->started && !member->has_ended;
+        member->errand = errand;
+        member->errand_ctx = ctx;
+        pthread_mutex_unlock(&crew->lock);
+        if (!is_running) {
+            do_errand(member);
+            continue;
+        }
+        member->visit = (gw_visit){ .run = visit, .ctx = member };
+        gw_loop_visit(member->loop, &member->visit);
     }
-    return status;
+    for (uint32_t i = 0; i < crew->started; i++)
+        wait_for(&crew->members[i]);
 }
 
-static bool listen_one(struct crew *crew, const gw_listener_spec *listener)
+bool crew_configure(struct crew *crew, gw_config *config)
 {
-    char bound[160];
-    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
-    accept.listener = listener->name;
-    gw_listen_spec spec = GW_SPEC(gw_listen_spec);
-    spec.address = listener->address;
-    spec.accept = &accept;
-    gw_status status = listen_in_all(crew, &spec, bound, sizeof bound);
-    if (status != GW_OK) {
-        say_cannot_listen(listener->address, status);
+    if (!doors_change(crew, config))
+        return false;
+    if (!crew_apply(crew, config)) {
+        if (crew->config != NULL && !doors_change(crew, crew->config))
+            say("and its listeners stay instead of the old ones: end the program, or mend the "
+                "file");
         return false;
     }
-    say("listener %.*s is on %.*s", (int)listener->name.len, listener->name.ptr,
-        (int)spec.address.len, spec.address.ptr);
+    gw_config_unref(crew->config);
+    crew->config = gw_config_ref(config);
     return true;
-}
-
-bool crew_listen(struct crew *crew, const gw_config *config)
-{
-    size_t opened = 0;
-    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
-    for (size_t i = 0; gw_config_listener(config, i, &listener) == GW_OK; i++) {
-        if (listener.address.len == 0)
-            continue;
-        if (!listen_one(crew, &listener))
-            return false;
-        opened++;
-    }
-    if (opened == 0)
-        say("the configuration has no listener with an address: add one under listeners:");
-    return opened != 0;
 }
 
 bool crew_listen_fd(struct crew *crew, int fd, const char *listener)
@@ -194,7 +192,11 @@ static void *work(void *argument)
         is_flushed = member->log.log->fd < 0 || access_log_flush(&member->log);
     } while (status == GW_OK || status == GW_AGAIN);
     member->result = status == GW_EOF ? GW_OK : status;
-    const struct crew *crew = member->crew;
+    struct crew *crew = member->crew;
+    pthread_mutex_lock(&crew->lock);
+    member->has_ended = true;
+    pthread_cond_signal(&crew->done);
+    pthread_mutex_unlock(&crew->lock);
     if (crew->notify_fd >= 0 && write(crew->notify_fd, &crew->notify_byte, 1) != 1)
         say("worker %u ended, and nobody could be told", member->log.worker);
     return NULL;

@@ -1,6 +1,7 @@
 /* run.c: "gw run": a file's gateway, until a signal ends it. */
 #include "crew.h"
 #include "load.h"
+#include "reload.h"
 #include "say.h"
 #include "signals.h"
 
@@ -106,7 +107,8 @@ static void end(struct crew *crew, uint32_t drain_ms, bool *is_draining)
 
 /* A worker that ends though nobody asked takes the others with it: a gateway with half of its
  * threads would look healthy. */
-static void wait_for_workers(struct crew *crew, struct access_log *log, uint32_t drain_ms)
+static void wait_for_workers(struct crew *crew, struct access_log *log, const char *path,
+                             struct loaded *loaded)
 {
     bool is_draining = false;
     for (uint32_t ended = 0; ended < crew->count;) {
@@ -115,7 +117,10 @@ static void wait_for_workers(struct crew *crew, struct access_log *log, uint32_t
             access_log_reopen(log);
             break;
         case SIGNAL_RELOAD:
-            say("SIGHUP: this release cannot reload; end it with SIGTERM and start it again");
+            if (is_draining)
+                say("SIGHUP: ending; %s is not read any more", path);
+            else
+                (void)reload(crew, path, loaded);
             break;
         case WORKER_ENDED:
             ended++;
@@ -123,15 +128,15 @@ static void wait_for_workers(struct crew *crew, struct access_log *log, uint32_t
                 crew_stop(crew);
             break;
         default:
-            end(crew, drain_ms, &is_draining);
+            end(crew, load_drain_ms(loaded), &is_draining);
             break;
         }
     }
 }
 
-static bool work(struct crew *crew, const struct loaded *loaded, struct access_log *log)
+static bool work(struct crew *crew, const char *path, struct loaded *loaded, struct access_log *log)
 {
-    if (!crew_apply(crew, loaded->config) || !crew_listen(crew, loaded->config))
+    if (!crew_configure(crew, loaded->config))
         return false;
     signals_block();
     bool is_started = crew_start(crew);
@@ -139,14 +144,14 @@ static bool work(struct crew *crew, const struct loaded *loaded, struct access_l
     if (is_started) {
         say("running: %u worker%s, %s; end it with SIGTERM or Ctrl-C", crew->count,
             crew->count == 1 ? "" : "s", gw_loop_name(crew->members[0].loop));
-        wait_for_workers(crew, log, load_drain_ms(loaded));
+        wait_for_workers(crew, log, path, loaded);
     } else {
         crew_stop(crew);
     }
     return crew_join(crew) && is_started;
 }
 
-static int run(const struct options *options, const struct loaded *loaded)
+static int run(const struct options *options, struct loaded *loaded)
 {
     struct access_log log = { .fd = -1 };
     if (loaded->settings.has_access_log != 0 &&
@@ -159,7 +164,7 @@ static int run(const struct options *options, const struct loaded *loaded)
                               .log = &log,
                               .notify_fd = signals_writer(),
                               .notify_byte = WORKER_ENDED };
-    bool is_fine = crew_open(&crew, &spec) && work(&crew, loaded, &log);
+    bool is_fine = crew_open(&crew, &spec) && work(&crew, options->path, loaded, &log);
     crew_close(&crew);
     access_log_close(&log);
     return is_fine ? EXIT_FINE : EXIT_FAILED;

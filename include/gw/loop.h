@@ -28,6 +28,13 @@ typedef struct gw_listen_spec {
     const gw_accept_spec *accept; /* listener and protocols for each     */
 } gw_listen_spec;
 
+/* Something to be done in a loop's thread: the host's memory, and the loop's while it is on its way. */
+typedef struct gw_visit {
+    void (*run)(gw_loop *loop, void *ctx);
+    void *ctx;
+    void *reserved;
+} gw_visit;
+
 /* GW_EUNSUPPORTED: that kind is not there; else as gw_worker_new. Makes the worker. */
 GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
 /* Its worker: made and freed with it. */
@@ -38,6 +45,9 @@ GW_API const char *gw_loop_name(const gw_loop *loop); /* "epoll", "poll" */
  * wait in its queue until a loop takes them. The descriptor is the caller's. Any thread. Errors as
  * gw_loop_listen. */
 GW_API gw_status gw_listen_open(const gw_listen_spec *spec, int *fd) GW_MUST_CHECK;
+/* The address that fd is bound to, with the port that the system chose; its length, 0 on failure. Any
+ * thread. */
+GW_API size_t gw_listen_address(int fd, char *out, size_t max);
 /* GW_EINVAL: not a numeric or unix: address; GW_EREFUSED: in use or not permitted; GW_EIO. out may
  * be NULL. Of a connection that names a listener which the configuration does not have yet, nothing
  * is read until one comes that has it. */
@@ -66,12 +76,12 @@ GW_API int gw_loop_timeout_ms(const gw_loop *loop);
 GW_API gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms);
 /* Until gw_loop_stop, or drained. */
 GW_API gw_status gw_loop_run(gw_loop *loop);
-/* Any thread: run(loop, ctx) will be called in the loop's thread, at the beginning of its next turn,
- * exactly once and outside of any hook: there everything may be called that belongs to that thread
- * (gw_loop_listen_fd, gw_listener_close, gw_loop_adopt ...). Calls of one thread run in their order.
- * What is left when the loop is freed runs in gw_loop_free, before anything is closed. GW_ENOMEM. */
-GW_API gw_status gw_loop_call(gw_loop *loop, void (*run)(gw_loop *loop, void *ctx), void *ctx)
-    GW_MUST_CHECK;
+/* Any thread: visit->run(loop, visit->ctx) will be called in the loop's thread, at the beginning of its
+ * next turn, once and outside of any hook: there everything may be called that belongs to that thread
+ * (gw_loop_listen_fd, gw_listener_close, gw_loop_adopt ...). It cannot fail. visit is the loop's until
+ * run is called. Visits of one thread come in their order; what is left when the loop is freed runs in
+ * gw_loop_free, before anything is closed. */
+GW_API void gw_loop_visit(gw_loop *loop, gw_visit *visit);
 /* Any thread: stop listening, finish what is in flight, let gw_loop_run return. */
 GW_API gw_status gw_loop_drain(gw_loop *loop, uint32_t grace_ms);
 /* Any thread, and signal handlers. */

@@ -275,13 +275,25 @@ gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener 
     return GW_OK;
 }
 
+static size_t copy_name(const struct gw_socket_name *name, char *out, size_t max)
+{
+    if (out == NULL || name->len > max)
+        return 0;
+    for (size_t i = 0; i < name->len; i++)
+        out[i] = name->text[i];
+    return name->len;
+}
+
 size_t gw_listener_address(const gw_listener *l, char *out, size_t max)
 {
-    if (l == NULL || out == NULL || l->local.len > max)
-        return 0;
-    for (size_t i = 0; i < l->local.len; i++)
-        out[i] = l->local.text[i];
-    return l->local.len;
+    return l != NULL ? copy_name(&l->local, out, max) : 0;
+}
+
+size_t gw_listen_address(int fd, char *out, size_t max)
+{
+    struct gw_socket_name name;
+    gw_socket_local(fd, &name);
+    return copy_name(&name, out, max);
 }
 
 int gw_listener_fd(const gw_listener *l)

@@ -136,7 +136,7 @@ static struct gw_loop *allocate(gw_engine *e, const struct gw_poller *poller)
     gw_heap_init(&loop->heap, allocator, 0);
     gw_watches_init(loop);
     gw_list_init(&loop->listeners);
-    gw_mailbox_init(&loop->calls);
+    gw_mailbox_init(&loop->visits);
     loop->resume_at = UINT64_MAX;
     loop->now = clock_now();
     loop->has_more = loop->is_heard = true; /* the first turn does not wait */
@@ -194,7 +194,7 @@ void gw_loop_free(gw_loop *loop)
     if (loop == NULL || loop->in_turn)
         return;
     loop->in_turn = true; /* hooks run: on_end of what is in flight */
-    while (gw_loop_run_calls(loop))
+    while (gw_loop_receive(loop))
         ;
     gw_worker_free(loop->worker);
     release(loop);
@@ -277,7 +277,7 @@ static void gather(struct gw_loop *loop)
 static void work(struct gw_loop *loop)
 {
     loop->now = clock_now();
-    (void)gw_loop_run_calls(loop);
+    (void)gw_loop_receive(loop);
     begin_drain(loop);
     for (int round = 0; round < ROUNDS_A_TURN; round++) {
         gw_listeners_resume(loop);

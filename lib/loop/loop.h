@@ -116,7 +116,7 @@ struct gw_loop {
     bool is_draining;
     /* other threads' */
     struct gw_bell *bell;
-    struct gw_mailbox calls;
+    struct gw_mailbox visits;
     atomic_bool is_stopped, is_drain_asked;
     _Atomic uint32_t drain_ms;
     /* Imitated partial I/O, in builds with full assertions. */
@@ -128,9 +128,9 @@ struct gw_loop {
 /* Any thread and signal handlers; ctx is a gw_bell. */
 void gw_bell_ring(void *ctx);
 
-/* call.c */
-/* Runs what other threads have asked to be run until now. False: nothing. */
-bool gw_loop_run_calls(struct gw_loop *loop);
+/* visit.c */
+/* Does what other threads have asked for until now. False: nothing. */
+bool gw_loop_receive(struct gw_loop *loop);
 
 /* watch.c */
 void gw_watches_init(struct gw_loop *loop);

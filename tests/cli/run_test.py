@@ -170,11 +170,16 @@ class Signals(Gateway):
                          ["/after", "/before"] + ["/between"] * asked)
         self.assertIn("/after", [line["path"] for line in self.log_lines("log")])
 
-    def test_reload_is_refused_aloud(self):
+    def test_no_reload_while_ending(self):
+        thread, answers = self.hold()
+        self.gateway.signal(signal.SIGTERM)
+        self.gateway.stderr.until("finishing what is in flight")
         self.gateway.signal(signal.SIGHUP)
-        self.gateway.stderr.until("SIGHUP: this release cannot reload")
-        self.assertEqual(self.ask("/still")[0], 200)
-        self.end()
+        self.gateway.stderr.until("SIGHUP: ending")
+        self.upstream.release()
+        thread.join(DEADLINE)
+        self.assertEqual([status for status, _ in answers], [200])
+        self.assertEqual(self.gateway.end(), 0)
 
 
 class SignalsByPoll(Signals):
