@@ -245,7 +245,7 @@ gw_status gw_listen_open(const gw_listen_spec *spec, int *fd)
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
     if (status != GW_OK)
         return status;
-    if (gw_address_parse(own.address, &address) != GW_OK || own.backlog > INT32_MAX)
+    if (fd == NULL || gw_address_parse(own.address, &address) != GW_OK || own.backlog > INT32_MAX)
         return GW_EINVAL;
     return gw_socket_listen(&address, own.flags, own.backlog == 0 ? BACKLOG : (int)own.backlog, fd);
 }

@@ -15,7 +15,8 @@ static struct gw_letter *letter_of(gw_visit *visit)
 
 void gw_loop_visit(gw_loop *loop, gw_visit *visit)
 {
-    if (gw_mailbox_put(&loop->visits, letter_of(visit)))
+    if (loop != NULL && visit != NULL && visit->run != NULL &&
+        gw_mailbox_put(&loop->visits, letter_of(visit)))
         gw_bell_ring(loop->bell);
 }
 
