@@ -76,7 +76,8 @@ typedef struct gw_route_spec {
     uint32_t flags;              /* GW_ROUTE_*                                                 */
     uint32_t priority;           /* the greater wins a tie; 0                                  */
     uint32_t request_timeout_ms; /* whole exchange; none                                       */
-    uint32_t idle_timeout_ms;    /* of a tunnel, an upstream's body, an upload; 300,000        */
+    uint32_t idle_timeout_ms;    /* silence of a tunnel, of an upstream's body, of an upload, of
+                                    whatever has no other deadline; 300,000                    */
     uint32_t reply_code;         /* not 0: answer this, no cluster                             */
     gw_str name;                 /* unique                                                     */
     gw_str listener;             /* empty: any                                                 */

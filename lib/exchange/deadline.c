@@ -23,13 +23,16 @@ static bool waits_for_body(const struct gw_exchange *x)
            gw_pipe_len(&x->request_pipe) == 0;
 }
 
-static void consider_tunnel(const struct gw_exchange *x, struct nearest *n)
+/* When the last byte moved, or the host said something, on either side. */
+static gw_nanos last_move(const struct gw_exchange *x)
 {
-    gw_nanos last = x->client_in > x->client_out ? x->client_in : x->client_out;
+    const gw_nanos times[] = { x->waited,      x->sent,         x->answered,  x->client_in,
+                               x->upstream_in, x->upstream_out, x->client_out };
+    gw_nanos last = x->started;
 
-    if (x->upstream_in > last)
-        last = x->upstream_in;
-    consider(n, last, x->route->idle_timeout, GW_REASON_tunnel_idle, GW_BY_GATEWAY);
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        last = times[i] > last ? times[i] : last;
+    return last;
 }
 
 static void consider_await(const struct gw_exchange *x, struct nearest *n)
@@ -100,7 +103,8 @@ static struct nearest find(const struct gw_exchange *x)
         break;
     case GW_PHASE_RELAY:
         if (x->kind == GW_EXCHANGE_TUNNEL)
-            consider_tunnel(x, &n);
+            consider(&n, last_move(x), x->route->idle_timeout, GW_REASON_tunnel_idle,
+                     GW_BY_GATEWAY);
         else
             consider_relay(x, &n);
         break;
@@ -117,6 +121,10 @@ static struct nearest find(const struct gw_exchange *x)
                  GW_BY_GATEWAY);
     if (x->grpc_deadline < n.when && !x->is_failed)
         n = (struct nearest){ x->grpc_deadline, GW_REASON_grpc_deadline, GW_BY_CLIENT };
+    /* Where nobody set a deadline (a gRPC call, an upload that its origin does not read) silence is
+     * bounded, and not how long it may take. */
+    if (n.when == GW_NEVER && x->route != NULL && x->phase >= GW_PHASE_CONNECT)
+        consider(&n, last_move(x), x->route->idle_timeout, GW_REASON_stream_idle, GW_BY_GATEWAY);
     return n;
 }
 

@@ -67,6 +67,7 @@ enum gw_h2_code {
     X(draining, 503, 14, 8, "the gateway is shutting down")                                        \
     X(not_representable, 502, 13, 2, "the message cannot be said in the other protocol")           \
     X(tunnel_idle, 0, 4, 8, "the tunnel was idle for too long")                                    \
+    X(stream_idle, 504, 4, 8, "nothing moved for too long")                                        \
     X(internal, 500, 13, 2, "the gateway failed")                                                  \
     /* what an upstream did */                                                                     \
     X(upstream_connect_refused, 503, 14, 8, "the upstream refused the connection")                 \

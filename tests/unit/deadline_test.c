@@ -90,6 +90,107 @@ START_TEST(the_rest_does_not_hold_a_drain)
 }
 END_TEST
 
+/* ---- silence ---- */
+
+static struct {
+    int ended;
+    gw_cause cause;
+} seen;
+
+static gw_verdict never_answer(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    (void)x;
+    return GW_WAIT;
+}
+
+static gw_verdict never_read(void *ctx, gw_exchange *x, gw_pipe *request)
+{
+    (void)request;
+    return never_answer(ctx, x);
+}
+
+static void see_end(void *ctx, const gw_exchange *x)
+{
+    (void)ctx;
+    seen.ended++;
+    seen.cause = gw_exchange_cause(x);
+}
+
+static gw_builder *add_quiet(void)
+{
+    gw_builder *b = parts_begin(&host);
+    gw_origin origin = GW_SPEC(gw_origin);
+    gw_cluster_spec quiet = GW_SPEC(gw_cluster_spec), slow = GW_SPEC(gw_cluster_spec);
+
+    memset(&seen, 0, sizeof seen);
+    origin.name = "quiet";
+    origin.on_request = never_answer;
+    origin.on_read = never_read;
+    origin.on_end = see_end;
+    quiet.origin = &origin;
+    parts_cluster(b, "quiet", &quiet, NULL);
+    parts_route(b, "/quiet", NULL, "quiet");
+    slow.response_timeout_ms = GW_OFF;
+    slow.connect_timeout_ms = GW_OFF;
+    parts_cluster(b, "slow", &slow, "127.0.0.1:81");
+    parts_route(b, "/slow", NULL, "slow");
+    return b;
+}
+
+/* A host that does not read a body: it has as long as anything else that is silent. */
+START_TEST(an_origin_that_does_not_read)
+{
+    struct mode1_link *client;
+
+    start(add_quiet);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "POST /quiet HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    pass(200 * second);
+    mode1_say(&host, client, "def"); /* the client goes on: that is no silence */
+    pass(299 * second);
+    ck_assert_int_eq(seen.ended, 0);
+    pass(2 * second);
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_GATEWAY);
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 504 ", 13) == 0, "%s", client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "stream_idle"));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* An upstream that may take as long as it likes to answer must at least be alive; and a connection that
+ * may take as long as it likes is not waited for without end. */
+START_TEST(a_response_without_a_deadline)
+{
+    struct mode1_link *client;
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_span room;
+    static const char get[] = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    start(add_quiet);
+    client = mode1_accept(&host, "edge");
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_OK);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    if (_i == 0) {
+        pass(0); /* connected */
+    } else {
+        while (gw_bytes_next(host.worker, &notice))
+            ; /* the connection stays in the making */
+    }
+    host.now += 299 * second;
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_eq(client->out_len, 0);
+    pass(2 * second);
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 504 ", 13) == 0, "%s", client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "stream_idle"));
+    mode1_stop(&host);
+}
+END_TEST
+
 Suite *deadline_suite(void)
 {
     Suite *suite = suite_create("deadline");
@@ -97,5 +198,7 @@ Suite *deadline_suite(void)
     check_add(suite, the_rest_of_a_refused_request);
     check_add(suite, the_rest_comes_in_time);
     check_add(suite, the_rest_does_not_hold_a_drain);
+    check_add(suite, an_origin_that_does_not_read);
+    check_add_loop(suite, a_response_without_a_deadline, 0, 2);
     return suite;
 }
