@@ -72,14 +72,14 @@ struct gw_link {
     bool is_lost : 1;       /* the transport failed: nothing can be written    */
     bool is_lost_short : 1; /* ... or memory did                              */
     bool is_moved : 1;      /* bytes were reported since the last step: active is to be set */
-    bool is_fresh : 1;      /* accepted since the last step: so is head_since        */
-    bool is_finishing : 1;  /* the host wants no new exchange                  */
-    bool is_head_late : 1;  /* its deadline has passed: do not ring for it again */
-    bool is_drain_due : 1;  /* to be drained when its codec is not at work     */
-    bool is_aborted : 1;    /* the host ended it                               */
-    bool is_in_pool : 1;    /* client: linked in its upstream's list           */
-    gw_status read_status;  /* why the reading side ended                      */
-    gw_status broken;       /* not GW_OK: nothing more can be sent, and why    */
+    bool is_fresh : 1; /* accepted, or spoke after a rest, since the last step: so is head_since */
+    bool is_finishing : 1; /* the host wants no new exchange                  */
+    bool is_head_late : 1; /* its deadline has passed: do not ring for it again */
+    bool is_drain_due : 1; /* to be drained when its codec is not at work     */
+    bool is_aborted : 1;   /* the host ended it                               */
+    bool is_in_pool : 1;   /* client: linked in its upstream's list           */
+    gw_status read_status; /* why the reading side ended                      */
+    gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;
     uint32_t requests; /* client: streams opened ever */
     uint32_t lingered; /* server: bytes dropped at the end */

@@ -236,6 +236,8 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
         distrust(l);
         return;
     }
+    /* The first bytes of a head; who reads them will tell, but its alarm may ring before. */
+    l->is_fresh = l->is_fresh || (len > 0 && l->codec == NULL && gw_chain_is_empty(&l->rx));
     take_rooms(l, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_RECEIVED, len);
     if (l->read_status == GW_ENOMEM)

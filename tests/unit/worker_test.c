@@ -133,6 +133,31 @@ START_TEST(an_idle_client_has_no_codec)
 }
 END_TEST
 
+/* The time for a head runs from its own first byte, also when an alarm from before rings just then. */
+START_TEST(a_head_has_its_own_time)
+{
+    static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct mode1_link *client;
+    gw_span room;
+
+    start(GW_PROTO_H1);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET"); /* sets an alarm */
+    mode1_say(&host, client, get + 3);
+    ck_assert_int_eq(seen.ended, 1);
+    host.now += UINT64_C(30) * 1000000000;
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get, strlen(get));
+    gw_link_received(client->link, strlen(get), GW_OK);
+    mode1_clear(client);
+    mode1_pump(&host);
+    ck_assert_int_eq(seen.ended, 2);
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 200 OK\r\n") == client->out, "%s", client->out);
+    ck_assert_ptr_nonnull(client->link);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* One who has ended its side and then goes away: what cannot be sent is not tried for ever. */
 START_TEST(send_fails_after_the_end)
 {
@@ -503,6 +528,7 @@ static Suite *worker_suite(void)
 
     check_add(suite, a_route_replies);
     check_add(suite, an_idle_client_has_no_codec);
+    check_add(suite, a_head_has_its_own_time);
     check_add(suite, send_fails_after_the_end);
     check_add_loop(suite, abort_names_the_host, 0, 4);
     check_add(suite, abort_while_connecting);
