@@ -27,6 +27,9 @@ typedef struct gw_listener_spec {
     uint32_t idle_timeout_ms;      /* a connection without a request is kept so long; 60,000   */
     gw_str name;                   /* unique                                                   */
     gw_str address;                /* for loops; empty: the host brings connections            */
+    uint32_t body_rate;            /* bytes a second that a body, and who reads one, must reach
+                                      on average when body_idle_timeout is used up; 100        */
+    uint32_t reserved;
 } gw_listener_spec;
 
 enum { GW_BALANCE_ROUND_ROBIN = 1 };

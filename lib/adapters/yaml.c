@@ -105,6 +105,7 @@ static const struct gw_yaml_field listener_fields[] = {
     NAME("address", gw_listener_spec, address),
     { "protocols", GW_YAML_WORDS, offsetof(gw_listener_spec, protocols), 0, 0, 0, protocols },
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &listener_times_table },
+    { "body_rate", GW_YAML_COUNT, offsetof(gw_listener_spec, body_rate), 1, 1000000, GW_OFF, NULL },
     LATER("tls"),
     LATER("trusted_proxies"),
 };

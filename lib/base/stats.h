@@ -12,6 +12,8 @@
     X(LINKS_CONNECT_FAILED, COUNTER, "links_connect_failed", "links",                              \
       "upstream connections that could not be made")                                               \
     X(LINKS_REFUSED, COUNTER, "links_refused", "links", "connections refused for a limit")         \
+    X(LINKS_CALMED, COUNTER, "links_calmed", "links",                                              \
+      "client connections ended because they made too much work that is of no use")                \
     X(LINKS_OPEN, GAUGE, "links_open", "links", "connections now, both sides")                     \
     X(EXCHANGES, COUNTER, "exchanges", "exchanges", "requests begun")                              \
     X(EXCHANGES_OPEN, GAUGE, "exchanges_open", "exchanges", "requests in flight")                  \

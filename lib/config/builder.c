@@ -200,6 +200,8 @@ gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
     gw_value_listener_address(&part, draft->spec.address);
     refuse_bits(&part, "protocols", draft->spec.protocols, GW_PROTO_H1 | GW_PROTO_H2);
     refuse_h2(&part, draft->spec.protocols);
+    if (draft->spec.body_rate > GW_BODY_RATE_MAX && draft->spec.body_rate != GW_OFF)
+        gw_fault_add(&part, "body_rate", GW_EINVAL, "it is from 1 to 1,000,000, or off");
     return make_id(KIND_LISTENER, &draft->draft);
 }
 

@@ -9,6 +9,7 @@
 enum {
     HEAD_TIMEOUT_MS = 10000,
     BODY_IDLE_TIMEOUT_MS = 30000,
+    BODY_RATE = 100,
     IDLE_TIMEOUT_MS = 60000,
     CONNECT_TIMEOUT_MS = 2000,
     RESPONSE_TIMEOUT_MS = 15000,
@@ -55,6 +56,7 @@ static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
             .head_timeout = duration(spec->head_timeout_ms, HEAD_TIMEOUT_MS),
             .body_idle_timeout = duration(spec->body_idle_timeout_ms, BODY_IDLE_TIMEOUT_MS),
             .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
+            .body_rate = number(spec->body_rate, BODY_RATE),
         };
     }
     return GW_OK;

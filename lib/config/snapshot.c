@@ -66,6 +66,7 @@ gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec
         .idle_timeout_ms = milliseconds(listener->idle_timeout),
         .name = listener->name,
         .address = listener->address,
+        .body_rate = listener->body_rate,
     };
     return gw_spec_fill(out, &own, sizeof own);
 }

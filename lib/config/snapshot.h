@@ -17,6 +17,7 @@ struct gw_listener_conf {
     gw_str name, address;
     uint32_t index, protocols; /* never 0 */
     gw_nanos head_timeout, body_idle_timeout, idle_timeout;
+    uint32_t body_rate; /* GW_OFF: none */
 };
 struct gw_endpoint_conf {
     gw_str name, address;

@@ -17,6 +17,14 @@ enum { GW_EXCHANGE_CELL = 1024 };
 
 struct gw_exchanges;
 
+/* How long the client has been waited for that gives or takes a body: a wait costs its time, each byte
+ * brings a little back (gw_listener_spec.body_rate). So a byte now and then does not do. */
+struct gw_patience {
+    gw_nanos since;  /* the wait, less what bytes were worth */
+    uint64_t seen;   /* bytes that were counted              */
+    bool is_running; /* it is waited for                    */
+};
+
 struct gw_exchange {
     uint32_t magic;
     uint8_t phase;          /* gw_phase */
@@ -65,11 +73,14 @@ struct gw_exchange {
     /* Times, and when something last moved. */
     gw_nanos started, routed, sent, answered, ended;
     gw_nanos waited;        /* since when the hook or the connection is waited for  */
-    gw_nanos client_in;     /* the client gave body bytes, or had no room to        */
-    gw_nanos client_out;    /* the client took body bytes, or had nothing to take   */
+    gw_nanos client_in;     /* the client gave body bytes                           */
+    gw_nanos client_out;    /* the client took body bytes                           */
     gw_nanos upstream_in;   /* the upstream gave                                    */
     gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
+    gw_nanos looked;        /* at the client's patience */
+    struct gw_patience giving, taking;
+    uint32_t link_sent; /* bytes of the client's connection, when looked */
     struct gw_alarm alarm;
     /* What is above is zero at first; what follows has beginnings of its own. */
     struct gw_stream down, up;

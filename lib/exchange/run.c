@@ -226,8 +226,11 @@ void gw_exchange_run(struct gw_exchange *x)
         if (x->up.news != 0)
             gw_exchange_take_upstream_news(x);
         go_on(x);
-        if (is_complete(x))
+        if (is_complete(x)) {
+            if (!x->is_failed && x->down.codec != NULL)
+                gw_abuse_earn(&x->down.codec->abuse, GW_ABUSE_EXCHANGE_EARNS);
             gw_exchange_finish(x);
+        }
     } while (x->phase != before && x->phase != GW_PHASE_END);
     if (x->phase == GW_PHASE_END) {
         gw_exchange_finish(x);

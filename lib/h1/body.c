@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "h1/head.h"
 #include "h1/scan.h"
+#include "http/abuse.h"
 #include "http/chars.h"
 
 /* Small pieces are copied together once so many slices lie in a pipe: a slice costs more than it
@@ -116,6 +117,7 @@ static enum gw_reason_id read_size(struct gw_h1_body *b, struct gw_chain *rx, si
         return GW_REASON_bad_chunk;
     take(rx, scanned, line.len + 2);
     b->left = size;
+    b->tiny += size < GW_ABUSE_TINY_BYTES ? 1 : 0;
     b->step = size == 0 ? GW_H1_STEP_TRAILERS : GW_H1_STEP_BYTES;
     return GW_REASON_none;
 }

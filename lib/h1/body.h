@@ -30,6 +30,7 @@ struct gw_h1_body {
     uint8_t kind, step;
     uint32_t extensions; /* bytes of extensions so far      */
     uint32_t trailers;   /* bytes of trailer lines so far   */
+    uint32_t tiny;       /* chunks of a few bytes since the owner last looked */
     uint64_t left;       /* of the body, or of this chunk   */
 };
 

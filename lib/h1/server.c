@@ -124,6 +124,16 @@ static enum gw_reason_id skip_body(struct gw_h1 *c, struct gw_chain *rx)
     return reason;
 }
 
+/* Chunks whose framing is larger than what they carry. */
+static enum gw_reason_id charge_tiny(struct gw_h1 *c, gw_nanos now)
+{
+    uint32_t n = c->body.tiny;
+    c->body.tiny = 0;
+    if (n == 0 || gw_abuse_charge(&c->base.abuse, GW_ABUSE_TINY, n, now))
+        return GW_REASON_none;
+    return GW_REASON_client_abuse;
+}
+
 /* A name for a fault in the body: a trailer is a field to the scanner. */
 static enum gw_reason_id body_fault(enum gw_reason_id reason)
 {
@@ -137,6 +147,7 @@ static gw_status status_of(enum gw_reason_id reason)
         return GW_ENOMEM;
     case GW_REASON_head_too_large:
     case GW_REASON_target_too_long:
+    case GW_REASON_client_abuse:
         return GW_ELIMIT;
     default:
         return GW_EPROTO;
@@ -182,7 +193,7 @@ static void end_of_input(struct gw_h1 *c)
     }
 }
 
-static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx)
+static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx, gw_nanos now)
 {
     /* A turn that took nothing off rx has nothing more to do, but for the opening one. */
     for (size_t before = SIZE_MAX; rx->len > 0 && rx->len < before;) {
@@ -204,6 +215,8 @@ static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx)
             c->is_awaiting = false; /* it sends without having been told to */
             reason = body_fault(gw_h1_read_body(c, rx));
             may_retry = true;
+            if (reason == GW_REASON_none)
+                reason = charge_tiny(c, now);
             break;
         case GW_H1_SKIP:
             reason = skip_body(c, rx);
@@ -244,8 +257,7 @@ static bool is_hungry(const struct gw_h1 *c, size_t rx_len)
 static gw_status server_read(struct gw_codec *codec, struct gw_chain *rx, gw_nanos now)
 {
     struct gw_h1 *c = gw_h1_of(codec);
-    (void)now;
-    gw_status status = take_input(c, rx);
+    gw_status status = take_input(c, rx, now);
     c->rx_left = rx->len;
     /* The end came before, behind requests that waited: now it is their turn or its own. */
     if (status == GW_OK && c->is_eof && (rx->len == 0 || is_hungry(c, rx->len)))

@@ -271,8 +271,31 @@ void gw_h2_terminated(struct gw_h2 *h, uint32_t code)
     /* The library says INTERNAL_ERROR of itself only: it had no memory. */
     bool is_own = code == GW_H2_INTERNAL_ERROR;
     enum gw_reason_id fault = is_own ? GW_REASON_no_memory : gw_h2_peer_fault(h);
+    if (code == GW_H2_ENHANCE_YOUR_CALM && !h->is_client)
+        fault = GW_REASON_client_abuse;
     be_over(h, is_own ? GW_ENOMEM : code == GW_H2_ENHANCE_YOUR_CALM ? GW_ELIMIT : GW_EPROTO, fault);
     cut_all(h, fault, !is_own);
+}
+
+void gw_h2_blame(struct gw_h2 *h, enum gw_abuse_kind kind)
+{
+    if (!h->is_client && !gw_abuse_charge(&h->base.abuse, kind, 1, h->now))
+        h->is_calm_due = true;
+}
+
+void gw_h2_bound_queue(struct gw_h2 *h)
+{
+    if (nghttp2_session_get_outbound_queue_size(h->session) <= GW_H2_QUEUE_MAX)
+        return;
+    h->base.abuse.kind = GW_ABUSE_BOUND;
+    h->is_calm_due = true;
+}
+
+void gw_h2_calm(struct gw_h2 *h)
+{
+    if (h->is_calm_due)
+        gw_h2_terminate(h, GW_H2_ENHANCE_YOUR_CALM);
+    h->is_calm_due = false;
 }
 
 void gw_h2_break(struct gw_h2 *h, gw_status why)
@@ -574,7 +597,7 @@ struct gw_codec *gw_h2_new(const struct gw_codec_spec *spec, struct gw_h2_shared
     gw_list_init(&h->touched);
     gw_list_init(&h->resting);
     gw_chain_init(&h->held, h->pool);
-    gw_h2_policy_init(&h->policy, h->is_client);
+    gw_h2_policy_init(&h->policy, h->is_client, &h->base.abuse);
     h->first_window = first_window(h);
     if (!start(h)) {
         h2_free(&h->base);

@@ -10,18 +10,6 @@
 
 #include "base/assert.h"
 
-#define SECOND UINT64_C(1000000000)
-
-/* A burst, and how many a second after it. */
-static const struct {
-    uint32_t burst, per_second;
-} budgets[GW_H2_COUNTS] = {
-    [GW_H2_COUNT_RESETS] = { 1000, 200 }, [GW_H2_COUNT_FAULTS] = { 200, 20 },
-    [GW_H2_COUNT_PINGS] = { 5000, 2000 }, [GW_H2_COUNT_SETTINGS] = { 100, 10 },
-    [GW_H2_COUNT_EMPTY] = { 1000, 100 },  [GW_H2_COUNT_CHATTER] = { 20000, 5000 },
-};
-enum { EARNED_A_FRAME = 4, EARNED_MAX = 100000 };
-
 static const struct gw_h2_verdict pass = { GW_H2_PASS, GW_H2_NO_ERROR };
 static const struct gw_h2_verdict drop = { GW_H2_DROP, GW_H2_NO_ERROR };
 static const struct gw_h2_verdict close_pass = { GW_H2_CLOSE_PASS, GW_H2_STREAM_CLOSED };
@@ -31,9 +19,23 @@ static struct gw_h2_verdict fatal(enum gw_h2_code code)
     return (struct gw_h2_verdict){ GW_H2_FATAL, (uint8_t)code };
 }
 
-void gw_h2_policy_init(struct gw_h2_policy *p, bool is_client)
+/* More at once than a bound allows. */
+static struct gw_h2_verdict calm(struct gw_h2_policy *p)
 {
-    *p = (struct gw_h2_policy){ .is_client = is_client };
+    p->abuse->kind = GW_ABUSE_BOUND;
+    return fatal(GW_H2_ENHANCE_YOUR_CALM);
+}
+
+/* What is only work: allowed as long as there is patience for it. */
+static struct gw_h2_verdict allow(struct gw_h2_policy *p, enum gw_abuse_kind kind, gw_nanos now,
+                                  struct gw_h2_verdict verdict)
+{
+    return gw_abuse_charge(p->abuse, kind, 1, now) ? verdict : fatal(GW_H2_ENHANCE_YOUR_CALM);
+}
+
+void gw_h2_policy_init(struct gw_h2_policy *p, bool is_client, struct gw_abuse *abuse)
+{
+    *p = (struct gw_h2_policy){ .is_client = is_client, .abuse = abuse };
 }
 
 static uint32_t be32(const uint8_t *p)
@@ -47,36 +49,6 @@ struct gw_h2_frame gw_h2_frame_parse(const uint8_t *head)
                                  .type = head[3],
                                  .flags = head[4],
                                  .id = be32(head + 5) & 0x7fffffffu };
-}
-
-bool gw_h2_policy_count(struct gw_h2_policy *p, enum gw_h2_count count, gw_nanos now)
-{
-    gw_nanos period = SECOND / budgets[count].per_second;
-    gw_nanos spent = p->spent[count] > now ? p->spent[count] : now;
-    if (spent - now > period * (budgets[count].burst - 1))
-        return false;
-    p->spent[count] = spent + period;
-    return true;
-}
-
-void gw_h2_policy_sent(struct gw_h2_policy *p)
-{
-    if (p->earned < EARNED_MAX)
-        p->earned += EARNED_A_FRAME;
-}
-
-static bool may_chatter(struct gw_h2_policy *p, gw_nanos now)
-{
-    if (p->earned > 0) {
-        p->earned--;
-        return true;
-    }
-    return gw_h2_policy_count(p, GW_H2_COUNT_CHATTER, now);
-}
-
-static struct gw_h2_verdict drop_counted(struct gw_h2_policy *p, gw_nanos now)
-{
-    return may_chatter(p, now) ? drop : fatal(GW_H2_ENHANCE_YOUR_CALM);
 }
 
 /* The history: clients open odd ids, each larger than those before. */
@@ -146,6 +118,16 @@ static enum past past_of(const struct gw_h2_policy *p, uint32_t id)
 
 /* One function a type. Stream 0 and frames in the wrong place have been dealt with. */
 
+/* DATA that hardly carries anything. Upstreams may: what they say in such pieces, we asked for. */
+static bool may_be_tiny(struct gw_h2_policy *p, const struct gw_h2_frame *f, gw_nanos now)
+{
+    if ((f->flags & GW_H2_END_STREAM) != 0)
+        return true;
+    if (f->length <= ((f->flags & GW_H2_PADDED) != 0 ? 1u : 0u))
+        return gw_abuse_charge(p->abuse, GW_ABUSE_EMPTY, 1, now);
+    return p->is_client || gw_abuse_charge(p->abuse, GW_ABUSE_TINY, 1, now);
+}
+
 static struct gw_h2_verdict on_data(struct gw_h2_policy *p, const struct gw_h2_frame *f,
                                     gw_nanos now)
 {
@@ -161,8 +143,7 @@ static struct gw_h2_verdict on_data(struct gw_h2_policy *p, const struct gw_h2_f
     }
     if (f->length > f->connection_window)
         return fatal(GW_H2_FLOW_CONTROL_ERROR);
-    if (f->length <= (is_padded ? 1u : 0u) && (f->flags & GW_H2_END_STREAM) == 0 &&
-        !gw_h2_policy_count(p, GW_H2_COUNT_EMPTY, now))
+    if (f->length < GW_ABUSE_TINY_BYTES && !may_be_tiny(p, f, now))
         return fatal(GW_H2_ENHANCE_YOUR_CALM);
     if (f->is_half_closed)
         return close_pass;
@@ -188,7 +169,7 @@ static struct gw_h2_verdict on_headers(struct gw_h2_policy *p, const struct gw_h
             return fatal(GW_H2_PROTOCOL_ERROR);
         if (past == THEIRS)
             return fatal(GW_H2_STREAM_CLOSED);
-        if (past == OURS && !may_chatter(p, now))
+        if (past == OURS && !gw_abuse_charge(p->abuse, GW_ABUSE_CHATTER, 1, now))
             return fatal(GW_H2_ENHANCE_YOUR_CALM);
         if (past == IDLE) {
             gw_h2_policy_opened(p, f->id);
@@ -210,7 +191,7 @@ static struct gw_h2_verdict on_continuation(struct gw_h2_policy *p, const struct
     if (p->block_id == 0)
         return fatal(GW_H2_PROTOCOL_ERROR);
     if (++p->continuations > GW_H2_CONTINUATIONS_MAX)
-        return fatal(GW_H2_ENHANCE_YOUR_CALM);
+        return calm(p);
     if ((f->flags & GW_H2_END_HEADERS) != 0)
         p->block_id = 0;
     return pass;
@@ -226,10 +207,10 @@ static struct gw_h2_verdict on_priority(struct gw_h2_policy *p, const struct gw_
     if (f->id == 0)
         return fatal(GW_H2_PROTOCOL_ERROR);
     if (f->length == 5 && (f->word & 0x7fffffffu) != f->id)
-        return drop_counted(p, now);
+        return allow(p, GW_ABUSE_CHATTER, now, drop);
     if (f->is_live)
         return (struct gw_h2_verdict){ GW_H2_RESET_DROP, (uint8_t)code };
-    return past_of(p, f->id) == IDLE ? fatal(code) : drop_counted(p, now);
+    return past_of(p, f->id) == IDLE ? fatal(code) : allow(p, GW_ABUSE_CHATTER, now, drop);
 }
 
 static struct gw_h2_verdict on_rst_stream(struct gw_h2_policy *p, const struct gw_h2_frame *f,
@@ -240,9 +221,11 @@ static struct gw_h2_verdict on_rst_stream(struct gw_h2_policy *p, const struct g
     if (f->length != 4)
         return fatal(GW_H2_FRAME_SIZE_ERROR);
     if (f->is_live)
-        return gw_h2_policy_count(p, GW_H2_COUNT_RESETS, now) ? pass
-                                                              : fatal(GW_H2_ENHANCE_YOUR_CALM);
-    return past_of(p, f->id) == IDLE ? fatal(GW_H2_PROTOCOL_ERROR) : drop_counted(p, now);
+        return p->is_client
+                   ? pass /* of what we asked, each once */
+                   : allow(p, f->is_answered ? GW_ABUSE_LATE_RESET : GW_ABUSE_RESET, now, pass);
+    return past_of(p, f->id) == IDLE ? fatal(GW_H2_PROTOCOL_ERROR)
+                                     : allow(p, GW_ABUSE_CHATTER, now, drop);
 }
 
 static struct gw_h2_verdict on_settings(struct gw_h2_policy *p, const struct gw_h2_frame *f,
@@ -256,10 +239,9 @@ static struct gw_h2_verdict on_settings(struct gw_h2_policy *p, const struct gw_
     p->has_settings = true;
     if (is_ack)
         return pass;
-    if (f->length / 6 > GW_H2_SETTINGS_MAX || ++p->acks_owed > GW_H2_ACKS_MAX ||
-        !gw_h2_policy_count(p, GW_H2_COUNT_SETTINGS, now))
-        return fatal(GW_H2_ENHANCE_YOUR_CALM);
-    return pass;
+    if (f->length / 6 > GW_H2_SETTINGS_MAX || ++p->acks_owed > GW_H2_ACKS_MAX)
+        return calm(p);
+    return allow(p, GW_ABUSE_SETTINGS, now, pass);
 }
 
 static struct gw_h2_verdict on_ping(struct gw_h2_policy *p, const struct gw_h2_frame *f,
@@ -270,10 +252,10 @@ static struct gw_h2_verdict on_ping(struct gw_h2_policy *p, const struct gw_h2_f
     if (f->length != 8)
         return fatal(GW_H2_FRAME_SIZE_ERROR);
     if ((f->flags & GW_H2_ACK) != 0)
-        return may_chatter(p, now) ? pass : fatal(GW_H2_ENHANCE_YOUR_CALM);
-    if (++p->acks_owed > GW_H2_ACKS_MAX || !gw_h2_policy_count(p, GW_H2_COUNT_PINGS, now))
-        return fatal(GW_H2_ENHANCE_YOUR_CALM);
-    return pass;
+        return allow(p, GW_ABUSE_CHATTER, now, pass);
+    if (++p->acks_owed > GW_H2_ACKS_MAX)
+        return calm(p);
+    return allow(p, GW_ABUSE_PING, now, pass);
 }
 
 static struct gw_h2_verdict on_goaway(struct gw_h2_policy *p, const struct gw_h2_frame *f,
@@ -283,7 +265,7 @@ static struct gw_h2_verdict on_goaway(struct gw_h2_policy *p, const struct gw_h2
         return fatal(GW_H2_PROTOCOL_ERROR);
     if (f->length < 8)
         return fatal(GW_H2_FRAME_SIZE_ERROR);
-    return gw_h2_policy_count(p, GW_H2_COUNT_SETTINGS, now) ? pass : fatal(GW_H2_ENHANCE_YOUR_CALM);
+    return allow(p, GW_ABUSE_SETTINGS, now, pass);
 }
 
 static struct gw_h2_verdict on_window_update(struct gw_h2_policy *p, const struct gw_h2_frame *f,
@@ -295,10 +277,11 @@ static struct gw_h2_verdict on_window_update(struct gw_h2_policy *p, const struc
     if (f->id == 0 && is_zero)
         return fatal(GW_H2_PROTOCOL_ERROR);
     if (f->id != 0 && !f->is_live)
-        return past_of(p, f->id) == IDLE ? fatal(GW_H2_PROTOCOL_ERROR) : drop_counted(p, now);
+        return past_of(p, f->id) == IDLE ? fatal(GW_H2_PROTOCOL_ERROR)
+                                         : allow(p, GW_ABUSE_CHATTER, now, drop);
     if (is_zero)
         return (struct gw_h2_verdict){ GW_H2_RESET_DROP, GW_H2_PROTOCOL_ERROR };
-    return may_chatter(p, now) ? pass : fatal(GW_H2_ENHANCE_YOUR_CALM);
+    return allow(p, GW_ABUSE_CHATTER, now, pass);
 }
 
 /* Rules about the place of a frame, whatever its type (RFC 9113 3.4, 4.2, 6.10). */
@@ -341,6 +324,6 @@ struct gw_h2_verdict gw_h2_policy_frame(struct gw_h2_policy *p, const struct gw_
     case GW_H2_CONTINUATION:
         return on_continuation(p, f);
     default: /* RFC 9113 5.5 */
-        return drop_counted(p, now);
+        return allow(p, GW_ABUSE_CHATTER, now, drop);
     }
 }

@@ -1,12 +1,12 @@
 /* h2/policy.h: what a peer may send, frame by frame: the rules of RFC 9113 about frames and the states
- * of streams, and budgets for what is legal but only work for us. Looks at nothing but frame headers
- * and time; knows neither the library inside nor the streams' owners. Honest peers never meet a
- * budget. */
+ * of streams, and what of the legal ones is only work for us (http/abuse.h). Looks at nothing but frame
+ * headers and time; knows neither the library inside nor the streams' owners. */
 #ifndef GW_H2_POLICY_H
 #define GW_H2_POLICY_H
 
 #include <gw/env.h>
 
+#include "http/abuse.h"
 #include "http/reason.h"
 
 enum {
@@ -14,8 +14,9 @@ enum {
     GW_H2_FRAME_MAX = 16384, /* payload: we announce no other SETTINGS_MAX_FRAME_SIZE         */
     GW_H2_SETTINGS_MAX = 32, /* entries in a SETTINGS                                         */
     GW_H2_CONTINUATIONS_MAX = 32,
-    GW_H2_ACKS_MAX = 1000, /* answers to PING and SETTINGS that wait to be written          */
-    GW_H2_HISTORY = 256    /* streams of the past that are remembered                       */
+    GW_H2_ACKS_MAX = 1000,  /* answers to PING and SETTINGS that wait to be written         */
+    GW_H2_QUEUE_MAX = 4000, /* frames of any kind that wait, when one more stream is reset  */
+    GW_H2_HISTORY = 256     /* streams of the past that are remembered                       */
 };
 
 enum gw_h2_type {
@@ -38,17 +39,6 @@ enum gw_h2_flag {
     GW_H2_HAS_PRIORITY = 32
 };
 
-/* What is counted against a budget. */
-enum gw_h2_count {
-    GW_H2_COUNT_RESETS, /* streams that the peer broke off                                     */
-    GW_H2_COUNT_FAULTS, /* streams that we had to break off because of what the peer sent      */
-    GW_H2_COUNT_PINGS,
-    GW_H2_COUNT_SETTINGS,
-    GW_H2_COUNT_EMPTY,   /* DATA without bytes and without an end                               */
-    GW_H2_COUNT_CHATTER, /* what has no effect, and window updates beyond what we send          */
-    GW_H2_COUNTS
-};
-
 struct gw_h2_policy {
     bool is_client;         /* we are                                                        */
     bool has_settings;      /* the peer's first frame has come                               */
@@ -57,8 +47,7 @@ struct gw_h2_policy {
     uint32_t block_id;      /* the header block in progress is this stream's; 0: none        */
     uint32_t continuations; /* of that block                                                 */
     uint32_t acks_owed;     /* the adapter takes down what was written                       */
-    uint32_t earned;        /* window updates that our own sending explains                  */
-    gw_nanos spent[GW_H2_COUNTS]; /* token buckets, each as the time at which it is full again  */
+    struct gw_abuse *abuse; /* of the connection                                             */
     /* Of the last GW_H2_HISTORY possible ids, a bit each: was there such a stream; did we end it, so
      * that frames which crossed our end must be passed over (RFC 9113 5.1)? */
     uint8_t opened[GW_H2_HISTORY / 8], forgiven[GW_H2_HISTORY / 8];
@@ -73,6 +62,7 @@ struct gw_h2_frame {
     bool is_half_closed; /* by the peer's END_STREAM                                     */
     bool is_reset;       /* by us: the peer may not know yet                             */
     bool is_early;       /* the head that must come first has not                        */
+    bool is_answered;    /* RST_STREAM: our head is out                                  */
     uint32_t window, connection_window; /* DATA: what the peer may send                  */
 };
 
@@ -90,17 +80,13 @@ struct gw_h2_verdict {
     uint8_t code;   /* gw_h2_code   */
 };
 
-void gw_h2_policy_init(struct gw_h2_policy *p, bool is_client);
+void gw_h2_policy_init(struct gw_h2_policy *p, bool is_client, struct gw_abuse *abuse);
 struct gw_h2_frame gw_h2_frame_parse(const uint8_t *head);
 struct gw_h2_verdict gw_h2_policy_frame(struct gw_h2_policy *p, const struct gw_h2_frame *f,
                                         gw_nanos now) GW_MUST_CHECK;
-/* False: the budget is spent. */
-bool gw_h2_policy_count(struct gw_h2_policy *p, enum gw_h2_count count, gw_nanos now) GW_MUST_CHECK;
 /* A stream of that id was opened by its client. Ids grow. */
 void gw_h2_policy_opened(struct gw_h2_policy *p, uint32_t id);
 /* We ended that stream: what still comes for it is passed over. */
 void gw_h2_policy_forgive(struct gw_h2_policy *p, uint32_t id);
-/* A DATA frame of ours went out. */
-void gw_h2_policy_sent(struct gw_h2_policy *p);
 
 #endif

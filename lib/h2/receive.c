@@ -41,9 +41,7 @@ static struct gw_h2_stream *accept_stream(struct gw_h2 *h, uint32_t id)
 {
     if (h->live >= h->limits->h2_streams_max) {
         /* A peer that has seen the limit knows better. */
-        enum gw_h2_count count = h->has_limit_ack ? GW_H2_COUNT_FAULTS : GW_H2_COUNT_RESETS;
-        if (!gw_h2_policy_count(&h->policy, count, h->now))
-            h->is_calm_due = true;
+        gw_h2_blame(h, h->has_limit_ack ? GW_ABUSE_FAULT : GW_ABUSE_RESET);
         return NULL;
     }
     struct gw_h2_stream *t = gw_h2_stream_new(h);
@@ -186,8 +184,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)session;
     (void)frame;
     (void)flags;
-    if (t == NULL || t->block == GW_H2_BLOCK_IGNORED || t->block_fault != GW_REASON_none)
+    if (t == NULL || t->block == GW_H2_BLOCK_IGNORED || t->block_fault != GW_REASON_none) {
+        gw_h2_blame(ctx, GW_ABUSE_FIELD);
         return 0;
+    }
     t->block_bytes += (uint32_t)(name_len + value_len + 32); /* each under 64 KiB */
     if (t->block_bytes > t->h->limits->head_bytes_max) {
         fault_block(t, GW_REASON_head_too_large);
@@ -221,8 +221,7 @@ static void refuse_message(struct gw_h2_stream *t, enum gw_reason_id fault)
     }
     gw_h2_cut(t, h->is_client ? GW_REASON_upstream_bad_response : fault, true);
     gw_h2_reset(t, GW_H2_PROTOCOL_ERROR);
-    if (!gw_h2_policy_count(&h->policy, GW_H2_COUNT_FAULTS, h->now))
-        h->is_calm_due = true;
+    gw_h2_blame(h, GW_ABUSE_FAULT);
 }
 
 static void end_in(struct gw_h2_stream *t)
@@ -454,6 +453,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
                   : is_refused ? GW_REASON_upstream_goaway
                                : gw_h2_peer_fault(h),
                   !is_own);
+        if (!is_own)
+            gw_h2_blame(h, GW_ABUSE_FAULT);
         gw_h2_policy_forgive(&h->policy, t->id);
         t->is_deaf = true;
     }
@@ -489,9 +490,9 @@ static void feed(struct gw_h2 *h, const uint8_t *ptr, size_t len)
                                       NGHTTP2_REFUSED_STREAM) != 0)
             gw_h2_break(h, GW_ENOMEM);
         h->refused = 0;
+        gw_h2_bound_queue(h);
     }
-    if (h->is_calm_due)
-        gw_h2_terminate(h, GW_H2_ENHANCE_YOUR_CALM);
+    gw_h2_calm(h);
 }
 
 /* The library does not say so when it finds something wrong, as in a SETTINGS or in a header block: it
@@ -516,6 +517,7 @@ static void look_up(struct gw_h2 *h, struct gw_h2_frame *f)
     h->current = t;
     if (t != NULL) {
         f->is_live = true;
+        f->is_answered = t->s != NULL && t->s->out >= GW_HALF_BODY;
         f->is_half_closed = t->has_end_in;
         f->is_reset = t->is_reset || t->is_reset_due;
         f->is_early = h->is_client && !t->has_head_in;
@@ -534,8 +536,9 @@ static void reset_by_verdict(struct gw_h2 *h, struct gw_h2_stream *t, uint32_t c
     gw_h2_reset(t, code);
     if (t->is_reset_due && gw_h2_submit_reset(t) != GW_OK) /* now: the library shall pass it over */
         gw_h2_break(h, GW_ENOMEM);
-    else if (!gw_h2_policy_count(&h->policy, GW_H2_COUNT_FAULTS, h->now))
-        gw_h2_terminate(h, GW_H2_ENHANCE_YOUR_CALM);
+    else
+        gw_h2_blame(h, GW_ABUSE_FAULT);
+    gw_h2_calm(h);
 }
 
 /* The peer has said more behind its END_STREAM. To the library that would be an error of the connection;
@@ -548,6 +551,7 @@ static void close_by_verdict(struct gw_h2 *h, struct gw_h2_stream *t, uint32_t c
         rst[5 + i] = (uint8_t)(t->id >> (24 - 8 * i));
     reset_by_verdict(h, t, code);
     h->current = NULL;
+    gw_h2_bound_queue(h);
     if (h->base.state != GW_CODEC_OVER)
         feed(h, rst, sizeof rst);
     h->is_heard = false; /* that was not the frame */

@@ -192,6 +192,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *buffer, si
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const struct gw_pipe *pipe = t->s->out_pipe;
     size_t len = gw_pipe_len(pipe), n = len < max ? len : max;
+    t->is_narrow = max < GW_ABUSE_NARROW_BYTES && max < len;
     if (n > 0 && t->turn + n > GW_H2_QUANTUM)
         n = GW_H2_QUANTUM - t->turn;
     if (len > 0 && n == 0) {
@@ -224,6 +225,15 @@ static gw_status append(struct gw_h2 *h, const void *bytes, size_t len)
     return status;
 }
 
+/* Body that the peer took is of use; in frames as small as its windows make them it is work. */
+static void price(struct gw_h2 *h, const struct gw_h2_stream *t)
+{
+    if (t->is_narrow)
+        gw_h2_blame(h, GW_ABUSE_NARROW);
+    else
+        gw_abuse_earn(&h->base.abuse, GW_ABUSE_FRAME_EARNS);
+}
+
 /* The payload is moved aside before its header is written, and both are kept when memory is short:
  * nothing is ever written by half. */
 static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
@@ -250,7 +260,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     gw_chain_move_all(h->tx, &h->held);
     h->held_by = NULL;
     h->base.written += len;
-    gw_h2_policy_sent(&h->policy);
+    price(h, t);
     if (len > 0)
         gw_h2_note(t, GW_NEWS_ROOM);
     return h->tx->len >= h->mark ? NGHTTP2_ERR_PAUSE : 0;
@@ -620,6 +630,10 @@ gw_status gw_h2_send(struct gw_h2 *h)
             status = submit_goaway(h);
         if (status == GW_OK)
             status = pump(h);
+        if (h->is_calm_due && h->base.state != GW_CODEC_OVER) {
+            gw_h2_calm(h);
+            continue;
+        }
         /* All have had their turn: the next one. */
         gw_list_splice(&h->dirty, &h->resting);
         if (gw_list_is_empty(&h->dirty))

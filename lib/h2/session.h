@@ -68,6 +68,7 @@ struct gw_h2_stream {
     bool is_reset_due, is_reset; /* RST_STREAM: to be submitted; submitted     */
     bool is_submitted;           /* the head is                                      */
     bool is_deferred;            /* the library waits for nghttp2_session_resume_data */
+    bool is_narrow;              /* the peer's window has room for a few bytes alone  */
     bool are_trailers_due;
     bool is_closed; /* the library knows it no longer                   */
     char status[4];
@@ -103,7 +104,7 @@ struct gw_h2 {
     bool has_settings_in, has_goaway_in;
     struct gw_h2_stream *current; /* whose frame it is; NULL: none that lives */
     uint32_t refused;             /* opened by the peer, but not for us      */
-    bool is_calm_due;             /* a budget is spent                       */
+    bool is_calm_due;             /* the patience is used up                 */
     struct gw_block *block;       /* what the library is fed from            */
     const uint8_t *fed;
     size_t fed_len;
@@ -147,6 +148,11 @@ void gw_h2_cut_in(struct gw_h2_stream *t, enum gw_reason_id fault, bool by_peer)
 void gw_h2_reset(struct gw_h2_stream *t, uint32_t code);
 /* A connection error: GOAWAY(code). Not within a callback. */
 void gw_h2_terminate(struct gw_h2 *h, enum gw_h2_code code);
+/* What was of no use, and may have been once too often: gw_h2_calm, not within a callback, acts on it. */
+void gw_h2_blame(struct gw_h2 *h, enum gw_abuse_kind kind);
+void gw_h2_calm(struct gw_h2 *h);
+/* A reset was submitted for a stream that counts no more: has the peer read those before? */
+void gw_h2_bound_queue(struct gw_h2 *h);
 /* The library has found one and said so. */
 void gw_h2_terminated(struct gw_h2 *h, uint32_t code);
 /* The library failed: no memory, or worse. */

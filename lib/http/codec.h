@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "buf/pipe.h"
+#include "http/abuse.h"
 #include "http/message.h"
 #include "http/reason.h"
 
@@ -175,11 +176,13 @@ struct gw_codec {
     uint16_t fault;        /* gw_reason_id: why it is over, if by an error */
     uint32_t streams;      /* attached now */
     uint32_t streams_ever; /* attached ever */
+    uint32_t sent;         /* the link's: bytes that the transport took, wrapping */
     bool is_head_pending;  /* a request head has begun and is not whole, or the rest of a refused
                               request is still dropped: the head's deadline runs */
     bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
                               side may be ended (a tunnel's other half may still be read) */
     uint64_t written;   /* bytes ever appended to tx */
+    struct gw_abuse abuse; /* what the peer makes us do for nothing */
     /* The link's. */
     uint64_t flushed;        /* of those, what has left          */
     struct gw_list flushing; /* streams whose end has not left yet */

@@ -57,6 +57,7 @@ enum gw_h2_code {
     X(client_head_timeout, 408, 4, 8, "the request head did not arrive in time")                   \
     X(client_body_timeout, 408, 4, 8, "the request body stalled")                                  \
     X(client_read_timeout, 0, 4, 8, "the client stopped reading the response")                     \
+    X(client_abuse, 400, 8, 11, "the client made too much work that is of no use")                 \
     /* what the gateway could not or would not */                                                  \
     X(no_route, 404, 12, 8, "no route matches")                                                    \
     X(no_endpoint, 503, 14, 7, "the cluster has no endpoint to send to")                           \

@@ -131,7 +131,8 @@ static void rest(struct gw_link *link)
     struct gw_codec *codec = link->codec;
 
     if (codec == NULL || !gw_link_is_idle(link) || link->phase != GW_LINK_OPEN ||
-        link->is_read_ended || !codec->ops->is_spare(codec))
+        link->is_read_ended || codec->abuse.clear > link->links->now ||
+        !codec->ops->is_spare(codec))
         return;
     if (link->tls != NULL && link->tls->in.len + link->tls->out.len > 0)
         return;
@@ -215,6 +216,12 @@ static void tell_end(struct gw_link *link)
     gw_link_mark_dirty(link);
 }
 
+static void check_calmed(struct gw_link *link)
+{
+    if (link->codec->state == GW_CODEC_OVER && link->codec->fault == GW_REASON_client_abuse)
+        gw_link_calmed(link);
+}
+
 static void read_codec(struct gw_link *link, struct gw_chain *in)
 {
     struct gw_codec *codec = link->codec;
@@ -231,8 +238,10 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
         link->is_drain_due = false;
         gw_link_drain_codec(link);
     }
-    if (codec->state == GW_CODEC_OVER)
+    if (codec->state == GW_CODEC_OVER) {
         gw_chain_clear(in);
+        check_calmed(link);
+    }
     if (codec->is_head_pending && !was_pending)
         link->head_since = link->links->now;
     link->is_head_late = link->is_head_late && codec->is_head_pending && was_pending;
@@ -415,6 +424,14 @@ static void tell_flushed(struct gw_link *link)
     }
 }
 
+static gw_status write_codec(struct gw_link *link, struct gw_chain *out, size_t mark)
+{
+    gw_status status = link->codec->ops->write(link->codec, out, mark, link->links->now);
+
+    check_calmed(link);
+    return status;
+}
+
 /* Fills tx from the codec. GW_OK, or the link is lost. */
 static gw_status fill(struct gw_link *link)
 {
@@ -423,7 +440,7 @@ static gw_status fill(struct gw_link *link)
     gw_status status = GW_OK;
 
     if (link->codec != NULL && out->len < mark && link->codec->ops->wants_write(link->codec))
-        status = link->codec->ops->write(link->codec, out, mark, link->links->now);
+        status = write_codec(link, out, mark);
     if (link->tls != NULL && (status == GW_OK || status == GW_ENOMEM)) {
         gw_status sealed = link->tls->engine->ops->seal(link->tls->engine, out, &link->tx, mark);
         if (sealed != GW_OK)
@@ -530,6 +547,9 @@ static void check_over(struct gw_link *link)
         if (link->tls != NULL)
             return; /* the engine's own end is sealed first */
     }
+    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->streams == 0 &&
+        link->codec->state == GW_CODEC_OVER)
+        gw_link_hurry(link);
     if (!is_ending(link) || has_output(link) || link->is_send_pending)
         return;
     if (link->phase != GW_LINK_ENDING) {

@@ -23,9 +23,13 @@ void gw_link_take_back_rooms(struct gw_link *link);
 
 /* In link.c. */
 void gw_link_drain_codec(struct gw_link *link); /* gw_link_drain, after its codec has read */
+/* The codec ended for what its peer made us do: logged and counted, once. */
+void gw_link_calmed(struct gw_link *link);
 /* The engine, if there is one, says its orderly end. True: it has said so before. */
 bool gw_link_close_engine(struct gw_link *link);
 void gw_link_linger(struct gw_link *link);
+/* The codec is over and nobody is attached: what it has to say may not take for ever to leave. */
+void gw_link_hurry(struct gw_link *link);
 void gw_link_bury(struct gw_link *link);
 
 #endif

@@ -292,6 +292,8 @@ static gw_nanos deadline_of(const struct gw_link *link)
     case GW_LINK_OPEN:
         break;
     }
+    if (link->is_hurried)
+        return link->until;
     when = open_deadline_of(link);
     return when < link->final_at ? when : link->final_at;
 }
@@ -355,6 +357,28 @@ static void ring(struct gw_alarm *alarm)
 
 /* ---- ending ---- */
 
+/* One line for people, with what the access log cannot say: which peer, and what it did too much of. */
+void gw_link_calmed(struct gw_link *link)
+{
+    char line[GW_LOG_LINE_MAX];
+    struct gw_text text;
+
+    if (link->is_calmed)
+        return;
+    link->is_calmed = true;
+    gw_stats_add(link->links->stats, GW_STAT_LINKS_CALMED, 1);
+    if (!gw_log_wants(link->links->log, GW_LOG_WARN))
+        return;
+    gw_text_init(&text, line, sizeof line);
+    gw_text_cstr(&text, "too much work of no use: ");
+    gw_text_cstr(&text, gw_abuse_text(link->codec->abuse.kind));
+    if (gw_link_peer(link).len > 0) {
+        gw_text_cstr(&text, ", peer ");
+        gw_text_str(&text, gw_link_peer(link));
+    }
+    gw_log_line(link->links->log, link->links->now, GW_LOG_WARN, "link.calmed", line);
+}
+
 bool gw_link_close_engine(struct gw_link *link)
 {
     if (link->tls == NULL || link->tls->is_closing)
@@ -375,6 +399,15 @@ void gw_link_end(struct gw_link *link)
     if (link->upstream != NULL)
         gw_upstream_changed(link);
     gw_link_mark_dirty(link);
+    gw_link_rearm(link);
+}
+
+void gw_link_hurry(struct gw_link *link)
+{
+    if (link->is_hurried)
+        return;
+    link->is_hurried = true;
+    link->until = link->links->now + ENDING_NS;
     gw_link_rearm(link);
 }
 

@@ -77,6 +77,8 @@ struct gw_link {
     bool is_head_late : 1; /* its deadline has passed: do not ring for it again */
     bool is_drain_due : 1; /* to be drained when its codec is not at work     */
     bool is_aborted : 1;   /* the host ended it                               */
+    bool is_calmed : 1;    /* its peer made too much work: said so            */
+    bool is_hurried : 1;   /* only last words are left: they have until `until` */
     bool is_in_pool : 1;   /* client: linked in its upstream's list           */
     gw_status read_status; /* why the reading side ended                      */
     gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
@@ -93,7 +95,7 @@ struct gw_link {
     struct gw_list all, readable, dirty, notice, starving;
     struct gw_alarm alarm;
     gw_nanos active; /* last time something moved or a stream went                   */
-    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
+    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING; and see is_hurried      */
     gw_nanos head_since;
     gw_nanos
         final_at; /* server role, draining: what is on its way is waited for until then; or GW_NEVER */

@@ -275,6 +275,8 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
     gw_chain_drop(&l->tx, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_SENT, len);
     l->is_moved = l->is_moved || len > 0;
+    if (l->codec != NULL)
+        l->codec->sent += (uint32_t)len;
     gw_link_mark_dirty(l);
     if (result != GW_OK && result != GW_AGAIN && l->broken == GW_OK) {
         l->broken = result == GW_EOF ? GW_ERESET : result;

@@ -19,6 +19,7 @@ struct mode1_link {
     bool is_upstream;
     bool is_shutdown;
     bool is_broken; /* sends fail */
+    bool is_slow;   /* takes only what mode1_drip says */
     char *out;      /* what the library sent, zero-terminated */
     size_t out_len;
 };
@@ -71,6 +72,14 @@ static inline struct mode1_link *mode1_find(struct mode1 *h, gw_link *link)
     for (int i = 0; i < h->count; i++)
         if (h->links[i].link == link)
             return &h->links[i];
+    for (int i = 0; h->count == MODE1_LINKS && i < MODE1_LINKS; i++) {
+        struct mode1_link *l = &h->links[i]; /* of many upstreams one that is closed is forgotten */
+        if (l->link != NULL || !l->is_upstream)
+            continue;
+        *l = (struct mode1_link){ .link = link, .out = l->out };
+        memset(l->out, 0, MODE1_OUT);
+        return l;
+    }
     ck_assert_int_lt(h->count, MODE1_LINKS);
     h->links[h->count] = (struct mode1_link){ .link = link, .out = calloc(1, MODE1_OUT) };
     return &h->links[h->count++];
@@ -134,7 +143,7 @@ static inline void mode1_pump(struct mode1 *h)
             }
             if ((notice.want & GW_WANT_WRITE) != 0 && l->is_broken)
                 gw_link_sent(l->link, 0, GW_ERESET);
-            else if ((notice.want & GW_WANT_WRITE) != 0)
+            else if ((notice.want & GW_WANT_WRITE) != 0 && !l->is_slow)
                 mode1_take(l);
             if ((notice.want & GW_WANT_SHUTDOWN) != 0) {
                 l->is_shutdown = true;
@@ -149,6 +158,22 @@ static inline void mode1_pump(struct mode1 *h)
             return;
     }
     ck_abort_msg("the machine does not come to rest");
+}
+
+/* The peer of a slow link takes up to n bytes. */
+static inline void mode1_drip(struct mode1 *h, struct mode1_link *l, size_t n)
+{
+    gw_const_span span;
+
+    while (n > 0 && l->link != NULL && gw_link_unsent(l->link, &span, 1) > 0) {
+        size_t len = span.len < n ? span.len : n;
+        ck_assert_uint_lt(l->out_len + len, MODE1_OUT);
+        memcpy(l->out + l->out_len, span.ptr, len);
+        l->out_len += len;
+        n -= len;
+        gw_link_sent(l->link, len, GW_OK);
+    }
+    mode1_pump(h);
 }
 
 /* Bytes from the peer; pieces of at most cut bytes (0: whole). */

@@ -82,8 +82,9 @@ static void dump(struct dump *d, const gw_config *config)
     d->len = 0;
     for (uint32_t i = 0; i < config->listeners_len; i++) {
         const struct gw_listener_conf *l = &config->listeners[i];
-        say(d, "listener %.*s %.*s protocols %u %llu %llu %llu\n", STR(l->name), STR(l->address),
-            l->protocols, NUM(l->head_timeout), NUM(l->body_idle_timeout), NUM(l->idle_timeout));
+        say(d, "listener %.*s %.*s protocols %u %llu %llu %llu %u\n", STR(l->name), STR(l->address),
+            l->protocols, NUM(l->head_timeout), NUM(l->body_idle_timeout), NUM(l->idle_timeout),
+            l->body_rate);
     }
     for (uint32_t i = 0; i < config->clusters_len; i++)
         say_cluster(d, &config->clusters[i]);
@@ -194,7 +195,7 @@ static gw_config *build_from_c(const struct both *b)
 /* Every field that a host may set in C, but for mark, user and origin, which are the host's own.
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(gw_listener_spec) == 56, "a field without a row");
+_Static_assert(sizeof(gw_listener_spec) == 64, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 72, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
@@ -208,6 +209,8 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     X(b->l_more = "    timeouts: { head: 1s }\n", b->listener.head_timeout_ms = 1000)              \
     X(b->l_more = "    timeouts: { body_idle: 5m }\n", b->listener.body_idle_timeout_ms = 300000)  \
     X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
+    X(b->l_more = "    body_rate: 2000\n", b->listener.body_rate = 2000)                           \
+    X(b->l_more = "    body_rate: off\n", b->listener.body_rate = GW_OFF)                          \
     X((b->c_name = "wob", b->r_to = "    cluster: wob\n"),                                         \
       (b->cluster.name = GW_STR("wob"), b->route.cluster = GW_STR("wob")))                         \
     X(b->c_more = "    protocol: h2\n", b->cluster.protocols = GW_PROTO_H2)                        \
