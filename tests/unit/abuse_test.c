@@ -106,6 +106,8 @@ static void wait_for(gw_nanos ns)
 /* The honest client asks and is answered, without any time passing. */
 static void be_served(void)
 {
+    if (good->link == NULL) /* it was idle for long */
+        good = mode1_accept(&host, "edge");
     mode1_clear(good);
     mode1_say(&host, good, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     ck_assert_msg(strstr(good->out, "HTTP/1.1 200 OK\r\n") == good->out, "%s", good->out);
@@ -587,6 +589,245 @@ START_TEST(an_attack)
 }
 END_TEST
 
+/* ---- honest clients ---- */
+
+/* The status of an HTTP/1 answer. */
+static void is_answered(const char *status)
+{
+    ck_assert_msg(strncmp(bad->out, status, strlen(status)) == 0, "%.200s", bad->out);
+}
+
+/* Frames of a type in what was sent, and the bytes they carry. */
+static uint32_t frames_of(uint8_t type, size_t *bytes)
+{
+    uint32_t n = 0;
+
+    *bytes = 0;
+    for (size_t at = 0; at + 9 <= bad->out_len;) {
+        const uint8_t *f = (const uint8_t *)bad->out + at;
+        size_t len = (size_t)f[0] << 16 | (size_t)f[1] << 8 | f[2];
+        if (f[3] == type) {
+            n++;
+            *bytes += len;
+        }
+        at += 9 + len;
+    }
+    return n;
+}
+
+/* Gives up as many requests as it waits for, as fast as it can. */
+static void fickle(void)
+{
+    begin_h2();
+    for (int i = 0; i < 5000; i++) {
+        mode1_clear(bad);
+        REQUEST(GET_HELLO, WHOLE | END);
+        say();
+        rapid_reset();
+    }
+}
+
+/* As many requests at once as it may, and again, as fast as it can. */
+static void eager(void)
+{
+    size_t bytes;
+
+    begin_h2();
+    for (int i = 0; i < 100; i++) {
+        for (int k = 0; k < 100; k++)
+            REQUEST(GET_HELLO, WHOLE | END);
+        mode1_clear(bad);
+        say();
+        ck_assert_uint_eq(frames_of(HEADERS, &bytes), 100);
+    }
+}
+
+/* Acknowledges each frame of body by itself, and measures the way with a PING each time. */
+static void acknowledges(void)
+{
+    size_t bytes, got;
+
+    begin_h2();
+    for (int i = 0; i < 300; i++) {
+        REQUEST(GET_BIG, WHOLE | END);
+        mode1_clear(bad);
+        for (say(), got = 0; got < BIG; say()) {
+            uint32_t frames = frames_of(DATA, &bytes);
+            ck_assert_msg(frames > 0, "%zu of the body came", got);
+            got += bytes;
+            mode1_clear(bad);
+            for (uint32_t k = 0; k < frames; k++) {
+                word(WINDOW, 0, (uint32_t)(bytes / frames + 1));
+                word(WINDOW, id, (uint32_t)(bytes / frames + 1));
+            }
+            zeros(PING, 0, 0, 8);
+        }
+    }
+}
+
+/* Looks after an idle connection. */
+static void keeps_alive(void)
+{
+    begin_h2();
+    for (int i = 0; i < 10000; i++) {
+        many(PING, 0, 0, 8, 1);
+        wait_for(20 * MS);
+        if (i % 1000 == 0)
+            be_served();
+    }
+}
+
+/* Messages of two bytes, as gRPC frames them, as fast as they go. */
+static void small_messages(void)
+{
+    begin_upload();
+    for (int i = 0; i < 300; i++) {
+        many(DATA, 0, 1, 7, 2000);
+        upstream_reads();
+    }
+}
+
+/* Small events, far between: the client takes each as it comes. */
+static void events(void)
+{
+    mode1_say(&host, bad, "GET /up HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 100; i++) {
+        mode1_say(&host, mode1_upstream(&host), "c\r\ndata: hello\n\r\n");
+        wait_for(100000 * MS);
+    }
+    mode1_say(&host, mode1_upstream(&host), "0\r\n\r\n");
+    is_answered("HTTP/1.1 200 ");
+    ck_assert_str_eq(bad->out + bad->out_len - 7, "\r\n0\r\n\r\n");
+}
+
+static void long_poll(void)
+{
+    for (int i = 0; i < 20; i++) {
+        mode1_clear(bad);
+        mode1_say(&host, bad, "GET /up HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_for(290000 * MS);
+        mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 204 No Content\r\n\r\n");
+        is_answered("HTTP/1.1 204 ");
+    }
+}
+
+static void upload(size_t piece, uint32_t pieces, gw_nanos pause)
+{
+    char head[200];
+    static char bytes[100000];
+
+    snprintf(head, sizeof head, "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+             piece * pieces);
+    memset(bytes, 'x', sizeof bytes);
+    mode1_say(&host, bad, head);
+    for (uint32_t i = 0; i < pieces; i++) {
+        wait_for(pause);
+        upstream_reads();
+        mode1_feed(&host, bad, bytes, piece, 0);
+    }
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 204 No Content\r\n\r\n");
+    is_answered("HTTP/1.1 204 ");
+}
+static void slow_upload(void)
+{
+    upload(130, 600, 1000 * MS);
+}
+static void upload_with_pauses(void)
+{
+    upload(20000, 50, 25000 * MS);
+}
+
+/* Its upstream stalls, for longer than a client may. */
+static void held_up(void)
+{
+    enum { LEN = 2000000, PIECE = 10000 };
+    size_t given = 0;
+
+    mode1_say(&host, bad, "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n");
+    mode1_upstream(&host)->is_slow = true;
+    while (given < LEN) {
+        size_t before = given;
+        for (; given < LEN && (gw_link_want(bad->link) & GW_WANT_READ) != 0; given += PIECE)
+            mode1_feed(&host, bad, said, PIECE, 0);
+        ck_assert_uint_gt(given, before);
+        wait_for(50000 * MS);
+        for (int i = 0; i < 10; i++) {
+            mode1_drip(&host, mode1_upstream(&host), 200000);
+            upstream_reads();
+        }
+        wait_for(20000 * MS); /* its own turn */
+    }
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 204 No Content\r\n\r\n");
+    is_answered("HTTP/1.1 204 ");
+}
+
+static void download(size_t piece, gw_nanos pause)
+{
+    begin_read();
+    while (bad->out_len < BIG) {
+        mode1_drip(&host, bad, piece);
+        wait_for(pause);
+    }
+    is_answered("HTTP/1.1 200 ");
+    bad->is_slow = false;
+}
+static void slow_reader(void)
+{
+    download(130, 1000 * MS);
+}
+static void reader_with_pauses(void)
+{
+    download(8000, 25000 * MS);
+}
+/* Its window is small, not its patience. */
+static void small_window(void)
+{
+    size_t bytes, got = 1000;
+
+    begin_window(1000); /* so much has come */
+    for (word(WINDOW, id, 1); got < BIG; word(WINDOW, id, 1000)) {
+        say();
+        (void)frames_of(DATA, &bytes);
+        got += bytes;
+        mode1_clear(bad);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*act)(void);
+} honest[] = {
+    { "fickle", fickle },
+    { "eager", eager },
+    { "acknowledges each frame", acknowledges },
+    { "keeps an idle connection alive", keeps_alive },
+    { "small messages", small_messages },
+    { "events", events },
+    { "long poll", long_poll },
+    { "a slow upload", slow_upload },
+    { "an upload with pauses", upload_with_pauses },
+    { "an upload that is held up", held_up },
+    { "a slow reader", slow_reader },
+    { "a reader with pauses", reader_with_pauses },
+    { "a small window", small_window },
+};
+enum { HONEST = sizeof honest / sizeof honest[0] };
+
+START_TEST(an_honest_client)
+{
+    start();
+    honest[_i].act();
+    be_served();
+    ck_assert_msg(bad->link != NULL && !bad->is_shutdown, "%s: it was cut off", honest[_i].name);
+    ck_assert_uint_eq(stat_of("links_calmed"), 0);
+    for (uint32_t i = 0; i < GW_REASON_COUNT; i++)
+        ck_assert_msg(causes[i] == 0 || i == GW_REASON_none || i == GW_REASON_client_reset,
+                      "%s: cause %u", honest[_i].name, i);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* ---- the price list ---- */
 
 /* Beside a bucket that is counted in the plain way. */
@@ -632,6 +873,7 @@ static Suite *abuse_suite(void)
     Suite *s = suite_create("abuse");
     check_add_loop(s, the_score, 0, 20);
     check_add_loop(s, an_attack, 0, ATTACKS);
+    check_add_loop(s, an_honest_client, 0, HONEST);
     return s;
 }
 
