@@ -18,7 +18,7 @@
     X(PING, 500, "PING")                                                                           \
     X(CHATTER, 200, "window updates and frames without effect")                                    \
     X(NARROW, 200, "windows of a few bytes")                                                       \
-    X(FIELD, 50, "fields of heads that are refused")                                               \
+    X(FIELD, 200, "fields of heads that are refused")                                              \
     X(TINY, 10, "bodies in pieces of a few bytes")                                                 \
     X(BOUND, 0, "more at once than a bound allows")
 

@@ -232,6 +232,17 @@ static void rapid_reset(void)
     say();
 }
 
+/* As soon as the answer has begun. */
+static void answers_given_up(void)
+{
+    REQUEST(GET_UP, WHOLE | END);
+    say();
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+    word(RST, id, 8);
+    mode1_clear(bad);
+    say();
+}
+
 /* Resets that we are made to send, in every way. */
 static void zero_update(void)
 {
@@ -487,6 +498,8 @@ static void begin_skip(void)
 #define ABUSE GW_REASON_client_abuse, 11, NULL
 static const struct attack attacks[] = {
     { "rapid reset", begin_h2, rapid_reset, 900, 1100, 0, ABUSE, 20, 300 },
+    { "answers given up", begin_h2, answers_given_up, 4900, 5100, 0, GW_REASON_client_reset, 11,
+      NULL, 20, 300 },
     { "WINDOW_UPDATE of 0", begin_h2, zero_update, 150, 250, 0, GW_REASON_client_h2_error, 11, NULL,
       20, 300 },
     { "WINDOW_UPDATE too large", begin_h2, overflow, 150, 250, 0, GW_REASON_client_h2_error, 11,
@@ -821,7 +834,7 @@ static const struct {
     { "a slow upload", slow_upload },
     { "an upload with pauses", upload_with_pauses },
     { "an upload that is held up", held_up },
-    { "a slow reader", slow_reader },
+    { "a reader who is slow", slow_reader },
     { "a reader with pauses", reader_with_pauses },
     { "a small window", small_window },
 };
