@@ -58,7 +58,6 @@ typedef struct gw_exchange_info {
     gw_nanos ended;
     uint64_t request_bytes;  /* body bytes received from the client                */
     uint64_t response_bytes; /* body bytes handed to the client's connection       */
-    uint64_t unix_now;       /* the wall clock of this step: nanoseconds since 1970 */
 } gw_exchange_info;
 
 /* Fills what out->size covers. */

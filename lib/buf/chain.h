@@ -53,6 +53,8 @@ gw_status gw_chain_gather(struct gw_chain *c, size_t len, gw_const_span *out) GW
 /* Copies slices that pin more than eight times their bytes into shared blocks of the chain's own.
  * Benign when memory is short: then it leaves them. */
 void gw_chain_settle(struct gw_chain *c);
+/* Bytes of blocks that the chain keeps alive, at most (shared blocks are counted whole). */
+size_t gw_chain_pinned(const struct gw_chain *c);
 /* The whole structure is as it should be. For GW_ASSERT_SLOW. */
 bool gw_chain_check(const struct gw_chain *c);
 

@@ -221,6 +221,7 @@ enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
     if (reason == GW_REASON_none && gw_h1_body_is_whole(&c->body)) {
         if (c->body.kind == GW_H1_BODY_CHUNKED && s->in_trailers != NULL) {
             reason = gw_check_trailers(s->in_trailers);
+            s->has_trailers_in = gw_message_fields(s->in_trailers) > 0;
         }
         if (reason == GW_REASON_none) {
             gw_h1_in_done(c, news);
@@ -251,7 +252,9 @@ static void out_done(struct gw_h1 *c)
 {
     c->stream->out = GW_HALF_DONE;
     gw_h1_spare_fini(&c->spare);
-    if (c->is_last || c->base.state == GW_CODEC_OVER)
+    /* A client that waits for the last response does not end its side: many take that for leaving. */
+    bool is_end = c->is_last && (c->is_server || c->out_kind == GW_H1_BODY_RAW);
+    if (is_end || c->base.state == GW_CODEC_OVER)
         c->base.is_write_done = true;
 }
 

@@ -92,7 +92,6 @@ static gw_status init_exchanges(gw_worker *w)
     x->log = &w->log;
     x->stats = &w->stats;
     x->trace = &w->trace;
-    x->env = &w->engine->env;
     return gw_exchanges_init(x);
 }
 
@@ -186,8 +185,7 @@ void gw_worker_free(gw_worker *w)
 
     if (w == NULL || w->magic != WORKER_MAGIC || w->in_step)
         return;
-    w->in_step = true; /* hooks run: on_end of what is in flight */
-    w->exchanges.unix_now = 0;
+    w->in_step = true;     /* hooks run: on_end of what is in flight */
     w->is_draining = true; /* nothing new comes from there */
     e = w->engine;
     gw_waker_leave(&w->seat->waker);

@@ -16,7 +16,13 @@ function askLlhttp(bytes) {
     const messages = [];
     let refused = false;
     const server = http.createServer({ insecureHTTPParser: false }, (request, response) => {
-      const message = { method: request.method, target: request.url, body: [], whole: false };
+      const message = {
+        method: request.method,
+        target: request.url,
+        fields: request.rawHeaders.length / 2,
+        body: [],
+        whole: false,
+      };
       messages.push(message);
       request.on('data', (piece) => message.body.push(piece));
       request.on('end', () => { message.whole = true; });
@@ -57,10 +63,13 @@ async function main() {
   let accepted = 0;
   let stricter = 0;
   for (const line of out.trimEnd().split('\n')) {
-    const [hex, ...words] = line.split(' ');
+    const [kind, hex, ...words] = line.split(' ');
+    if (kind !== 'q') {
+      continue; // responses: h1_peers_test.py
+    }
     const { refused, messages } = await askLlhttp(Buffer.from(hex, 'hex'));
-    for (let i = 0; i * 3 < words.length; i += 1) {
-      const [method, target, body] = words.slice(i * 3, i * 3 + 3);
+    for (let i = 0; i * 6 < words.length; i += 1) {
+      const [method, target, fields, , , body] = words.slice(i * 6, i * 6 + 6);
       accepted += 1;
       const theirs = messages[i];
       if (theirs === undefined) {
@@ -71,9 +80,10 @@ async function main() {
         break;
       }
       const found = Buffer.concat(theirs.body).toString('hex') || '-';
-      if (theirs.method !== method || theirs.target !== target || found !== body) {
-        throw new Error(`message ${i} is ${method} ${target} ${body} to h1, `
-          + `${theirs.method} ${theirs.target} ${found} to llhttp: ${Buffer.from(hex, 'hex')}`);
+      if (theirs.method !== method || theirs.target !== target || found !== body
+          || theirs.fields !== Number(fields)) {
+        throw new Error(`message ${i} is ${method} ${target} ${fields} ${body} to h1, ${theirs.method} `
+          + `${theirs.target} ${theirs.fields} ${found} to llhttp: ${Buffer.from(hex, 'hex')}`);
       }
     }
   }

@@ -1,20 +1,8 @@
-/* sim/sim.c: a seed becomes a world and runs to its end.
- *
- *     sim                      200 seeds from 1; each first one of ten twice: the same hash must come
- *     sim --seed 1729 --trace  replay one, saying what happens
- *     sim --seed 7 --fail 12 --ever   the 12th allocation fails, and with --ever all after it
- *     sim --seeds 5000 --from 1000
- *     sim --minutes 10         as many as fit
- *     sim --alloc 7            a seed's allocations fail one after the other (a sweep); --io the same
- *                              for operations of the backend; --dense: each one, not only the first
- *                              and then ever fewer
- */
+/* sim/sim.c: a seed becomes a world and runs to its end. */
 
 #include "sim.h"
 
-#include <signal.h>
 #include <stdarg.h>
-#include <time.h>
 
 #include "worker/worker.h"
 
@@ -45,27 +33,6 @@ void sim_trace(struct sim *sim, const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fprintf(stderr, "\n");
-}
-
-/* An assertion of the library traps, and whoever runs us may lose patience: the seed is said first. */
-static const struct sim *running;
-
-static void die(int number)
-{
-    if (running != NULL)
-        fprintf(stderr, "seed %llu, time %.3f ms: signal %d\n  replay: sim --seed %llu --trace\n",
-                (unsigned long long)running->seed, (double)running->now / 1e6, number,
-                (unsigned long long)running->seed);
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = { SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGTERM };
-
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        signal(numbers[i], die);
 }
 
 /* ---- what the gateway asks of the world ---- */
@@ -162,11 +129,12 @@ static gw_status make_gateway(struct sim *sim)
     worker.seed = sim->seed;
     worker.trace = trace;
     worker.trace_ctx = sim;
-    config = sim_config(sim);
+    config = sim_config_new(sim);
     status = gw_engine_new(&engine, &sim->engine);
     if (status == GW_OK)
         status = gw_engine_apply(sim->engine, config, NULL);
     gw_config_unref(config);
+    sim->configs[sim->configs_len++].applied_at = sim->now;
     if (status == GW_OK)
         status = gw_worker_new(sim->engine, &worker, &sim->worker);
     if (status == GW_OK)
@@ -206,6 +174,8 @@ static void happen(struct sim *sim, const struct sim_event *e)
 {
     if (e->what == SIM_CLIENT_RUNS)
         sim_client_run(sim, e->who);
+    else if (e->what == SIM_ACT)
+        sim_reload(sim);
     else
         sim_net_event(sim, e);
 }
@@ -231,13 +201,16 @@ static bool advance(struct sim *sim)
     return true;
 }
 
-enum { EVENTS_BOUND = 3000000 };
+enum { EVENTS_BOUND = 3000000, EVENTS_OF_INPUT = 3000 };
 
-static void run_world(struct sim *sim)
+/* False: it was broken off in the middle. */
+static bool run_world(struct sim *sim)
 {
     uint64_t n = 0;
 
     while (!sim_is_done(sim)) {
+        if (sim->input != NULL && n == EVENTS_OF_INPUT)
+            return false;
         SIM_CHECK(sim, advance(sim), "nothing happens any more, and not all is done");
         SIM_CHECK(sim, ++n < EVENTS_BOUND, "it goes on for ever");
     }
@@ -247,6 +220,7 @@ static void run_world(struct sim *sim)
         SIM_CHECK(sim, advance(sim), "drained, and something is left for ever");
         SIM_CHECK(sim, ++n < EVENTS_BOUND, "it goes on for ever");
     }
+    return true;
 }
 
 static void end_world(struct sim *sim)
@@ -285,6 +259,7 @@ void sim_run(struct sim *sim, uint64_t seed)
 
     sim->seed = seed;
     sim->prng.state = seed;
+    sim->extra.state = seed ^ 0x5eed;
     sim->now = GW_MS(1000);
     sim->hash = 0xcbf29ce484222325u;
     sim->allocator = (gw_allocator){ sim, take, give };
@@ -297,124 +272,12 @@ void sim_run(struct sim *sim, uint64_t seed)
     sim_plans_make(sim);
     if (make_gateway(sim) == GW_OK) {
         make_clients(sim);
-        run_world(sim);
-        sim_oracle_check(sim);
+        for (uint32_t i = 0; i < sim->swarm.reloads; i++)
+            sim_at(sim, gw_prng_below(&sim->extra, GW_MS(1000)), SIM_ACT, 0, 0, 0);
+        if (run_world(sim))
+            sim_oracle_check(sim);
     } else {
         SIM_CHECK(sim, sim->allocations_failed > 0, "no gateway, without a reason");
     }
     end_world(sim);
-}
-
-/* ---- the command line ---- */
-
-struct options {
-    uint64_t from, seeds, minutes;
-    bool is_tracing, is_dense, for_ever;
-    uint64_t alloc_seed, io_seed, fail;
-};
-
-static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_alloc, bool for_ever,
-                        uint64_t fail_io, bool *reached)
-{
-    struct sim *sim = calloc(1, sizeof *sim);
-    uint64_t hash;
-
-    sim->is_tracing = o->is_tracing;
-    sim->fail_alloc_at = fail_alloc;
-    sim->fail_alloc_on = for_ever;
-    sim->fail_io_at = fail_io;
-    running = sim;
-    sim_run(sim, seed);
-    running = NULL;
-    hash = sim->hash;
-    *reached = sim->allocations_failed > 0 || sim->io_failed > 0;
-    free(sim);
-    return hash;
-}
-
-static int sweep(const struct options *o)
-{
-    bool reached = true;
-    uint64_t k, points = 0;
-
-    /* Every point where worlds begin, then ever fewer of those that are alike. */
-    for (k = 1; reached; k += o->is_dense ? 1 : 1 + k / 64) {
-        points++;
-        if (o->alloc_seed != 0) {
-            bool ever;
-            run_one(o->alloc_seed, o, k, false, 0, &reached);
-            run_one(o->alloc_seed, o, k, true, 0, &ever);
-        } else {
-            run_one(o->io_seed, o, 0, false, k, &reached);
-        }
-    }
-    printf("%llu points of failure reached\n", (unsigned long long)points - 1);
-    return 0;
-}
-
-static int run_seeds(const struct options *o)
-{
-    time_t until = time(NULL) + (time_t)o->minutes * 60;
-    uint64_t n = 0;
-    bool reached;
-
-    for (; o->minutes > 0 ? time(NULL) < until : n < o->seeds; n++) {
-        uint64_t seed = o->from + n;
-        uint64_t hash = run_one(seed, o, o->fail, o->for_ever, 0, &reached);
-        if (n % 10 == 0 && run_one(seed, o, o->fail, o->for_ever, 0, &reached) != hash) {
-            fprintf(stderr, "seed %llu: two runs, two hashes\n", (unsigned long long)seed);
-            return 1;
-        }
-    }
-    printf("%llu seeds from %llu: all as it must be\n", (unsigned long long)n,
-           (unsigned long long)o->from);
-    return 0;
-}
-
-static uint64_t number(const char *text)
-{
-    return text == NULL ? 0 : strtoull(text, NULL, 10);
-}
-
-int main(int argc, char **argv)
-{
-    struct options o = { .from = 1, .seeds = 200 };
-
-    catch_signals();
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--trace") == 0) {
-            o.is_tracing = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--dense") == 0) {
-            o.is_dense = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--ever") == 0) {
-            o.for_ever = true;
-            continue;
-        }
-        uint64_t n = number(argv[i + 1]);
-        if (strcmp(argv[i], "--seed") == 0) {
-            o.from = n;
-            o.seeds = 1;
-        } else if (strcmp(argv[i], "--fail") == 0) {
-            o.fail = n;
-        } else if (strcmp(argv[i], "--from") == 0) {
-            o.from = n;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            o.seeds = n;
-        } else if (strcmp(argv[i], "--minutes") == 0) {
-            o.minutes = n;
-        } else if (strcmp(argv[i], "--alloc") == 0) {
-            o.alloc_seed = n;
-        } else if (strcmp(argv[i], "--io") == 0) {
-            o.io_seed = n;
-        } else {
-            fprintf(stderr, "sim: what is %s? See the head of tests/sim/sim.c\n", argv[i]);
-            return 2;
-        }
-        i++;
-    }
-    return o.alloc_seed != 0 || o.io_seed != 0 ? sweep(&o) : run_seeds(&o);
 }

@@ -2,7 +2,8 @@
  * speak both protocols, and what must be true of all that happens. One seed is one world: the same seed
  * gives the same events, byte for byte.
  *
- *   sim.c         a seed becomes a world; the main loop; the command line
+ *   main.c        the command line
+ *   sim.c         a seed becomes a world; the main loop
  *   sim_swarm.c   which sizes and which faults a seed gets (a part of them only: swarm testing)
  *   sim_clock.c   what happens when: a heap of events; time moves only to the next one
  *   sim_net.c     the gw_io_ops: wires
@@ -28,6 +29,10 @@
 #include "http/codec.h"
 #include "tls/stub.h"
 
+/* After an early answer more of a body than this ends an HTTP/1 connection, and with it what the client
+ * has already sent behind it. */
+enum { SIM_SKIPPED_MAX = 60000 };
+enum { SIM_CONFIGS_MAX = 8 };
 enum { SIM_CALLS_MAX = 64, SIM_WIRES_MAX = 512, SIM_CLIENTS_MAX = 8, SIM_EVENTS_MAX = 65536 };
 
 struct sim;
@@ -60,12 +65,14 @@ struct sim_plan {
     uint64_t request_len, response_len;
     bool request_unknown, response_unknown; /* no Content-Length                             */
     bool request_trailers, response_trailers;
+    bool leaves_late;   /* the client that leaves counts the bytes of the response */
     bool answers_early; /* the upstream does not wait for the request's end               */
     bool has_info;      /* a 103 comes first                                              */
     uint32_t status;
     gw_nanos think; /* before the upstream answers                                    */
     const char *method;
     /* What was seen. */
+    uint32_t config;  /* by which one it began */
     int begun, ended; /* hooks                                                          */
     gw_cause cause;
     int origin_seen;     /* how often an upstream began to process it: refusals do not count */
@@ -190,11 +197,22 @@ struct sim_swarm {
     uint32_t leave_pct; /* answers after which an upstream ends its idle connection, unsaid */
     bool tls_client, tls_upstream;
     bool small_pool;
+    uint32_t reloads;         /* configurations applied on the way                           */
+    uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
+};
+
+struct sim_config { /* a configuration's own hooks */
+    struct sim *sim;
+    uint32_t index;
+    gw_nanos applied_at;
 };
 
 struct sim {
     uint64_t seed;
-    struct gw_prng prng;
+    struct gw_prng prng,
+        extra;            /* extra: of what came later, so that worlds without it stay the same */
+    const uint8_t *input; /* fuzz/fuzz_world.c: randomness */
+    size_t input_len;
     gw_nanos now;
     uint64_t order, steps;
     uint64_t hash;
@@ -218,19 +236,30 @@ struct sim {
     uint32_t events_len;
     struct sim_wire wires[SIM_WIRES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_config configs[SIM_CONFIGS_MAX];
+    uint32_t configs_len;
     struct sim_plan plans[SIM_CALLS_MAX];
     uint32_t plans_len;
-    bool has_struck;        /* any plan's fault */
-    uint64_t shared_broken; /* upstream connections that a fault broke */
-    uint64_t ends;          /* on_end, all exchanges */
+    bool has_struck, has_silent; /* any plan's fault; SIM_ORIGIN_SILENT */
+    uint64_t shared_broken;      /* upstream connections that a fault broke */
+    uint64_t ends;               /* on_end, all exchanges */
 };
 
 _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Drawn from the input as long as there is any, as few bytes as n asks for. */
 static inline uint64_t sim_below(struct sim *sim, uint64_t n)
 {
-    return n == 0 ? 0 : gw_prng_below(&sim->prng, n);
+    uint64_t drawn = 0, span = 1;
+
+    if (n == 0)
+        return 0;
+    if (sim->input_len == 0)
+        return gw_prng_below(&sim->prng, n);
+    for (; span < n && span < UINT64_C(1) << 56 && sim->input_len > 0; span <<= 8, sim->input_len--)
+        drawn = drawn << 8 | *sim->input++;
+    return drawn % n;
 }
 static inline bool sim_chance(struct sim *sim, uint32_t percent)
 {
@@ -283,7 +312,8 @@ void sim_origin_dead(struct sim_peer *peer);
 void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
-gw_config *sim_config(struct sim *sim);
+gw_config *sim_config_new(struct sim *sim); /* sim->configs[configs_len] is its own */
+void sim_reload(struct sim *sim);
 void sim_oracle_step(struct sim *sim); /* what must be true after every step */
 void sim_oracle_check(struct sim *sim);
 bool sim_is_done(const struct sim *sim); /* every plan has come to something */

@@ -36,6 +36,21 @@ static void make_request(struct sim *sim, struct sim_call *call)
                   "trailer");
 }
 
+/* Where a client that leaves stops sending. */
+static uint64_t stop_at(const struct sim_plan *p)
+{
+    return p->fault == SIM_CLIENT_LEAVES && !p->leaves_late ? p->fault_at : UINT64_MAX;
+}
+
+static bool is_leaving(const struct sim_call *call)
+{
+    const struct sim_plan *p = call->plan;
+
+    if (!p->leaves_late)
+        return call->put >= p->fault_at;
+    return call->stream.in == GW_HALF_BODY && call->got >= p->fault_at;
+}
+
 static void begin(struct sim *sim, struct sim_peer *peer, struct sim_plan *plan)
 {
     struct sim_call *call = sim_call_new(peer);
@@ -49,8 +64,7 @@ static void begin(struct sim *sim, struct sim_peer *peer, struct sim_plan *plan)
     s->request_method = call->out_head.method;
     sim_trace(sim, "client %u begins %u", peer->client, plan->id);
     SIM_CHECK(sim, peer->codec->ops->open(peer->codec, s) == GW_OK, "open");
-    sim_call_put(call, false, plan->request_len,
-                 plan->fault == SIM_CLIENT_LEAVES ? plan->fault_at : UINT64_MAX);
+    sim_call_put(call, false, plan->request_len, stop_at(plan));
 }
 
 static void connect_client(struct sim *sim, uint32_t index)
@@ -171,12 +185,11 @@ void sim_client_news(struct sim_call *call)
         p->client_infos++;
     if ((news & GW_NEWS_HEAD) != 0)
         p->client_status = call->in_head.code;
-    if (p->fault == SIM_CLIENT_LEAVES && !p->fault_struck && call->put >= p->fault_at) {
+    if (p->fault == SIM_CLIENT_LEAVES && !p->fault_struck && is_leaving(call)) {
         leave(call);
         return;
     }
-    sim_call_put(call, false, p->request_len,
-                 p->fault == SIM_CLIENT_LEAVES ? p->fault_at : UINT64_MAX);
+    sim_call_put(call, false, p->request_len, stop_at(p));
     if (s->in >= GW_HALF_BODY && s->in != GW_HALF_CUT && p->client_status != 0) {
         if (gw_pipe_len(&call->in_pipe) > 0 && sim_chance(sim, sim->swarm.slow_read_pct)) {
             sim_call_later(call, GW_MS(1 + sim_below(sim, 100)));

@@ -18,13 +18,26 @@ static struct sim_plan *plan_of(struct sim *sim, const gw_exchange *x)
     return &sim->plans[id];
 }
 
+/* Begun after a newer configuration had come, it must go by that one. */
+static void check_binding(const struct sim_config *config, const gw_exchange *x, uint32_t id)
+{
+    struct sim *sim = config->sim;
+
+    for (uint32_t i = config->index + 1; i < sim->configs_len; i++)
+        SIM_CHECK(sim, sim->configs[i].applied_at >= x->started,
+                  "request %u goes by configuration %u, though %u had come", id, config->index, i);
+}
+
 static gw_verdict on_request(void *ctx, gw_exchange *x)
 {
-    struct sim *sim = ctx;
+    struct sim_config *config = ctx;
+    struct sim *sim = config->sim;
     struct sim_plan *p = plan_of(sim, x);
 
     SIM_CHECK(sim, p != NULL, "a request nobody sent");
     SIM_CHECK(sim, ++p->begun == 1, "request %u began twice", p->id);
+    check_binding(config, x, p->id);
+    p->config = config->index;
     return GW_NEXT;
 }
 
@@ -43,13 +56,17 @@ static void check_sent(struct sim *sim, const gw_exchange *x, const struct sim_p
 
 static void on_end(void *ctx, const gw_exchange *x)
 {
-    struct sim *sim = ctx;
+    struct sim_config *config = ctx;
+    struct sim *sim = config->sim;
     struct sim_plan *p = plan_of(sim, x);
 
     sim->ends++;
     if (p == NULL) /* its head never came whole */
         return;
     SIM_CHECK(sim, ++p->ended == 1, "request %u ended twice", p->id);
+    SIM_CHECK(sim, p->begun == 0 || p->config == config->index,
+              "request %u began by configuration %u and ended by %u", p->id, p->config,
+              config->index);
     p->cause = gw_exchange_cause(x);
     check_sent(sim, x, p);
     sim_trace(sim, "%u ends: %s/%s/%u", p->id, gw_by_name(p->cause.by),
@@ -58,8 +75,10 @@ static void on_end(void *ctx, const gw_exchange *x)
 
 /* ---- configuration ---- */
 
-gw_config *sim_config(struct sim *sim)
+gw_config *sim_config_new(struct sim *sim)
 {
+    static const char *const addresses[] = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" };
+    struct sim_config *own = &sim->configs[sim->configs_len];
     enum { HOUR = 3600000 };
     gw_env env = GW_SPEC(gw_env);
     gw_listener_spec listener = GW_SPEC(gw_listener_spec);
@@ -83,11 +102,13 @@ gw_config *sim_config(struct sim *sim)
     cluster.protocols = sim->swarm.upstream_protocol;
     cluster.connect_timeout_ms = HOUR;
     cluster.response_timeout_ms = HOUR;
+    if (sim->swarm.connections_max > 0)
+        cluster.connections_max = sim->swarm.connections_max;
     id = gw_builder_cluster(b, &cluster);
-    endpoint.address = gw_cstr("10.0.0.1:80");
+    endpoint.address = gw_cstr(addresses[sim->configs_len % 2]);
     endpoint.weight = 2;
     gw_builder_endpoint(b, id, &endpoint);
-    endpoint.address = gw_cstr("10.0.0.2:80");
+    endpoint.address = gw_cstr(addresses[1 + sim->configs_len % 2]);
     endpoint.weight = 1;
     gw_builder_endpoint(b, id, &endpoint);
     route.name = gw_cstr("all");
@@ -96,13 +117,29 @@ gw_config *sim_config(struct sim *sim)
     route.idle_timeout_ms = HOUR;
     gw_builder_route(b, &route);
     filter.name = "oracle";
-    filter.ctx = sim;
+    *own = (struct sim_config){ sim, sim->configs_len, 0 };
+    filter.ctx = own;
     filter.on_request = on_request;
     filter.on_end = on_end;
     gw_builder_filter(b, &filter);
     status = gw_builder_build(b, &config, &err);
     SIM_CHECK(sim, status == GW_OK, "%s: %s", err.where, err.text);
     return config;
+}
+
+void sim_reload(struct sim *sim)
+{
+    gw_config *config = sim_config_new(sim);
+    gw_status status = gw_engine_apply(sim->engine, config, NULL);
+
+    sim_trace(sim, "configuration %u: %s", sim->configs_len, gw_status_name(status));
+    gw_config_unref(config);
+    if (status != GW_OK) {
+        SIM_CHECK(sim, sim->allocations_failed > 0, "a configuration is not taken");
+        return;
+    }
+    sim->configs[sim->configs_len++].applied_at = sim->now;
+    sim->wake = true;
 }
 
 /* ---- what must be true after every step ---- */
@@ -134,6 +171,21 @@ void sim_oracle_step(struct sim *sim)
 
 /* ---- what must be true at the end ---- */
 
+/* The request before it on its connection was answered for its upstream, with much of its body to come:
+ * then an HTTP/1 connection ends, and a client that has begun the next one must try again. */
+static bool follows_unread_body(const struct sim *sim, const struct sim_plan *p)
+{
+    const struct sim_plan *before = p - 1;
+
+    return p != sim->plans && before->fault_struck && before->request_len >= SIM_SKIPPED_MAX;
+}
+
+/* An upstream that is silent holds a connection for an hour: who waits for one may wait in vain. */
+static bool may_wait_in_vain(const struct sim *sim)
+{
+    return sim->swarm.connections_max > 0 && sim->has_silent;
+}
+
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
 static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
 {
@@ -142,12 +194,15 @@ static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
     /* What was refused is tried once more, as long as none of its body has left. */
     if ((p->fault != SIM_FAULT_NONE && (p->fault != SIM_ORIGIN_REFUSES || p->request_len > 0)) ||
         p->is_excused || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
-        sim->io_failed > 0 || sim->swarm.small_pool)
+        sim->io_failed > 0 || sim->swarm.small_pool || follows_unread_body(sim, p) ||
+        may_wait_in_vain(sim))
         return false;
     /* So is what met a connection that its upstream had just left; but no POST. Of HTTP/2 the next one
      * may be left too. */
     if (sim->swarm.leave_pct > 0 && (is_post || sim->swarm.upstream_protocol != GW_PROTO_H1))
         return false;
+    if (sim->swarm.leave_pct > 0 && sim->swarm.connections_max > 0)
+        return false; /* where no new connection can be had, the second try may meet one too */
     return sim->shared_broken == 0;
 }
 

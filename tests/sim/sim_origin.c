@@ -140,6 +140,8 @@ static bool strike(struct sim_call *call)
         p->origin_seen--;
         break;
     case SIM_ORIGIN_SILENT:
+        peer->sim->has_silent = true;
+        break;
     case SIM_FAULT_NONE:
     case SIM_CLIENT_LEAVES:
     case SIM_FAULT_COUNT:

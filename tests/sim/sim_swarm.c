@@ -35,6 +35,16 @@ void sim_swarm_pick(struct sim *sim)
     s->tls_client = sim_chance(sim, 30);
     s->tls_upstream = sim_chance(sim, 30);
     s->small_pool = sim_chance(sim, 20);
+    if (sim->input_len > 0) { /* a small world, many a second */
+        s->calls = 1 + s->calls % 6;
+        s->body_max = s->body_max < 2000 ? s->body_max : 2000;
+    }
+    s->reloads = gw_prng_below(&sim->extra, 5) != 0
+                     ? 0
+                     : 1 + (uint32_t)gw_prng_below(&sim->extra, SIM_CONFIGS_MAX - 1);
+    s->connections_max = gw_prng_below(&sim->extra, 5) != 0
+                             ? 0
+                             : 1 + (uint32_t)gw_prng_below(&sim->extra, 4);
     /* Of a generator of its own: worlds without it stay what they were. */
     s->leave_pct = gw_prng_below(&leaving, 4) != 0 ? 0 : (uint32_t)gw_prng_below(&leaving, 100);
 }
@@ -75,9 +85,7 @@ void sim_plans_make(struct sim *sim)
         else
             p->response_unknown = sim_chance(sim, 50);
         p->response_trailers = p->response_unknown && sim_chance(sim, 50);
-        /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what
-         * the client has already sent behind it. */
-        p->answers_early = sim_chance(sim, 20) && p->request_len < 60000;
+        p->answers_early = sim_chance(sim, 20) && p->request_len < SIM_SKIPPED_MAX;
         p->has_info = sim_chance(sim, 20);
         p->think = sim_chance(sim, 50) ? 0 : GW_MS(sim_below(sim, 200));
         p->fault_at = sim_chance(sim, 30)
@@ -85,6 +93,10 @@ void sim_plans_make(struct sim *sim)
                           : sim_below(sim, (p->fault == SIM_CLIENT_LEAVES ? p->request_len
                                                                           : p->response_len) +
                                                1);
+        if (p->fault == SIM_CLIENT_LEAVES && gw_prng_below(&sim->extra, 2) == 0) {
+            p->leaves_late = true;
+            p->fault_at = gw_prng_below(&sim->extra, p->response_len + 1);
+        }
         if (p->fault == SIM_ORIGIN_REFUSES)
             p->fault_at = 0; /* whoever has begun to answer has not refused */
     }

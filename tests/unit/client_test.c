@@ -3,23 +3,6 @@
 
 #include "h1_test.h"
 
-static void pair_request(struct world *w, const char *method, const char *upgrade)
-{
-    struct pair *p = &w->pair;
-    pair_init(w);
-    p->out_head.kind = GW_MESSAGE_REQUEST;
-    p->out_head.method_text = gw_cstr(method);
-    p->out_head.method = (uint8_t)gw_method_of(p->out_head.method_text);
-    p->out_head.authority = p->out_head.method == GW_METHOD_CONNECT ? GW_STR("a:1") : GW_STR("a");
-    p->out_head.scheme = GW_STR("http");
-    p->out_head.path = GW_STR("/");
-    p->out_head.protocol = gw_cstr(upgrade);
-    p->out_head.body = p->out_head.method == GW_METHOD_CONNECT ? GW_BODY_TUNNEL : GW_BODY_NONE;
-    p->stream.out_head = &p->out_head;
-    p->stream.request_method = p->out_head.method;
-    p->stream.out = GW_HALF_HEAD;
-}
-
 static gw_status client_open(struct world *w, const char *method, const char *upgrade)
 {
     pair_request(w, method, upgrade);
@@ -36,6 +19,7 @@ static void play(struct world *w, const char *method, const char *upgrade, const
 {
     world_init(w, true);
     must(client_open(w, method, upgrade));
+    ck_assert((w->pair.news & GW_NEWS_OPEN) != 0);
     world_run(w);
     world_feed(w, bytes, first, 0);
     world_feed(w, bytes + first, len - first, piece);
@@ -572,7 +556,9 @@ START_TEST(drained)
     w.codec->ops->drain(w.codec, false);
     world_run(&w);
     ck_assert_str_eq(w.sent.at, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    ck_assert(!w.codec->is_write_done); /* an end now would look like leaving */
     world_feed(&w, "HTTP/1.1 204 x\r\n\r\n", 18, 0);
+    ck_assert(w.codec->is_write_done);
     ck_assert_str_eq(w.log.at, "204 body=none end\n");
     ck_assert_uint_eq(w.codec->state, GW_CODEC_OVER);
     world_fini(&w);

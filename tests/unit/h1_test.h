@@ -313,7 +313,7 @@ static inline void log_news(struct world *w, bool is_client)
     if (s->in == GW_HALF_DONE) {
         ck_assert(p->in_pipe.is_ended || p->in_pipe.is_cut);
         ck_assert((p->news & GW_NEWS_END) != 0);
-        if (s->in_trailers != NULL && gw_message_fields(s->in_trailers) > 0) {
+        if (s->has_trailers_in) {
             text_puts(&w->log, " trailers");
             log_fields(&w->log, s->in_trailers);
         }
@@ -329,6 +329,23 @@ static inline void log_news(struct world *w, bool is_client)
 static inline void must(gw_status status)
 {
     ck_assert_msg(status == GW_OK, "%s", gw_status_name(status));
+}
+
+static inline void pair_request(struct world *w, const char *method, const char *upgrade)
+{
+    struct pair *p = &w->pair;
+    pair_init(w);
+    p->out_head.kind = GW_MESSAGE_REQUEST;
+    p->out_head.method_text = gw_cstr(method);
+    p->out_head.method = (uint8_t)gw_method_of(p->out_head.method_text);
+    p->out_head.authority = p->out_head.method == GW_METHOD_CONNECT ? GW_STR("a:1") : GW_STR("a");
+    p->out_head.scheme = GW_STR("http");
+    p->out_head.path = GW_STR("/");
+    p->out_head.protocol = gw_cstr(upgrade);
+    p->out_head.body = p->out_head.method == GW_METHOD_CONNECT ? GW_BODY_TUNNEL : GW_BODY_NONE;
+    p->stream.out_head = &p->out_head;
+    p->stream.request_method = p->out_head.method;
+    p->stream.out = GW_HALF_HEAD;
 }
 
 /* Hands a response over: body NULL: none. */
