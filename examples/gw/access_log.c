@@ -225,6 +225,7 @@ static void add_outcome(struct json *j, const gw_exchange_info *info)
         json_null(j, "grpc_status");
     json_number(j, "bytes_in", info->request_bytes);
     json_number(j, "bytes_out", info->response_bytes);
+    json_number(j, "retries", info->retries);
     uint64_t nanos = info->ended > info->started ? info->ended - info->started : 0;
     json_number(j, "duration_us", nanos / 1000);
 }
@@ -258,7 +259,8 @@ static void log_end(void *ctx, const gw_exchange *x)
     json_open(&j, line, sizeof line - 1);
     add_time(&j);
     add_id(&j, buffer, x);
-    json_text(&j, "client", info.peer, NAME_SHOWN);
+    json_text(&j, "client", info.client, NAME_SHOWN);
+    json_text(&j, "peer", info.peer, NAME_SHOWN);
     json_text(&j, "listener", info.listener, NAME_SHOWN);
     json_text(&j, "protocol", gw_cstr(protocol_name(info.client_protocol)), NAME_SHOWN);
     add_request(&j, memory != NULL ? memory->request : NULL);

@@ -29,8 +29,18 @@ typedef struct gw_listener_spec {
     gw_str address;                /* for loops; empty: the host brings connections            */
     uint32_t body_rate;            /* bytes a second that a body, and who reads one, must reach
                                       on average when body_idle_timeout is used up; 100        */
-    uint32_t reserved;
+    uint32_t flags;                /* GW_LISTENER_*                                            */
+    /* Whom requests are from, and what their upstreams are told of it (docs/identity.md). */
+    gw_str via;            /* our name in Via, a token; drawn for each engine               */
+    const gw_str *trusted; /* who may say whom it speaks for: "10.0.0.0/8", "::1", "unix"   */
+    size_t trusted_len;    /* none                                                          */
+    uint32_t trusted_hops; /* so do the nearest hops, whoever they are; up to 32; none      */
+    uint32_t forwarded;    /* GW_FORWARDED_*; X; GW_OFF: nothing is said                    */
 } gw_listener_spec;
+
+/* X-Forwarded-For, -Proto, -Host and -Port; or Forwarded. The other one is always taken off. */
+enum { GW_FORWARDED_X = 1, GW_FORWARDED_RFC7239 = 2 };
+enum { GW_LISTENER_NO_VIA = 1u }; /* no Via is sent, none is looked at */
 
 enum { GW_BALANCE_ROUND_ROBIN = 1 };
 

@@ -58,6 +58,10 @@ typedef struct gw_exchange_info {
     gw_nanos ended;
     uint64_t request_bytes;  /* body bytes received from the client                */
     uint64_t response_bytes; /* body bytes handed to the client's connection       */
+    gw_str client;    /* whom it is from: an address without port, that of the peer or, if the
+                         listener trusts it, the one it speaks for (docs/identity.md)          */
+    uint32_t retries; /* tries that failed without the client's notice         */
+    uint32_t reserved;
 } gw_exchange_info;
 
 /* Fills what out->size covers. */

@@ -35,6 +35,7 @@ struct top {
     uint32_t log_format;
     gw_str log_path;
     const struct gw_yaml_node *listeners, *clusters, *routes, *access_log;
+    struct gw_yaml_texts trusted; /* by every listener that does not say whom it trusts */
 };
 static const struct gw_yaml_word backends[] = { { "auto", GW_BACKEND_AUTO + 1 },
                                                 { "epoll", GW_BACKEND_EPOLL + 1 },
@@ -76,7 +77,7 @@ static const struct gw_yaml_field top_fields[] = {
     { "clusters", GW_YAML_NODE, offsetof(struct top, clusters), 0, 0, 0, NULL },
     { "routes", GW_YAML_NODE, offsetof(struct top, routes), 0, 0, 0, NULL },
     { "access_log", GW_YAML_NODE, offsetof(struct top, access_log), 0, 0, 0, NULL },
-    LATER("trusted_proxies"),
+    { "trusted_proxies", GW_YAML_TEXTS, offsetof(struct top, trusted), 0, 0, 0, NULL },
     LATER("limiters"),
     LATER("admin"),
 };
@@ -94,20 +95,32 @@ static const struct gw_yaml_table top_table = TABLE(top_fields);
 static const struct gw_yaml_word protocols[] = { { "h1", GW_PROTO_H1 },
                                                  { "h2", GW_PROTO_H2 },
                                                  { NULL, 0 } };
+struct listener {
+    gw_listener_spec spec;
+    struct gw_yaml_texts trusted;
+};
+static const struct gw_yaml_word forwardeds[] = { { "x-forwarded", GW_FORWARDED_X },
+                                                  { "rfc7239", GW_FORWARDED_RFC7239 },
+                                                  { "off", GW_OFF },
+                                                  { NULL, 0 } };
 static const struct gw_yaml_field listener_times[] = {
-    TIME("head", gw_listener_spec, head_timeout_ms),
-    TIME("body_idle", gw_listener_spec, body_idle_timeout_ms),
-    TIME("idle", gw_listener_spec, idle_timeout_ms),
+    TIME("head", struct listener, spec.head_timeout_ms),
+    TIME("body_idle", struct listener, spec.body_idle_timeout_ms),
+    TIME("idle", struct listener, spec.idle_timeout_ms),
 };
 static const struct gw_yaml_table listener_times_table = TABLE(listener_times);
 static const struct gw_yaml_field listener_fields[] = {
-    NAME("name", gw_listener_spec, name),
-    NAME("address", gw_listener_spec, address),
-    { "protocols", GW_YAML_WORDS, offsetof(gw_listener_spec, protocols), 0, 0, 0, protocols },
+    NAME("name", struct listener, spec.name),
+    NAME("address", struct listener, spec.address),
+    { "protocols", GW_YAML_WORDS, offsetof(struct listener, spec.protocols), 0, 0, 0, protocols },
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &listener_times_table },
-    { "body_rate", GW_YAML_COUNT, offsetof(gw_listener_spec, body_rate), 1, 1000000, GW_OFF, NULL },
+    { "body_rate", GW_YAML_COUNT, offsetof(struct listener, spec.body_rate), 1, 1000000, GW_OFF, NULL },
+    { "trusted_proxies", GW_YAML_TEXTS, offsetof(struct listener, trusted), 0, 0, 0, NULL },
+    { "trusted_hops", GW_YAML_COUNT, offsetof(struct listener, spec.trusted_hops), 1, 32, GW_OFF,
+      NULL },
+    { "forwarded", GW_YAML_WORD, offsetof(struct listener, spec.forwarded), 0, 0, 0, forwardeds },
+    NAME("via", struct listener, spec.via),
     LATER("tls"),
-    LATER("trusted_proxies"),
 };
 static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 
@@ -254,12 +267,19 @@ static gw_status read_list(struct loader *l, const struct gw_yaml_node *list, pa
 
 static gw_status read_listener(struct loader *l, const struct gw_yaml_node *node)
 {
-    gw_listener_spec spec = GW_SPEC(gw_listener_spec);
-    gw_status status = gw_yaml_read(&l->reader, node, &listener_table, &spec);
+    struct listener own = { .spec = { .size = sizeof own.spec } };
+    gw_status status = gw_yaml_read(&l->reader, node, &listener_table, &own);
     if (status != GW_OK)
         return status;
-    spec.mark = mark_of(l, node);
-    (void)gw_builder_listener(l->builder, &spec); /* faults are told by the build */
+    const struct gw_yaml_texts *trusted = own.trusted.at != NULL ? &own.trusted : &l->top.trusted;
+    own.spec.trusted = trusted->at;
+    own.spec.trusted_len = trusted->len;
+    if (gw_str_eq(own.spec.via, GW_STR("off"))) {
+        own.spec.via = (gw_str){ NULL, 0 };
+        own.spec.flags |= GW_LISTENER_NO_VIA;
+    }
+    own.spec.mark = mark_of(l, node);
+    (void)gw_builder_listener(l->builder, &own.spec); /* faults are told by the build */
     return GW_OK;
 }
 
@@ -456,6 +476,7 @@ static gw_status read_parts(struct loader *l)
 static const struct rename {
     const char *list, *field, *path;
 } renames[] = {
+    { "listeners", "trusted", "trusted_proxies" },
     { "clusters", "protocols", "protocol" },
     { "clusters", "balance", "balance.policy" },
     { "routes", "host", "match.host" },

@@ -191,6 +191,19 @@ gw_status gw_address_parse(gw_str text, gw_address *out)
     return GW_OK;
 }
 
+gw_status gw_ip_parse(gw_str text, gw_address *out)
+{
+    gw_address a = { .kind = GW_ADDRESS_IPV4 };
+
+    if (!parse_ipv4(text, a.ip)) {
+        a.kind = GW_ADDRESS_IPV6;
+        if (!parse_ipv6(text, a.ip))
+            return GW_EINVAL;
+    }
+    *out = a;
+    return GW_OK;
+}
+
 static size_t format_ipv4(const uint8_t *ip, char *out)
 {
     size_t n = 0;

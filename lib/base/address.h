@@ -11,4 +11,7 @@ enum { GW_ADDRESS_TEXT_MAX = 128, GW_ADDRESS_PATH_MAX = 107 };
  * length; 0: a kind without a numeric form (a name), or a path that is too long. */
 size_t gw_address_format(const gw_address *address, char *out);
 
+/* "10.0.0.1" or "::1": without a port, which is 0 then. GW_EINVAL: neither. */
+gw_status gw_ip_parse(gw_str text, gw_address *out) GW_MUST_CHECK;
+
 #endif

@@ -8,11 +8,12 @@ enum {
     GW_ENDPOINTS_MAX = 65536, /* over all clusters */
     GW_ROUTES_MAX = 65536,
     GW_FILTERS_MAX = 64,
+    GW_TRUSTED_MAX = 64,  /* of a listener */
     GW_METHODS_MAX = 32,  /* of a route */
     GW_UPGRADES_MAX = 16, /* of a route */
     GW_NAME_MAX = 128,
     GW_ENDPOINT_NAME_MAX = 400, /* a name, a slash and an address */
-    GW_ADDRESS_TEXT_MAX = 260,
+    GW_ADDRESS_MAX = 260,
     GW_HOST_MAX = 253,
     GW_PATH_MAX = 2048,
     GW_TOKEN_MAX = 64,

@@ -10,6 +10,7 @@
 #include "config/value.h"
 #include "guard/retry_budget.h"
 #include "gw_features.h"
+#include "http/forwarded.h"
 #include "os/env.h"
 
 #define MAGIC 0x6777626cu
@@ -184,6 +185,21 @@ static void refuse_h2(const struct gw_part *part, uint32_t protocols)
         gw_fault_add(part, "protocols", GW_EUNSUPPORTED, "this build has no HTTP/2");
 }
 
+static void take_identity(const struct gw_part *part, gw_listener_spec *spec)
+{
+    keep(part, &spec->via);
+    keep_list(part, "trusted", GW_TRUSTED_MAX, &spec->trusted, &spec->trusted_len);
+    for (size_t i = 0; i < spec->trusted_len; i++)
+        gw_value_trusted(part, spec->trusted, i);
+    refuse_bits(part, "flags", spec->flags, GW_LISTENER_NO_VIA);
+    if (spec->via.len > 0)
+        gw_value_via(part, spec->via, (spec->flags & GW_LISTENER_NO_VIA) != 0);
+    if (spec->forwarded > GW_FORWARDED_RFC7239 && spec->forwarded != GW_OFF)
+        gw_fault_add(part, "forwarded", GW_EINVAL, "not a way of saying it");
+    if (spec->trusted_hops > GW_FORWARDED_HOPS_MAX && spec->trusted_hops != GW_OFF)
+        gw_fault_add(part, "trusted_hops", GW_EINVAL, "it is from 1 to 32, or off");
+}
+
 gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
 {
     if (!is_usable(b))
@@ -202,6 +218,7 @@ gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
     refuse_h2(&part, draft->spec.protocols);
     if (draft->spec.body_rate > GW_BODY_RATE_MAX && draft->spec.body_rate != GW_OFF)
         gw_fault_add(&part, "body_rate", GW_EINVAL, "it is from 1 to 1,000,000, or off");
+    take_identity(&part, &draft->spec);
     return make_id(KIND_LISTENER, &draft->draft);
 }
 

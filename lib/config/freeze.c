@@ -40,13 +40,36 @@ static uint32_t amount(uint32_t n, uint32_t when_zero)
     return n == GW_OFF ? 0 : number(n, when_zero);
 }
 
+static gw_status freeze_identity(const gw_listener_spec *spec, gw_config *config,
+                                 struct gw_listener_conf *out)
+{
+    struct gw_prefix *prefixes = gw_store_take(&config->store, spec->trusted_len, sizeof *prefixes);
+    char *via = gw_store_take(&config->store, spec->via.len > 0 ? GW_VIA_BYTES : 0, 1);
+    if (prefixes == NULL || via == NULL)
+        return GW_ENOMEM;
+    for (size_t i = 0; i < spec->trusted_len; i++) {
+        gw_status status = gw_prefix_parse(spec->trusted[i], &prefixes[i]);
+        GW_ASSERT(status == GW_OK); /* the check has seen it */
+        (void)status;
+    }
+    out->trusted = spec->trusted;
+    out->trust = (struct gw_trust){ prefixes, (uint32_t)spec->trusted_len,
+                                    amount(spec->trusted_hops, 0) };
+    out->forwarded = amount(spec->forwarded, GW_FORWARDED_X);
+    out->has_no_via = (spec->flags & GW_LISTENER_NO_VIA) != 0;
+    if (spec->via.len > 0)
+        gw_via_init(&out->via, spec->via, via);
+    return GW_OK;
+}
+
 static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
 {
+    gw_status status = GW_OK;
     config->listeners = gw_store_take(&config->store, b->listeners.len, sizeof *config->listeners);
     if (config->listeners == NULL)
         return GW_ENOMEM;
     config->listeners_len = b->listeners.len;
-    for (const struct gw_draft *d = b->listeners.first; d != NULL; d = d->next) {
+    for (const struct gw_draft *d = b->listeners.first; d != NULL && status == GW_OK; d = d->next) {
         const gw_listener_spec *spec = &((const struct gw_listener_draft *)(const void *)d)->spec;
         config->listeners[d->index] = (struct gw_listener_conf){
             .name = spec->name,
@@ -58,8 +81,9 @@ static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
             .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
             .body_rate = number(spec->body_rate, BODY_RATE),
         };
+        status = freeze_identity(spec, config, &config->listeners[d->index]);
     }
-    return GW_OK;
+    return status;
 }
 
 static gw_status make_turns(gw_config *config, struct gw_cluster_conf *cluster)

@@ -67,6 +67,12 @@ gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec
         .name = listener->name,
         .address = listener->address,
         .body_rate = listener->body_rate,
+        .via = listener->via.name,
+        .trusted = listener->trusted,
+        .trusted_len = listener->trust.prefixes_len,
+        .trusted_hops = listener->trust.hops,
+        .forwarded = listener->forwarded == 0 ? GW_OFF : listener->forwarded,
+        .flags = listener->has_no_via ? GW_LISTENER_NO_VIA : 0,
     };
     return gw_spec_fill(out, &own, sizeof own);
 }

@@ -10,6 +10,8 @@
 #include "balance/round_robin.h"
 #include "base/store.h"
 #include "base/timer.h"
+#include "http/forwarded.h"
+#include "http/via.h"
 #include "route/tree.h"
 
 /* In each: durations in nanoseconds, GW_NEVER for none; texts with a zero byte behind. */
@@ -18,6 +20,11 @@ struct gw_listener_conf {
     uint32_t index, protocols; /* never 0 */
     gw_nanos head_timeout, body_idle_timeout, idle_timeout;
     uint32_t body_rate; /* GW_OFF: none */
+    const gw_str *trusted; /* as written: prefixes_len of them */
+    struct gw_trust trust;
+    struct gw_via via;  /* empty: of the engine's name */
+    uint32_t forwarded; /* GW_FORWARDED_*; 0: none */
+    bool has_no_via;
 };
 struct gw_endpoint_conf {
     gw_str name, address;

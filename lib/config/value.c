@@ -3,8 +3,10 @@
 #include "config/value.h"
 
 #include "base/arena.h"
+#include "base/prefix.h"
 #include "http/check.h"
 #include "http/target.h"
+#include "http/via.h"
 
 static bool is_name(gw_str name)
 {
@@ -30,7 +32,7 @@ void gw_value_name(const struct gw_part *part, gw_str name, size_t max)
 /* false: a fault was added. */
 static bool parse_address(const struct gw_part *part, gw_str address, gw_address *out)
 {
-    if (address.len > GW_ADDRESS_TEXT_MAX) {
+    if (address.len > GW_ADDRESS_MAX) {
         gw_fault_add_value(part, "address", address, "the address is too long");
         return false;
     }
@@ -200,6 +202,28 @@ void gw_value_upgrade(const struct gw_part *part, const gw_str *upgrades, size_t
         gw_fault_add_value(part, field, token, "it is never forwarded");
     else if (is_repeated(upgrades, i))
         gw_fault_add_value(part, field, token, "the token is there twice");
+}
+
+void gw_value_trusted(const struct gw_part *part, const gw_str *trusted, size_t i)
+{
+    char field[32];
+    struct gw_prefix prefix;
+    say_element("trusted", i, field, sizeof field);
+    if (gw_prefix_parse(trusted[i], &prefix) != GW_OK)
+        gw_fault_add_value(part, field, trusted[i],
+                           "not addresses; it is 10.0.0.0/8, 2001:db8::/32, one address, or unix");
+    else if (is_repeated(trusted, i))
+        gw_fault_add_value(part, field, trusted[i], "it is there twice");
+}
+
+void gw_value_via(const struct gw_part *part, gw_str via, bool is_off)
+{
+    if (is_off)
+        gw_fault_add(part, "via", GW_EINVAL, "the flag says that no Via is sent");
+    else if (via.len > GW_VIA_NAME_MAX || !gw_is_token(via))
+        gw_fault_add_value(
+            part, "via", via,
+            "a name in Via is a token of at most 64 bytes: a host name, or any other");
 }
 
 static bool code_has_body(uint32_t code)

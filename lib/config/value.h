@@ -17,6 +17,9 @@ void gw_value_path(const struct gw_part *part, gw_str path);
 void gw_value_method(const struct gw_part *part, const gw_str *methods, size_t i,
                      bool takes_connect);
 void gw_value_upgrade(const struct gw_part *part, const gw_str *upgrades, size_t i);
+/* A prefix of addresses, or "unix". */
+void gw_value_trusted(const struct gw_part *part, const gw_str *trusted, size_t i);
+void gw_value_via(const struct gw_part *part, gw_str via, bool is_off);
 void gw_value_reply(const struct gw_part *part, const gw_route_spec *spec);
 
 #endif

@@ -58,6 +58,8 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
     if (x->endpoint != NULL)
         own.endpoint = x->endpoint->name;
     own.peer = gw_link_peer(x->down_link);
+    own.client = gw_identity_client(x);
+    own.retries = x->tries > 0 ? x->tries - 1u : 0;
     own.started = x->started;
     own.routed = x->routed;
     own.sent = x->sent;

@@ -58,6 +58,7 @@ struct gw_exchange {
     const struct gw_cluster_conf *cluster;
     const struct gw_endpoint_conf *endpoint;
     uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
+    gw_str client;                      /* whom a trusted peer speaks for; empty: the peer itself */
     gw_cause cause;
     uint32_t code; /* what the client was sent */
     uint32_t upstream_protocol;
@@ -106,6 +107,8 @@ struct gw_exchanges {
     struct gw_arena_source blocks;
     struct gw_list all, runnable, dead;
     struct gw_waits waits;
+    struct gw_via via; /* our name where a listener has none of its own */
+    char via_text[GW_VIA_BYTES];
     uint64_t ids;
     uint32_t count;
 };
@@ -169,6 +172,11 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x);
 bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
+
+/* identity.c: whom the request is from, once its head is here. GW_REASON_none: it may go on. */
+enum gw_reason_id gw_identity_learn(struct gw_exchange *x);
+gw_str gw_identity_client(const struct gw_exchange *x);
+gw_status gw_identity_tell(struct gw_exchange *x) GW_MUST_CHECK; /* ... to its upstream */
 
 /* origin.c: the host as upstream. */
 void gw_origin_start(struct gw_exchange *x);

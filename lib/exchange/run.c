@@ -160,6 +160,18 @@ static void go_filter(struct gw_exchange *x)
 
 /* ---- the client's stream ---- */
 
+/* What the head says of who sent it, and what it is. */
+static void learn(struct gw_exchange *x)
+{
+    enum gw_reason_id reason = gw_identity_learn(x);
+
+    if (reason != GW_REASON_none)
+        gw_exchange_fail(x, GW_BY_GATEWAY, reason,
+                         reason == GW_REASON_no_memory ? GW_ENOMEM : GW_EPROTO);
+    else
+        find_kind(x);
+}
+
 static void take_down_news(struct gw_exchange *x)
 {
     uint32_t news = x->down.news;
@@ -171,7 +183,7 @@ static void take_down_news(struct gw_exchange *x)
     }
     if ((news & GW_NEWS_HEAD) != 0 && x->phase == GW_PHASE_RECEIVE) {
         gw_exchange_enter(x, GW_PHASE_FILTER);
-        find_kind(x);
+        learn(x);
     }
     gw_relay_down_news(x, news);
 }

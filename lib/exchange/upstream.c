@@ -30,7 +30,9 @@ static gw_status prepare_request(struct gw_exchange *x)
     if (x->down.is_http10)
         gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
     x->has_own_host = x->request.authority.len == 0;
-    return gw_hop_strip(&x->request);
+    if (gw_hop_strip(&x->request) != GW_OK)
+        return GW_ENOMEM;
+    return gw_identity_tell(x);
 }
 
 /* HTTP/1.0 need not say Host; the versions that it is forwarded in must. */

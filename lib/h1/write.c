@@ -113,6 +113,7 @@ static void put_connection(struct out *o, const struct gw_message *m,
 static void put_rest(struct out *o, const struct gw_message *m, const struct gw_h1_head_spec *spec)
 {
     put_fields(o, m);
+    put(o, m->lines);
     if (spec->framing == GW_H1_FRAMING_LENGTH) {
         put(o, GW_STR("Content-Length: "));
         put_u64(o, spec->length);
@@ -179,7 +180,7 @@ gw_status gw_h1_write_request(struct gw_chain *tx, const struct gw_message *m,
     struct gw_chain own;
     struct out o;
     size_t size = FIXED_BYTES + m->method_text.len + m->path.len + m->query.len +
-                  2 * m->authority.len + spec->upgrade.len + size_of_fields(m);
+                  2 * m->authority.len + spec->upgrade.len + m->lines.len + size_of_fields(m);
     gw_status status = begin(&o, tx, &own, size);
     if (status != GW_OK)
         return status;

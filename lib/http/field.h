@@ -37,7 +37,12 @@
     X(GRPC_STATUS, "grpc-status", 0)                                                               \
     X(GRPC_MESSAGE, "grpc-message", 0)                                                             \
     X(GRPC_TIMEOUT, "grpc-timeout", 0)                                                             \
-    X(VIA, "via", 0)
+    X(VIA, "via", 0)                                                                               \
+    X(FORWARDED, "forwarded", GW_FIELD_NO_TRAILER)                                                 \
+    X(X_FORWARDED_FOR, "x-forwarded-for", GW_FIELD_NO_TRAILER)                                     \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto", GW_FIELD_NO_TRAILER)                                 \
+    X(X_FORWARDED_HOST, "x-forwarded-host", GW_FIELD_NO_TRAILER)                                   \
+    X(X_FORWARDED_PORT, "x-forwarded-port", GW_FIELD_NO_TRAILER)
 
 enum gw_field_flag {
     GW_FIELD_HOP = 1,        /* about one connection: never forwarded (RFC 9110 7.6.1)      */

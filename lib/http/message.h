@@ -45,6 +45,7 @@ struct gw_message {
     gw_str target;   /* as received                                                 */
     gw_str protocol; /* the one Upgrade token or :protocol; empty: none           */
     struct gw_fields fields;
+    gw_str lines;            /* to an HTTP/1 upstream: more fields, "name: value" CRLF each      */
     struct gw_message *next; /* in a stream's queue of informational responses    */
 };
 

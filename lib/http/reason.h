@@ -85,7 +85,8 @@ enum gw_h2_code {
     X(upstream_cut, 502, 14, 2, "the upstream broke off in the middle of its answer")              \
     /* what the host wanted */                                                                     \
     X(host_abort, 502, 10, 8, "the host cut the exchange off")                                     \
-    X(host_gone, 503, 14, 8, "the host took the worker or the connection away")
+    X(host_gone, 503, 14, 8, "the host took the worker or the connection away")                    \
+    X(loop_detected, 508, 9, 8, "the request has come through this gateway before")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

@@ -197,6 +197,8 @@ void gw_link_mark_starving(struct gw_link *link);
 /* Views of the link's: empty when nobody has said. */
 gw_str gw_link_peer(const struct gw_link *link);
 gw_str gw_link_local(const struct gw_link *link);
+gw_str gw_link_peer_ip(const struct gw_link *link); /* of peer, without port; empty: not known */
+gw_str gw_link_local_port(const struct gw_link *link);
 /* For a link that has none. local alone may come later. */
 gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local) GW_MUST_CHECK;
 /* The magic word is right: for entry points of the public API. */

@@ -13,6 +13,14 @@
 #include "os/env.h"
 #include "worker/worker.h"
 
+static uint64_t seed_of(const gw_engine *e)
+{
+    uint64_t seed = 0;
+
+    e->env.entropy(e->env.entropy_ctx, &seed, sizeof seed);
+    return seed;
+}
+
 gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
 {
     gw_engine_spec own;
@@ -39,6 +47,7 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
         return GW_ENOMEM;
     e->env = env;
     e->limits = limits;
+    e->name = (uint32_t)seed_of(e);
     e->workers_max = own.workers_max == 0 ? 1 : own.workers_max;
     e->seats = gw_allocator_zalloc(&env.allocator, e->workers_max * sizeof *e->seats);
     if (e->seats == NULL) {
@@ -50,14 +59,6 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
 }
 
 /* ---- applying ---- */
-
-static uint64_t seed_of(const gw_engine *e)
-{
-    uint64_t seed = 0;
-
-    e->env.entropy(e->env.entropy_ctx, &seed, sizeof seed);
-    return seed;
-}
 
 /* Puts mine into the seat unless a newer one is there; what it displaces was never adopted. */
 void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)

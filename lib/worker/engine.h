@@ -22,6 +22,7 @@ struct gw_engine_seat {
 struct gw_engine {
     gw_env env;       /* complete */
     gw_limits limits; /* complete */
+    uint32_t name;    /* drawn: what its workers call themselves where they need a name */
     uint32_t workers_max;
     _Atomic uint64_t generations;
     struct gw_engine_seat *seats;

@@ -82,6 +82,14 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     gw_links_init(links);
 }
 
+/* "gw-" and digits: the same for all workers, another for every other gateway. */
+static void name_gateway(struct gw_exchanges *x, uint32_t name)
+{
+    char text[3 + 16] = "gw-";
+
+    gw_via_init(&x->via, (gw_str){ text, 3 + gw_format_hex_u64(name, text + 3) }, x->via_text);
+}
+
 static gw_status init_exchanges(gw_worker *w)
 {
     struct gw_exchanges *x = &w->exchanges;
@@ -92,6 +100,7 @@ static gw_status init_exchanges(gw_worker *w)
     x->log = &w->log;
     x->stats = &w->stats;
     x->trace = &w->trace;
+    name_gateway(x, w->engine->name);
     return gw_exchanges_init(x);
 }
 

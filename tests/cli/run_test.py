@@ -77,7 +77,8 @@ class Logs(Gateway):
         lines = self.logged()
         fine = lines["/fine"]
         self.assertRegex(fine["time"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
-        self.assertRegex(fine["client"], r"^127\.0\.0\.1:\d+$")
+        self.assertEqual((fine["client"], fine["retries"]), ("127.0.0.1", 0))
+        self.assertRegex(fine["peer"], r"^127\.0\.0\.1:\d+$")
         self.assertEqual(fine["authority"], f"127.0.0.1:{self.port}")
         self.assertEqual(
             {name: fine[name] for name in ("listener", "protocol", "method", "status", "route",

@@ -1,11 +1,12 @@
 """nginx as an upstream: files, chunked bodies, a proxy in front of itself, h2c."""
 
+import contextlib
 import hashlib
 import os
 
 import harness
 import http1
-from harness import HOST, cluster, free_port, need, pattern
+from harness import HOST, cluster, free_port, need, pattern, route
 
 CONFIG = """
 daemon off;
@@ -24,12 +25,20 @@ http {{
     listen {host}:{h1};
     root {folder}/www;
     location / {{ }}
-    location /gzip/ {{ gzip on; alias {folder}/www/; }}
+    location /gzip/ {{ gzip on; gzip_proxied any; alias {folder}/www/; }}
     location /dav/ {{ dav_methods PUT DELETE; alias {folder}/dav/; }}
     location /status/ {{ return 204; }}
     location /moved/ {{ return 302 /small; }}
     location /again/ {{ proxy_pass http://{host}:{h1}/; proxy_http_version 1.1; }}
     location /limited/ {{ limit_rate 200k; alias {folder}/www/; }}
+  }}
+  log_format seen '$http_x_forwarded_for|$http_x_forwarded_proto|$http_x_forwarded_host|$http_via';
+  server {{
+    listen {host}:{hasty};
+    access_log {folder}/seen seen;
+    keepalive_timeout 1ms;
+    root {folder}/www;
+    location / {{ }}
   }}
   server {{
     listen {host}:{h2} http2;
@@ -57,13 +66,19 @@ class Nginx:
         self.write_file("www/small", b"hello\n")
         self.write_file("www/big", pattern(10 << 20))
         self.write_file("www/empty", b"")
-        ports = {"h1": free_port(), "h2": free_port()}
+        ports = {"h1": free_port(), "h2": free_port(), "hasty": free_port()}
         config = self.write_file(
             "nginx.conf", CONFIG.format(folder=self.folder, host=HOST, **ports).encode()
         )
         err = os.path.join(self.folder, "nginx.err")
         self.start(nginx, "-p", self.folder, "-c", config, "-e", err, port=ports["h1"])
-        self.gw = self.start_gw([cluster("web", ports[self.protocol], self.protocol)])
+        self.gw = self.start_gw(
+            [
+                cluster("web", ports[self.protocol], self.protocol),
+                cluster("hasty", ports["hasty"], retry_budget={"percent": 1000}),
+            ],
+            [route("hasty", "hasty", "/", {"host": "hasty"}), route("all", "web")],
+        )
 
     def get(self, path, *more, code="200"):
         url = "http://%s:%d%s" % (HOST, self.gw.port, path)
@@ -128,6 +143,32 @@ class NginxH1(Nginx, harness.PeerCase):
             c.send(http1.text("GET /small HTTP/1.1", "Host: a.example") * 50)
             for _ in range(50):
                 self.assertEqual(c.response().body, b"hello\n")
+
+
+    def ask_hasty(self, connections):
+        """A GET on each at once, then again; returns the statuses."""
+        request = http1.text("GET /small HTTP/1.1", "Host: hasty")
+        for c in connections:
+            c.send(request)
+        return [c.response().status for c in connections]
+
+    def test_connections_closed_as_they_are_used(self):
+        """nginx gives idle connections up after a millisecond: requests meet that, clients do not."""
+        with contextlib.ExitStack() as stack:
+            connections = [
+                stack.enter_context(http1.Client(self.gw.port)) for _ in range(20)
+            ]
+            for _ in range(300):
+                self.assertEqual(set(self.ask_hasty(connections)), {200})
+        entries = self.gw.entries({"cluster": "hasty"})
+        self.assertEqual({e["cause"] for e in entries}, {"none"})
+        print("%d of %d requests were sent again" % (sum(e["retries"] for e in entries), len(entries)))
+
+    def test_is_told_of_clients(self):
+        self.get("/small", "-H", "Host: hasty", "-H", "X-Forwarded-For: 6.6.6.6")
+        with open(os.path.join(self.folder, "seen")) as f:
+            line = f.read().strip()
+        self.assertRegex(line, r"^127\.0\.0\.1\|http\|hasty\|1\.1 gw-[0-9a-f]+$")
 
 
 class NginxH2ToH1(Nginx, harness.PeerCase):

@@ -105,6 +105,8 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.flags |= GW_ROUTE_CONNECT;
     else if (is(what, "no_upgrade"))
         p->route.flags |= GW_ROUTE_NO_UPGRADE;
+    else if (is(what, "via"))
+        p->listener.via = value;
     else if (is(what, "retries"))
         p->route.retries = is(value, "off") ? GW_OFF : (uint32_t)strtoul(value.ptr, NULL, 10);
     else if (is(what, "budget")) {

@@ -55,6 +55,8 @@ static gw_config *make_config(uint32_t upstream_protocol)
     env.allocator = host.alloc.allocator;
     ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
     listener.name = gw_cstr(listener_name);
+    listener.forwarded = GW_OFF; /* what upstreams get is what clients said */
+    listener.flags = GW_LISTENER_NO_VIA;
     ck_assert_uint_ne(gw_builder_listener(b, &listener), 0);
     cluster.name = gw_cstr("web");
     cluster.protocols = upstream_protocol;

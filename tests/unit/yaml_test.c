@@ -85,6 +85,12 @@ static void dump(struct dump *d, const gw_config *config)
         say(d, "listener %.*s %.*s protocols %u %llu %llu %llu %u\n", STR(l->name), STR(l->address),
             l->protocols, NUM(l->head_timeout), NUM(l->body_idle_timeout), NUM(l->idle_timeout),
             l->body_rate);
+        say(d, "  via %.*s (%d) forwarded %u hops %u trusted", STR(l->via.name), l->has_no_via,
+            l->forwarded, l->trust.hops);
+        for (uint32_t k = 0; k < l->trust.prefixes_len; k++)
+            say(d, " %.*s=%u/%u", STR(l->trusted[k]), l->trust.prefixes[k].kind,
+                l->trust.prefixes[k].bits);
+        say(d, "\n");
     }
     for (uint32_t i = 0; i < config->clusters_len; i++)
         say_cluster(d, &config->clusters[i]);
@@ -195,7 +201,7 @@ static gw_config *build_from_c(const struct both *b)
 /* Every field that a host may set in C, but for mark, user and origin, which are the host's own.
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(gw_listener_spec) == 64, "a field without a row");
+_Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 72, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
@@ -211,6 +217,14 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
     X(b->l_more = "    body_rate: 2000\n", b->listener.body_rate = 2000)                           \
     X(b->l_more = "    body_rate: off\n", b->listener.body_rate = GW_OFF)                          \
+    X(b->l_more = "    via: edge.test\n", b->listener.via = GW_STR("edge.test"))                   \
+    X(b->l_more = "    via: off\n", b->listener.flags = GW_LISTENER_NO_VIA)                        \
+    X(b->l_more = "    forwarded: rfc7239\n", b->listener.forwarded = GW_FORWARDED_RFC7239)        \
+    X(b->l_more = "    forwarded: off\n", b->listener.forwarded = GW_OFF)                          \
+    X(b->l_more = "    trusted_hops: 2\n", b->listener.trusted_hops = 2)                           \
+    X(b->l_more = "    trusted_proxies: [ 10.0.0.0/8, unix ]\n",                                   \
+      (b->list[0] = GW_STR("10.0.0.0/8"), b->list[1] = GW_STR("unix"),                             \
+       b->listener.trusted = b->list, b->listener.trusted_len = 2))                                \
     X((b->c_name = "wob", b->r_to = "    cluster: wob\n"),                                         \
       (b->cluster.name = GW_STR("wob"), b->route.cluster = GW_STR("wob")))                         \
     X(b->c_more = "    protocol: h2\n", b->cluster.protocols = GW_PROTO_H2)                        \
@@ -441,7 +455,13 @@ static const struct refusal {
     /* what later releases bring */
     { "admin: { address: x }\n", 1, 1, "admin", "admin is not in this release" },
     { "limiters: []\n", 1, 1, "limiters", "limiters is not in this release" },
-    { "trusted_proxies: []\n", 1, 1, "trusted_proxies", "trusted_proxies is not in this release" },
+    { "trusted_proxies: 10.0.0.0/8\n", 1, 18, "trusted_proxies", "a list is needed here" },
+    { "listeners:\n- name: a\n  trusted_proxies: [ 10.0.0.0/8, 10.0.0.1/8 ]\n", 3, 34,
+      "listeners[0].trusted_proxies[1]", "\"10.0.0.1/8\": not addresses" },
+    { "trusted_proxies: [ all ]\nlisteners:\n- name: a\n", 3, 3, "listeners[0].trusted_proxies[0]",
+      "\"all\": not addresses" },
+    { "listeners:\n- name: a\n  forwarded: x\n", 3, 14, "listeners[0].forwarded", "none of" },
+    { "listeners:\n- name: a\n  via: a b\n", 3, 8, "listeners[0].via", "a token" },
     { "backend: io_uring\n", 1, 10, "backend", "io_uring is not in this release" },
     { "listeners:\n- name: a\n  tls: {}\n", 3, 3, "listeners[0].tls",
       "tls is not in this release" },
