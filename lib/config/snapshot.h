@@ -19,7 +19,7 @@ struct gw_listener_conf {
     gw_str name, address;
     uint32_t index, protocols; /* never 0 */
     gw_nanos head_timeout, body_idle_timeout, idle_timeout;
-    uint32_t body_rate; /* GW_OFF: none */
+    uint32_t body_rate;    /* GW_OFF: none */
     const gw_str *trusted; /* as written: prefixes_len of them */
     struct gw_trust trust;
     struct gw_via via;  /* empty: of the engine's name */

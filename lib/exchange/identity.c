@@ -13,8 +13,7 @@
 enum { ADDED_MAX = 5 };
 
 #define BIT(id) (UINT64_C(1) << GW_FIELD_##id)
-static const uint64_t x_forwarded =
-    BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) |
+static const uint64_t x_forwarded = BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) |
                                     BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_PORT);
 
 static bool is_trusted(const struct gw_link *link, const struct gw_trust *trust)
@@ -101,9 +100,8 @@ static gw_status keep_believed(struct gw_exchange *x, enum gw_field_id id)
         believed[i] = hops.at[n - 1 - i];
     if (join(&x->arena, believed, n, &value) != GW_OK)
         return GW_ENOMEM;
-    return gw_fields_add(f, id, id == GW_FIELD_FORWARDED ? GW_STR("Forwarded")
-                                                         : GW_STR("X-Forwarded-For"),
-                         value);
+    return gw_fields_add(
+        f, id, id == GW_FIELD_FORWARDED ? GW_STR("Forwarded") : GW_STR("X-Forwarded-For"), value);
 }
 
 static const struct gw_via *via_of(const struct gw_exchange *x)

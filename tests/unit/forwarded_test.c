@@ -65,9 +65,24 @@ END_TEST
 START_TEST(prefixes_that_are_none)
 {
     static const char *const rows[] = {
-        "",           "all",        "10.0.0.0/33", "10.0.0.0/",   "10.0.0.0/08", "10.0.0.1/8",
-        "10.0.0/8",   "10.0.0.0/-1", "::/129",     "::1/127",     "[::]/0",      "10.0.0.0/8 ",
-        "10.0.0.0:80", "UNIX",      "/8",          "10.0.0.0//8", "unix:/run/x", "2001:db8::1/64",
+        "",
+        "all",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0.0/08",
+        "10.0.0.1/8",
+        "10.0.0/8",
+        "10.0.0.0/-1",
+        "::/129",
+        "::1/127",
+        "[::]/0",
+        "10.0.0.0/8 ",
+        "10.0.0.0:80",
+        "UNIX",
+        "/8",
+        "10.0.0.0//8",
+        "unix:/run/x",
+        "2001:db8::1/64",
     };
     struct gw_prefix prefix;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -199,8 +214,8 @@ END_TEST
 /* What stands at the left, and was written by anybody, changes nothing at the right. */
 START_TEST(garbage_at_the_left_does_no_harm)
 {
-    static const char *const garbage[] = { "for=\"", "\"", "for=\"a\\", "\\", "\"\\\"", ",,,", "=;=;",
-                                           "for=\"a, for=6.6.6.6" };
+    static const char *const garbage[] = { "for=\"", "\"",  "for=\"a\\", "\\",
+                                           "\"\\\"", ",,,", "=;=;",      "for=\"a, for=6.6.6.6" };
     char value[200];
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
         begin();
@@ -254,9 +269,8 @@ START_TEST(any_bytes)
             if (gw_hops_believe(&list, id, &all, &text) > 0)
                 ck_assert_int_eq(gw_ip_parse(text, &address), GW_OK);
             begin();
-            ck_assert_int_eq(gw_fields_add(&fields, GW_FIELD_VIA, GW_STR("Via"),
-                                           (gw_str){ value, len }),
-                             GW_OK);
+            ck_assert_int_eq(
+                gw_fields_add(&fields, GW_FIELD_VIA, GW_STR("Via"), (gw_str){ value, len }), GW_OK);
             (void)gw_via_has(&fields, GW_STR("a"));
         }
         free(value);
@@ -268,8 +282,9 @@ START_TEST(names_that_are_meant)
 {
     static const char *const are[] = { "x-forwarded-prefix", "X_Forwarded_For", "x-forwarded_Proto",
                                        "X-Real-IP", "x_real_ip" };
-    static const char *const are_not[] = { "x-forwarded", "x-forwarde-for", "xforwarded-for",
-                                           "x-real-ips", "forwarded", "x", "y-forwarded-for" };
+    static const char *const are_not[] = { "x-forwarded",    "x-forwarde-for", "xforwarded-for",
+                                           "x-real-ips",     "forwarded",      "x",
+                                           "y-forwarded-for" };
     for (size_t i = 0; i < sizeof are / sizeof *are; i++)
         ck_assert_msg(gw_is_forwarded_name(gw_cstr(are[i])), "%s", are[i]);
     for (size_t i = 0; i < sizeof are_not / sizeof *are_not; i++)
