@@ -17,7 +17,7 @@ extern "C" {
 typedef struct gw_facts {
     uint32_t size;
     uint32_t protocol; /* GW_PROTO_*: one bit; 0: not yet known     */
-    gw_str peer;       /* address text; or any stable text          */
+    gw_str peer;       /* address text, or any stable text of at most 128 bytes */
     gw_str local;
 } gw_facts;
 

@@ -57,7 +57,8 @@ typedef struct gw_accept_spec {
     void *user, *io;
 } gw_accept_spec;
 /* A client has connected. A protocol in facts is the one that is spoken. GW_EUNKNOWN: no such
- * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here;
+ * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here,
+ * or names that are too long;
  * GW_EUNSUPPORTED: a build without it; GW_ELIMIT: links_max; GW_ENOMEM; GW_ESTATE: draining, or
  * being freed. Then the transport is still the caller's. */
 GW_API gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)

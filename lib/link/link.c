@@ -11,7 +11,7 @@
 #include "link/conn.h"
 #include "link/pool.h"
 
-enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 4096 };
+enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 128 };
 
 _Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 376, "what an idle client costs");
 
@@ -76,7 +76,7 @@ gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local)
 
     GW_ASSERT(link->names == NULL);
     if (peer.len > NAME_MAX || local.len > NAME_MAX)
-        return GW_ELIMIT;
+        return GW_EINVAL;
     names = gw_heap_zalloc(link->links->heap, names_size(peer.len, local.len));
     if (names == NULL)
         return GW_ENOMEM;

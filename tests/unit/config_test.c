@@ -901,7 +901,7 @@ START_TEST(the_footprint_holds_the_objects)
     ck_assert_uint_eq(one.h2, gw_h2_connection_bytes() + 128 * gw_h2_stream_bytes());
     limits.links_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
-    enum { ADDRESSES = 2 * 64 };
+    enum { ADDRESSES = 2 * 128 + 32 };
     ck_assert_uint_ge(two.objects - one.objects,
                       sizeof(struct gw_link) + sizeof(struct gw_h1) + ADDRESSES);
     limits.links_max = 1;

@@ -135,6 +135,31 @@ START_TEST(an_idle_client_has_no_codec)
 }
 END_TEST
 
+START_TEST(names_have_a_bound)
+{
+    static char name[129];
+    gw_facts facts = GW_SPEC(gw_facts), got = GW_SPEC(gw_facts);
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_link *link;
+
+    start(GW_PROTO_H1);
+    memset(name, 'n', sizeof name);
+    spec.listener = gw_cstr("edge");
+    spec.facts = &facts;
+    facts.peer = (gw_str){ name, sizeof name };
+    ck_assert_int_eq(gw_worker_accept(host.worker, &spec, &link), GW_EINVAL);
+    facts.peer.len--;
+    facts.local = gw_cstr("127.0.0.1:80");
+    ck_assert_int_eq(gw_worker_accept(host.worker, &spec, &link), GW_OK);
+    ck_assert_int_eq(gw_link_get_facts(link, &got), GW_OK);
+    ck_assert_uint_eq(got.peer.len, 128);
+    ck_assert_mem_eq(got.peer.ptr, name, 128);
+    ck_assert_str_eq(got.local.ptr, "127.0.0.1:80");
+    ck_assert_uint_eq(got.local.len, 12);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* The time for a head runs from its own first byte, also when an alarm from before rings just then. */
 START_TEST(a_head_has_its_own_time)
 {
@@ -531,6 +556,7 @@ static Suite *worker_suite(void)
     check_add(suite, a_route_replies);
     check_add(suite, an_idle_client_has_no_codec);
     check_add(suite, a_head_has_its_own_time);
+    check_add(suite, names_have_a_bound);
     check_add(suite, send_fails_after_the_end);
     check_add_loop(suite, abort_names_the_host, 0, 4);
     check_add(suite, abort_while_connecting);
