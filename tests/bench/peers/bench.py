@@ -5,6 +5,7 @@
   bench.py check  [-p names] [-s scenarios]         one request each, answers compared
   bench.py run    [-p names] [-s scenarios] [-n ROUNDS] [-d SECONDS] [-o FILE]
   bench.py report FILE...                           medians of earlier runs
+  bench.py targets FILE...                          gw against what it is held to; 1: missed
   bench.py syscalls [-p names] [-s scenarios]       system calls a request (perf or strace)
   bench.py instr  [-p names] [-s scenarios]         callgrind, instructions a request
 """
@@ -626,6 +627,55 @@ def report(rows, file=sys.stdout):
             )
 
 
+# gw's cost over that of the best of these, median of paired rounds, at most.  Peers are as they are
+# installed; nginx-bigbuf, haproxy-bigbuf and haproxy-splice are tuned for bodies, and only shown.
+TARGETS = [
+    ("h1-h1-small", ["haproxy"], 0.95),
+    ("h2c-h1-small", ["nghttpx"], 0.95),
+    ("grpc", ["nghttpx-grpc", "nghttpx"], 0.90),
+    ("h1-h1-64k", ["haproxy", "nginx", "nghttpx"], 1.0),
+    ("h1-h1-1m", ["haproxy", "nginx", "nghttpx"], 1.0),
+]
+ROUNDS_LEAST = 7
+IDLE_BYTES = 526
+
+
+def ratios(rows, scen, peers):
+    """gw's cost over the cheapest peer's, round by round."""
+    cost = collections.defaultdict(dict)
+    for r in rows:
+        if r["scenario"] == scen:
+            cost[(r.get("run"), r.get("round"))][r["proxy"]] = r["cpu_us"]
+    of_peers = ((c, [c[p] for p in peers if p in c]) for c in cost.values() if "gw" in c)
+    return [c["gw"] / min(theirs) for c, theirs in of_peers if theirs]
+
+
+def targets(rows):
+    print("| what | measured | at most | rounds | |\n|---|---|---|---|---|")
+    missed = 0
+
+    def line(what, got, most, rounds, least):
+        nonlocal missed
+        good = rounds >= least and got <= most
+        missed += not good
+        verdict = "good" if good else "MISSED" if rounds >= least else "TOO FEW ROUNDS"
+        print("| %s | %s | %s | %d | %s |" % (what, round(got, 2), most, rounds, verdict))
+
+    for scen, peers, most in TARGETS:
+        x = ratios(rows, scen, peers)
+        got = statistics.median(x) if x else 0
+        line("%s, gw / %s" % (scen, " or ".join(peers)), got, most, len(x), ROUNDS_LEAST)
+    for p in "haproxy-splice", "haproxy-bigbuf", "nginx-bigbuf":
+        for scen in "h1-h1-64k", "h1-h1-1m":
+            x = ratios(rows, scen, [p])
+            if x:
+                what = "%s, gw / %s" % (scen, p)
+                print("| %s | %.2f | - | %d | shown |" % (what, statistics.median(x), len(x)))
+    idle = [r["rss_per_conn"] for r in rows if (r["scenario"], r["proxy"]) == ("conn-h1", "gw")]
+    line("idle h1 connection, bytes", statistics.median(idle) if idle else 0, IDLE_BYTES, len(idle), 1)
+    return 1 if missed else 0
+
+
 def cmd_run(b, a):
     rows = []
     stamp = int(time.time())
@@ -929,7 +979,7 @@ def main():
     ap = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ap.add_argument("cmd", choices=["list", "check", "run", "report", "syscalls", "instr"])
+    ap.add_argument("cmd", choices=["list", "check", "run", "report", "targets", "syscalls", "instr"])
     ap.add_argument("files", nargs="*")
     ap.add_argument(
         "-p", "--proxies", help="comma-separated names; default: all that are not disabled"
@@ -951,12 +1001,12 @@ def main():
     FLOORS.update(
         p["name"] for p in load_proxies(os.path.join(HERE, a.proxies_file)) if p.get("floor")
     )
-    if a.cmd == "report":
+    if a.cmd in ("report", "targets"):
         rows = []
         for f in a.files:
             with open(f) as g:
                 rows += [json.loads(l) for l in g if l.strip()]
-        return report(rows)
+        return report(rows) if a.cmd == "report" else targets(rows)
     signal.signal(signal.SIGTERM, lambda *x: sys.exit(143))  # so that what was started is stopped
     lift_limits()
     if a.cmd != "list" and subprocess.call(["make", "-s", "-C", HERE]):
