@@ -360,7 +360,7 @@ static inline void side_feed(struct side *side, gw_str bytes, uint64_t cut)
         if (cut < 2) {
             CHECK(gw_chain_write(&side->rx, bytes.ptr, n) == GW_OK);
         } else {
-            struct gw_block *b = gw_block_take(&side->pool);
+            struct gw_block *b = gw_block_take(&side->pool, NULL);
             CHECK(b != NULL);
             memcpy(b->bytes, bytes.ptr, n);
             gw_block_filled(b, (uint32_t)n);

@@ -13,7 +13,8 @@ extern "C" {
 typedef struct gw_limits {
     uint32_t size;
     uint32_t block_bytes;        /* payload of a pool block; 16640, 1024 to 1 MiB              */
-    uint32_t blocks_max;         /* blocks in the pool: the hard bound on bytes held; 16384    */
+    uint32_t blocks_max;         /* blocks in the pool: the hard bound on bytes held; 32768; at
+                                    least 7, and room for 65535 bytes more if HTTP/2 is spoken */
     uint32_t links_max;          /* connections, both sides together; 10000                    */
     uint32_t h2_links_max;       /* of those, HTTP/2 ones; 2048; GW_OFF: no HTTP/2             */
     uint32_t exchanges_max;      /* 20000                                                      */

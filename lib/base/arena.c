@@ -60,7 +60,7 @@ static gw_status take(struct gw_arena *a, size_t len, size_t align, char **out)
     }
     if (a->source == NULL || len > gw_arena_piece_max(a->source->chunk_bytes))
         return GW_ELIMIT;
-    char *chunk = a->source->take(a->source->ctx);
+    char *chunk = a->source->take(a->source->ctx, a);
     if (chunk == NULL)
         return GW_ENOMEM;
     GW_ASSERT(padding(chunk, ALIGN) == 0);

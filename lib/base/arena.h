@@ -6,9 +6,10 @@
 #include <gw/env.h>
 
 /* Where chunks come from: all of one size. */
+struct gw_arena;
 struct gw_arena_source {
     void *ctx;
-    void *(*take)(void *ctx); /* NULL: refused */
+    void *(*take)(void *ctx, struct gw_arena *for_whom); /* NULL: refused */
     void (*give)(void *ctx, void *chunk);
     size_t chunk_bytes;
 };

@@ -14,6 +14,8 @@
     X(LINKS_REFUSED, COUNTER, "links_refused", "links", "connections refused for a limit")         \
     X(LINKS_CALMED, COUNTER, "links_calmed", "links",                                              \
       "client connections ended because they made too much work that is of no use")                \
+    X(LINKS_WAITED, COUNTER, "links_waited", "links",                                              \
+      "times that a connection had to wait for memory before it was read")                         \
     X(LINKS_OPEN, GAUGE, "links_open", "links", "connections now, both sides")                     \
     X(EXCHANGES, COUNTER, "exchanges", "exchanges", "requests begun")                              \
     X(EXCHANGES_OPEN, GAUGE, "exchanges_open", "exchanges", "requests in flight")                  \
@@ -24,6 +26,8 @@
     X(BYTES_RECEIVED, COUNTER, "bytes_received", "bytes", "bytes received, both sides")            \
     X(BYTES_SENT, COUNTER, "bytes_sent", "bytes", "bytes sent, both sides")                        \
     X(BLOCKS_USED, GAUGE, "blocks_used", "blocks", "blocks of the pool in use at the last step")   \
+    X(BLOCKS_PROMISED, GAUGE, "blocks_promised", "blocks",                                         \
+      "blocks kept for who was admitted, at the last step")                                        \
     X(MEMORY_USED, GAUGE, "memory_used", "bytes", "memory of the worker at the last step")         \
     X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")                                 \
     X(RETRIES, COUNTER, "retries", "tries", "requests sent to an upstream once more")              \

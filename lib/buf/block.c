@@ -23,7 +23,7 @@ void gw_pool_init(struct gw_pool *pool, struct gw_heap *heap, uint32_t block_byt
 
 void gw_pool_fini(struct gw_pool *pool)
 {
-    GW_ASSERT(pool->out == 0);
+    GW_ASSERT(pool->out == 0 && pool->promised == 0);
     for (struct gw_block *b; (b = pool->free) != NULL;) {
         pool->free = b->next;
         GW_UNPOISON(b->bytes, b->size);
@@ -51,14 +51,37 @@ static struct gw_block *make(struct gw_pool *pool)
     return b;
 }
 
-struct gw_block *gw_block_take(struct gw_pool *pool)
+static void own(struct gw_reserve *r, struct gw_pool *pool, struct gw_block *b)
+{
+    b->home = r;
+    b->sibling = r->taken;
+    r->taken = b;
+    r->used++;
+    pool->promised--;
+}
+
+/* The way back: the promise holds again. */
+static void disown(struct gw_pool *pool, struct gw_block *b)
+{
+    struct gw_reserve *r = b->home;
+    struct gw_block **at = &r->taken;
+    while (*at != b)
+        at = &(*at)->sibling;
+    *at = b->sibling;
+    b->home = NULL;
+    r->used--;
+    pool->promised++;
+}
+
+static struct gw_block *take(struct gw_pool *pool)
 {
     struct gw_block *b = pool->free;
     if (b != NULL) {
         pool->free = b->next;
         GW_UNPOISON(b->bytes, b->size);
     } else {
-        b = pool->made < pool->blocks_max ? make(pool) : NULL;
+        GW_ASSERT(pool->made < pool->blocks_max);
+        b = make(pool);
         if (b == NULL)
             return NULL;
     }
@@ -66,8 +89,22 @@ struct gw_block *gw_block_take(struct gw_pool *pool)
     b->used = 0;
     b->is_held = b->is_packed = false;
     b->next = NULL;
+    b->home = NULL;
     if (++pool->out > pool->out_peak)
         pool->out_peak = pool->out;
+    return b;
+}
+
+struct gw_block *gw_block_take(struct gw_pool *pool, struct gw_reserve *reserve)
+{
+    if (GW_LIKELY(gw_pool_has_plenty(pool)))
+        return take(pool);
+    bool is_own = reserve != NULL && reserve->used < reserve->size;
+    if (!is_own && gw_pool_spare(pool) == 0)
+        return NULL;
+    struct gw_block *b = take(pool);
+    if (is_own && b != NULL)
+        own(reserve, pool, b);
     return b;
 }
 
@@ -107,16 +144,93 @@ void gw_block_unref(struct gw_block *b)
     if (b == NULL)
         return;
     GW_ASSERT(b->refs > 0 && b->used <= b->size);
-    if (--b->refs > 0)
-        return;
     struct gw_pool *pool = b->pool;
+    if (--b->refs > 0) {
+        if (b->refs == 1 && b->home != NULL)
+            pool->returns++; /* if it is open, it can be filled anew */
+        return;
+    }
     if (pool == NULL || b->done != NULL) {
         give_back_foreign(b);
         return;
     }
     GW_ASSERT(pool->out > 0);
+    if (GW_UNLIKELY(b->home != NULL))
+        disown(pool, b);
     pool->out--;
+    pool->returns++;
     b->next = pool->free;
     pool->free = b;
     GW_POISON(b->bytes, b->size);
+}
+
+gw_status gw_reserve_grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t n)
+{
+    if (n > gw_pool_spare(pool))
+        return GW_ELIMIT;
+    r->size += n;
+    pool->promised += n;
+    return GW_OK;
+}
+
+static void close_open(struct gw_reserve *r)
+{
+    struct gw_block *b = r->open;
+    r->open = NULL;
+    if (b == NULL)
+        return;
+    b->is_held = false;
+    gw_block_unref(b);
+}
+
+void gw_reserve_shrink(struct gw_reserve *r, struct gw_pool *pool, uint32_t size)
+{
+    if (size >= r->size)
+        return;
+    close_open(r);
+    while (r->used > size)
+        disown(pool, r->taken); /* in use, and so counted in out alone */
+    pool->promised -= r->size - size;
+    pool->returns++;
+    r->size = size;
+}
+
+void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n)
+{
+    GW_ASSERT(from->size - from->used >= n);
+    from->size -= n;
+    to->size += n;
+}
+
+/* All of a block that nobody views any more. */
+static size_t open_room(const struct gw_reserve *r)
+{
+    const struct gw_block *b = r->open;
+    return b == NULL ? 0 : b->refs == 1 ? b->size : b->size - b->used;
+}
+
+size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool)
+{
+    return (size_t)(r->size - r->used) * pool->block_bytes + open_room(r);
+}
+
+struct gw_block *gw_reserve_open(struct gw_reserve *r, struct gw_pool *pool, size_t *room)
+{
+    struct gw_block *b = r->open;
+    *room = open_room(r);
+    if (*room > 0) {
+        b->used = b->refs == 1 ? 0 : b->used;
+        return b;
+    }
+    close_open(r);
+    if (r->used >= r->size)
+        return NULL;
+    b = take(pool);
+    if (b == NULL)
+        return NULL;
+    own(r, pool, b);
+    b->is_held = true;
+    r->open = b;
+    *room = b->size;
+    return b;
 }

@@ -16,9 +16,11 @@ struct gw_block {
     uint8_t *bytes;
     uint32_t size, used;
     uint32_t refs;
-    bool is_held;          /* see above                                                 */
-    bool is_packed;        /* filled by gw_chain_settle: its slices are not copied again */
-    struct gw_block *next; /* in the pool's free list; while held: the holder's      */
+    bool is_held;             /* see above                                                 */
+    bool is_packed;           /* filled by gw_chain_settle: its slices are not copied again */
+    struct gw_block *next;    /* in the pool's free list; while held: the holder's      */
+    struct gw_reserve *home;  /* whose promise it was taken from; NULL: nobody's          */
+    struct gw_block *sibling; /* in that reserve's list                                  */
     /* Foreign: the bytes are the host's; done runs when the last reference goes. */
     gw_done_fn *done;
     void *ctx, *object;
@@ -35,6 +37,18 @@ struct gw_slice {
 /* The bound on slices: of a pool of n blocks. Smaller views than this allows are a peer's games. */
 enum { GW_SLICES_A_BLOCK = 64, GW_SLICES_MIN = 4096 };
 
+/* A promise: blocks that its owner can have whatever others hold. While the pool has plenty that are
+ * promised to nobody, everybody takes those, and they may lie anywhere. What is taken from a reserve
+ * is its own until it is freed, wherever its slices travel: so what comes from somebody else's reserve
+ * is copied before it is kept (gw_pipe_take_in). For all reserves of a pool
+ *     out + promised <= blocks_max,   promised = the sum of size - used
+ * so that a promise never has to wait. All zero is a reserve of nothing. */
+struct gw_reserve {
+    struct gw_block *taken; /* through sibling */
+    struct gw_block *open;  /* one of them, held, being filled; a reference. See gw_reserve_room */
+    uint32_t size, used;
+};
+
 struct gw_pool {
     struct gw_heap *heap;
     struct gw_slab headers; /* gw_block */
@@ -43,14 +57,30 @@ struct gw_pool {
     uint32_t block_bytes;
     uint32_t blocks_max;
     uint32_t made, out; /* blocks ever made; blocks in use now */
+    uint32_t promised;  /* to reserves, and not taken from them yet */
+    uint32_t returns;   /* ever: blocks that came back, and promises given up; wraps */
     uint32_t out_peak;
 };
 
 void gw_pool_init(struct gw_pool *pool, struct gw_heap *heap, uint32_t block_bytes,
                   uint32_t blocks_max);
 void gw_pool_fini(struct gw_pool *pool); /* asserts that all blocks and slices are back */
-/* An empty block with one reference; NULL: the cap or the allocator. */
-struct gw_block *gw_block_take(struct gw_pool *pool) GW_MUST_CHECK;
+/* An empty block with one reference: while there is plenty one promised to nobody; else from reserve (may
+ * be NULL), and if that has none, what is spare. NULL: there is none, or the allocator refused. */
+struct gw_block *gw_block_take(struct gw_pool *pool, struct gw_reserve *reserve) GW_MUST_CHECK;
+/* n blocks more are promised to r. GW_ELIMIT: so many are not free; nothing changed. */
+gw_status gw_reserve_grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t n) GW_MUST_CHECK;
+/* Gives the promise up, but for size blocks. Blocks taken beyond that are nobody's from now on. */
+void gw_reserve_shrink(struct gw_reserve *r, struct gw_pool *pool, uint32_t size);
+/* How many bytes can surely be put into blocks of r. */
+size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool);
+/* A place for up to len bytes, in the block that is open or a new one; *room: how many. Nobody else fills
+ * that block on, so what it has room for stays promised whatever becomes of what lies in it. NULL: none,
+ * or the allocator refused. The caller fills it (gw_block_filled). */
+struct gw_block *gw_reserve_open(struct gw_reserve *r, struct gw_pool *pool, size_t *room)
+    GW_MUST_CHECK;
+/* n blocks of from's promise, not yet taken, are to's now. */
+void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n);
 /* A block around the host's bytes, full, with one reference. NULL: no memory, or longer than 4 GiB;
  * done is not run. */
 struct gw_block *gw_block_lend(struct gw_pool *pool, gw_const_span bytes, gw_done_fn *done,
@@ -66,9 +96,16 @@ static inline void gw_block_filled(struct gw_block *b, uint32_t len)
     b->used += len;
 }
 void gw_block_unref(struct gw_block *b); /* NULL is fine; the last one gives it back */
-static inline uint32_t gw_pool_available(const struct gw_pool *pool)
+/* Blocks that are neither in use nor promised. */
+static inline uint32_t gw_pool_spare(const struct gw_pool *pool)
 {
-    return pool->blocks_max - pool->out;
+    return pool->blocks_max - pool->out - pool->promised;
+}
+/* Is more than half of the pool spare? Only then may anybody hold more than was promised to him for
+ * longer than he likes: the rest is for who is still to be admitted. */
+static inline bool gw_pool_has_plenty(const struct gw_pool *pool)
+{
+    return gw_pool_spare(pool) > pool->blocks_max / 2;
 }
 
 #endif

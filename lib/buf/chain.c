@@ -19,6 +19,11 @@ static size_t room_behind(const struct gw_slice *s)
     return end_of(s) == b->bytes + b->used && !b->is_held ? b->size - b->used : 0;
 }
 
+size_t gw_chain_tail(const struct gw_chain *c)
+{
+    return c->last == NULL ? 0 : room_behind(c->last);
+}
+
 static bool do_touch(const struct gw_slice *s, const struct gw_block *block, const uint8_t *ptr)
 {
     return s != NULL && s->block == block && end_of(s) == ptr;
@@ -96,14 +101,14 @@ gw_status gw_chain_append(struct gw_chain *c, struct gw_block *block, uint8_t *p
 }
 
 /* An empty slice of an empty block; NULL: no memory. */
-static struct gw_slice *fresh_slice(struct gw_pool *pool)
+static struct gw_slice *fresh_slice(struct gw_chain *c)
 {
-    struct gw_slice *s = gw_slab_take(&pool->slices);
+    struct gw_slice *s = gw_slab_take(&c->pool->slices);
     if (s == NULL)
         return NULL;
-    struct gw_block *block = gw_block_take(pool);
+    struct gw_block *block = gw_block_take(c->pool, c->reserve);
     if (block == NULL) {
-        gw_slab_give(&pool->slices, s);
+        gw_slab_give(&c->pool->slices, s);
         return NULL;
     }
     *s = (struct gw_slice){ .block = block, .ptr = block->bytes };
@@ -114,7 +119,7 @@ static struct gw_slice *fresh_slice(struct gw_pool *pool)
 static size_t fill_last(struct gw_chain *c, const uint8_t *bytes, size_t len)
 {
     struct gw_slice *s = c->last;
-    size_t room = s == NULL ? 0 : room_behind(s);
+    size_t room = gw_chain_tail(c);
     size_t n = len < room ? len : room;
     if (n == 0)
         return 0;
@@ -128,11 +133,10 @@ static size_t fill_last(struct gw_chain *c, const uint8_t *bytes, size_t len)
 /* The slow way of write: takes all blocks first, so that a refusal changes nothing. */
 static gw_status write_blocks(struct gw_chain *c, const uint8_t *bytes, size_t len)
 {
-    struct gw_chain fresh;
-    size_t room = c->last == NULL ? 0 : room_behind(c->last);
-    gw_chain_init(&fresh, c->pool);
+    struct gw_chain fresh = { .pool = c->pool };
+    size_t room = gw_chain_tail(c);
     for (; room < len; room += c->pool->block_bytes) {
-        struct gw_slice *s = fresh_slice(c->pool);
+        struct gw_slice *s = fresh_slice(c);
         if (s == NULL) {
             gw_chain_clear(&fresh);
             return GW_ENOMEM;
@@ -174,7 +178,7 @@ uint8_t *gw_chain_reserve(struct gw_chain *c, size_t len)
     GW_ASSERT(len <= c->pool->block_bytes);
     if (c->last != NULL && len <= room_behind(c->last))
         return end_of(c->last);
-    struct gw_slice *s = fresh_slice(c->pool);
+    struct gw_slice *s = fresh_slice(c);
     if (s == NULL)
         return NULL;
     link_last(c, s); /* empty until the commit */
@@ -272,7 +276,8 @@ void gw_chain_move_all(struct gw_chain *to, struct gw_chain *from)
         to->len += from->len;
         to->slices += from->slices;
     }
-    gw_chain_init(from, from->pool);
+    from->first = from->last = NULL;
+    from->len = from->slices = 0;
     GW_ASSERT_SLOW(gw_chain_check(to));
 }
 
@@ -332,7 +337,7 @@ gw_status gw_chain_gather(struct gw_chain *c, size_t len, gw_const_span *out)
     /* Behind the first slice, where that may be filled on; else into a block of its own. */
     bool is_behind = len - s->len <= room_behind(s);
     if (!is_behind) {
-        s = fresh_slice(c->pool);
+        s = fresh_slice(c);
         if (s == NULL)
             return GW_ENOMEM;
     }
@@ -366,13 +371,13 @@ static bool adopt(struct gw_slice *s)
 }
 
 /* Puts the bytes of s behind those of packed, or into a new block. False: no memory. */
-static bool pack(struct gw_pool *pool, const struct gw_slice *packed, struct gw_slice *s)
+static bool pack(struct gw_chain *c, const struct gw_slice *packed, struct gw_slice *s)
 {
     struct gw_block *old = s->block, *b;
     if (has_room(packed, s->len)) {
         b = gw_block_ref(packed->block);
     } else {
-        b = gw_block_take(pool);
+        b = gw_block_take(c->pool, NULL); /* what is promised is for bytes that are still to come */
         if (b == NULL)
             return false;
         b->is_packed = true;
@@ -388,13 +393,13 @@ static bool pack(struct gw_pool *pool, const struct gw_slice *packed, struct gw_
 void gw_chain_settle(struct gw_chain *c)
 {
     struct gw_slice *packed = NULL; /* the last slice in a packed block */
-    struct gw_chain settled;
-    gw_chain_init(&settled, c->pool);
+    struct gw_chain settled = { .pool = c->pool, .reserve = c->reserve };
     while (c->first != NULL) {
         struct gw_slice *s = unlink_first(c);
-        bool pins = s->len < s->block->size / 8 && s->len <= c->pool->block_bytes;
+        bool pins = s->len < s->block->size / 8 && s->len <= c->pool->block_bytes &&
+                    s->block->home == NULL; /* what is reserved was packed as it came */
         if (s->block->is_packed || (pins && !has_room(packed, s->len) && adopt(s)) ||
-            (pins && pack(c->pool, packed, s)))
+            (pins && pack(c, packed, s)))
             packed = s;
         if (do_touch(settled.last, s->block, s->ptr) && packed == s)
             packed = settled.last;
@@ -414,6 +419,36 @@ size_t gw_chain_pinned(const struct gw_chain *c)
         before = s->block;
     }
     return bytes;
+}
+
+/* The chain's bytes come to the front of their block; only if nobody else views it. */
+static void slide(struct gw_slice *s)
+{
+    struct gw_block *b = s->block;
+    memmove(b->bytes, s->ptr, s->len);
+    s->ptr = b->bytes;
+    b->used = (uint32_t)s->len;
+}
+
+void gw_chain_pull_up(struct gw_chain *c)
+{
+    struct gw_slice *s = c->first;
+    GW_ASSERT(c->len < c->pool->block_bytes);
+    if (s == NULL)
+        return;
+    struct gw_block *b = s->block;
+    if (s == c->last && b->refs == 1 && b->done == NULL && !b->is_held) {
+        slide(s);
+        return;
+    }
+    s = fresh_slice(c);
+    if (s == NULL)
+        return;
+    s->len = gw_chain_read(c, 0, s->ptr, c->len);
+    gw_block_filled(s->block, (uint32_t)s->len);
+    gw_chain_clear(c);
+    link_last(c, s);
+    GW_ASSERT_SLOW(gw_chain_check(c));
 }
 
 bool gw_chain_check(const struct gw_chain *c)

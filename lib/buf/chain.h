@@ -7,6 +7,7 @@
 
 struct gw_chain {
     struct gw_pool *pool;
+    struct gw_reserve *reserve; /* where blocks come from when the pool is short; may be NULL */
     struct gw_slice *first, *last;
     size_t len;
     uint32_t slices;
@@ -53,6 +54,12 @@ gw_status gw_chain_gather(struct gw_chain *c, size_t len, gw_const_span *out) GW
 /* Copies slices that pin more than eight times their bytes into shared blocks of the chain's own.
  * Benign when memory is short: then it leaves them. */
 void gw_chain_settle(struct gw_chain *c);
+/* Bytes that can be written behind the last slice without another block. */
+size_t gw_chain_tail(const struct gw_chain *c);
+/* Makes one piece of all bytes, at the front of a block that has room behind them, so that their block
+ * can be filled on: by moving them in their block if nobody else views it, else into a new one. Does
+ * what it can when memory is short. For chains of less than a block. */
+void gw_chain_pull_up(struct gw_chain *c);
 /* Bytes of blocks that the chain keeps alive, at most (shared blocks are counted whole). */
 size_t gw_chain_pinned(const struct gw_chain *c);
 /* The whole structure is as it should be. For GW_ASSERT_SLOW. */

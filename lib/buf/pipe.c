@@ -3,6 +3,8 @@
 
 #include "buf/pipe.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size)
@@ -16,27 +18,58 @@ void gw_pipe_fini(struct gw_pipe *p)
     gw_chain_clear(&p->chain);
 }
 
-gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len)
+/* May a view of block stay here? Else it would hold a block that is promised to somebody else. */
+static bool is_welcome(const struct gw_pipe *p, const struct gw_block *block)
+{
+    return block->home == NULL || block->home == p->chain.reserve;
+}
+
+static gw_status push_copy(struct gw_pipe *p, const uint8_t *ptr, size_t len, size_t *moved)
+{
+    *moved = gw_pipe_put(p, ptr, len);
+    return *moved == len ? GW_OK : GW_ENOMEM;
+}
+
+gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len, size_t *moved)
 {
     GW_ASSERT(!p->is_ended);
+    *moved = len;
     if (p->is_cut) {
         gw_chain_drop(from, len);
         return GW_OK;
     }
-    gw_status status = gw_chain_move(&p->chain, from, len);
-    if (status == GW_OK)
-        p->bytes_in += len;
+    const struct gw_slice *s = from->first;
+    size_t n = 0; /* how much may move as it lies */
+    while (s != NULL && n < len && is_welcome(p, s->block)) {
+        n += s->len;
+        s = s->next;
+    }
+    n = n < len ? n : len;
+    if (GW_UNLIKELY(n == 0 && len > 0)) {
+        n = from->first->len < len ? from->first->len : len;
+        (void)push_copy(p, from->first->ptr, n, &n); /* of what it can hold */
+        gw_chain_drop(from, n);
+        *moved = n;
+        return n > 0 ? GW_OK : GW_ENOMEM;
+    }
+    gw_status status = gw_chain_move(&p->chain, from, n);
+    *moved = status == GW_OK ? n : 0;
+    p->bytes_in += *moved;
     return status;
 }
 
-gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len)
+gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len,
+                            size_t *moved)
 {
     GW_ASSERT(!p->is_ended);
+    *moved = len;
     if (p->is_cut)
         return GW_OK;
+    if (GW_UNLIKELY(!is_welcome(p, block)))
+        return push_copy(p, ptr, len, moved);
     gw_status status = gw_chain_append(&p->chain, block, ptr, len);
-    if (status == GW_OK)
-        p->bytes_in += len;
+    *moved = status == GW_OK ? len : 0;
+    p->bytes_in += *moved;
     return status;
 }
 
@@ -54,20 +87,56 @@ void gw_pipe_cut(struct gw_pipe *p)
     gw_chain_clear(&p->chain);
 }
 
-size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len)
+/* Into blocks of a reserve, so that each is filled to its end. */
+static size_t write_reserved(struct gw_pipe *p, struct gw_reserve *r, const uint8_t *bytes,
+                             size_t len)
 {
-    const uint8_t *bytes = ptr;
-    size_t room = gw_pipe_space(p), done = 0;
-    if (len > room)
-        len = room;
-    /* By pieces of a block: when memory is short, what went in stays in. */
+    size_t done = 0, room;
+    struct gw_block *b;
+    while (done < len && (b = gw_reserve_open(r, p->chain.pool, &room)) != NULL) {
+        size_t n = len - done < room ? len - done : room;
+        uint8_t *at = b->bytes + b->used;
+        memcpy(at, bytes + done, n);
+        gw_block_filled(b, (uint32_t)n);
+        if (gw_chain_append(&p->chain, b, at, n) != GW_OK) {
+            b->used -= (uint32_t)n;
+            break;
+        }
+        done += n;
+    }
+    return done;
+}
+
+/* By pieces of a block: when memory is short, what went in stays in. */
+static size_t write_pieces(struct gw_pipe *p, const uint8_t *bytes, size_t len)
+{
+    struct gw_reserve *r = p->chain.reserve;
+    size_t done = 0, piece = p->chain.pool->block_bytes;
+    if (GW_UNLIKELY(r != NULL && (r->used > 0 || !gw_pool_has_plenty(p->chain.pool))))
+        done = write_reserved(p, r, bytes, len);
     while (done < len) {
-        size_t n = len - done < p->chain.pool->block_bytes ? len - done
-                                                           : p->chain.pool->block_bytes;
+        size_t n = len - done < piece ? len - done : piece;
         if (gw_chain_write(&p->chain, bytes + done, n) != GW_OK)
             break;
         done += n;
     }
+    p->bytes_in += done;
+    return done;
+}
+
+size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len)
+{
+    size_t room = gw_pipe_space(p);
+    return write_pieces(p, ptr, len < room ? len : room);
+}
+
+size_t gw_pipe_push_copy(struct gw_pipe *p, struct gw_reserve *reserve, const uint8_t *bytes,
+                         size_t len)
+{
+    GW_ASSERT(!p->is_ended);
+    if (p->is_cut)
+        return len;
+    size_t done = write_reserved(p, reserve, bytes, len);
     p->bytes_in += done;
     return done;
 }

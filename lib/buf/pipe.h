@@ -5,10 +5,11 @@
 
 #include <gw/filter.h>
 
+#include "base/assert.h"
 #include "buf/chain.h"
 
 struct gw_pipe {
-    struct gw_chain chain;
+    struct gw_chain chain; /* with a reserve, if it was given one: see gw_pipe_room */
     size_t size;        /* the bound on chain.len; a source may pass it once by less than a block */
     uint64_t bytes_in;  /* ever pushed            */
     uint64_t bytes_out; /* ever taken off         */
@@ -28,22 +29,43 @@ static inline bool gw_pipe_is_done(const struct gw_pipe *p) /* ended, and all wa
 {
     return p->is_ended && p->chain.len == 0;
 }
-/* What fits now. */
+/* What fits now: while there is not plenty of memory, what fits into blocks that are its own. */
 static inline size_t gw_pipe_space(const struct gw_pipe *p)
 {
-    return p->is_ended || p->is_cut || p->chain.len >= p->size ? 0 : p->size - p->chain.len;
+    const struct gw_pool *pool = p->chain.pool;
+    if (p->is_ended || p->is_cut || p->chain.len >= p->size)
+        return 0;
+    size_t space = p->size - p->chain.len, sure;
+    if (GW_LIKELY(p->chain.reserve == NULL || gw_pool_has_plenty(pool)))
+        return space;
+    sure = gw_reserve_room(p->chain.reserve, pool);
+    return space < sure ? space : sure;
 }
 /* Copies up to that many bytes in; returns how many. */
 size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len);
 /* Takes the first len bytes off; there are as many. */
 void gw_pipe_skip(struct gw_pipe *p, size_t len);
-/* Moves the first len bytes of from in. Not after the end. GW_ENOMEM. */
-gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len) GW_MUST_CHECK;
-/* Appends a view of block. GW_ENOMEM. */
-gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len)
+/* Moves the first len bytes of from in; *moved: how many. What lies in somebody else's reserve is copied
+ * into blocks of the pipe's own, and when there are none, the rest stays where it is. Not after the end.
+ * GW_ENOMEM: nothing could be moved. */
+gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len, size_t *moved)
     GW_MUST_CHECK;
+/* Appends a view of block, or a copy if it is somebody else's reserve. GW_ENOMEM: *moved are in. */
+gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len,
+                            size_t *moved) GW_MUST_CHECK;
 /* Moves the first len bytes to the end of to. GW_ENOMEM. */
 gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len) GW_MUST_CHECK;
+/* Copies bytes in, beyond the size too, where it must be from somebody else's reserve. Returns how many. */
+size_t gw_pipe_push_copy(struct gw_pipe *p, struct gw_reserve *reserve, const uint8_t *bytes,
+                         size_t len) GW_MUST_CHECK;
+/* Are blocks of its own still on their way out, so that it may have less room than it will? */
+static inline bool gw_pipe_is_short(const struct gw_pipe *p)
+{
+    const struct gw_reserve *r = p->chain.reserve;
+    const struct gw_pool *pool = p->chain.pool;
+    return r != NULL && r->used > 0 && !p->is_ended && !p->is_cut &&
+           gw_reserve_room(r, pool) < (size_t)r->size * pool->block_bytes;
+}
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
 /* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public, for hooks: gw/filter.h. */

@@ -12,7 +12,7 @@
 /* Fields of 32 bits: X(name, default, least, most). */
 #define LIMITS(X)                                                                                  \
     X(block_bytes, 16640, 1024, 1u << 20)                                                          \
-    X(blocks_max, 16384, 16, 1u << 24)                                                             \
+    X(blocks_max, 32768, 7, 1u << 24)                                                              \
     X(links_max, 10000, 1, 1u << 22)                                                               \
     X(h2_links_max, 2048, 1, 1u << 22)                                                             \
     X(exchanges_max, 20000, 1, 1u << 22)                                                           \
@@ -37,6 +37,17 @@ static uint32_t *limit_at(gw_limits *l, const struct limit *limit)
     return (uint32_t *)(void *)((char *)l + limit->at);
 }
 
+/* What one exchange needs to be admitted: its link's two blocks and its own five; and while it is not
+ * known whether a client speaks HTTP/2, what such a one may send before it knows our windows. */
+enum { BLOCKS_OF_ONE = 7, EARLY_BYTES = 65535 };
+
+static uint32_t blocks_of_one(const gw_limits *l)
+{
+    bool has_h2 = GW_HAVE_H2 && l->h2_links_max > 0;
+
+    return BLOCKS_OF_ONE + (has_h2 ? (EARLY_BYTES + l->block_bytes - 1) / l->block_bytes : 0);
+}
+
 gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
 {
     gw_limits own = { .size = sizeof own };
@@ -58,6 +69,8 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
         own.h2_links_max = 0;
     else if (own.h2_links_max > own.links_max)
         return GW_EINVAL;
+    if (own.blocks_max < blocks_of_one(&own))
+        return GW_EINVAL;
     *out = own;
     return GW_OK;
 }
@@ -65,11 +78,11 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
 /* Bytes of each object with all that hangs on it, on 64 bits, and how many slices the pool allows. A
  * test holds these against the objects themselves, which lie above this folder. */
 enum {
-    BLOCK_HEAD_BYTES = 64,
+    BLOCK_HEAD_BYTES = 80,
     SLICE_BYTES = 32,
     SLICES_A_BLOCK = 64,
     SLICES_MIN = 4096,
-    LINK_BYTES = 1024,           /* with its codec, and both addresses */
+    LINK_BYTES = 1152,           /* with its codec, slot and addresses */
     EXCHANGE_BYTES = 3072,       /* with its place among the waits     */
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "link/slot.h"
 
 enum { EXCHANGE_MAGIC = 0x45786368 };
 
@@ -14,9 +15,10 @@ bool gw_exchange_is_valid(const struct gw_exchange *x)
     return x != NULL && x->magic == EXCHANGE_MAGIC;
 }
 
-static void *take_block(void *ctx)
+static void *take_block(void *ctx, struct gw_arena *for_whom)
 {
-    struct gw_block *block = gw_block_take(ctx);
+    struct gw_exchange *x = GW_CONTAINER(for_whom, struct gw_exchange, arena);
+    struct gw_block *block = gw_block_take(ctx, &x->arena_reserve);
 
     if (block == NULL)
         return NULL;
@@ -46,6 +48,7 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     gw_list_init(&all->all);
     gw_list_init(&all->runnable);
     gw_list_init(&all->dead);
+    gw_list_init(&all->thirsty);
     all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
                                             all->limits->block_bytes - sizeof(void *) };
     return gw_waits_init(&all->waits, all->links->heap, all->limits->exchanges_max);
@@ -61,9 +64,14 @@ static void free_exchange(struct gw_exchange *x)
     gw_pipe_fini(&x->request_pipe);
     gw_pipe_fini(&x->response_pipe);
     gw_arena_fini(&x->arena);
+    gw_reserve_shrink(&x->arena_reserve, all->links->pool, 0);
+    gw_reserve_shrink(&x->request_reserve, all->links->pool, 0);
+    gw_reserve_shrink(&x->response_reserve, all->links->pool, 0);
+    gw_reserve_shrink(&x->up_reserve, all->links->pool, 0);
     gw_binding_release(all, x->binding);
     gw_list_remove(&x->all);
     gw_list_remove(&x->run);
+    gw_list_remove(&x->thirsty);
     all->count--;
     gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
     x->magic = 0;
@@ -107,6 +115,32 @@ void gw_exchanges_reap(struct gw_exchanges *all)
 
     while ((node = all->dead.next) != &all->dead)
         free_exchange(GW_CONTAINER(node, struct gw_exchange, all));
+}
+
+/* Its sources look again whether there is room. */
+static void quench(struct gw_exchange *x)
+{
+    if (x->down.codec != NULL)
+        gw_link_advance(x->down_link, &x->down);
+    if (x->up.codec != NULL)
+        gw_link_advance(x->up_link, &x->up);
+    x->wants_on_write = x->wants_on_write || x->is_origin_started;
+    gw_exchange_wake(x);
+}
+
+void gw_exchanges_feed(struct gw_exchanges *all)
+{
+    if (gw_list_is_empty(&all->thirsty) || all->links->pool->returns == all->thirsty_since)
+        return;
+    all->thirsty_since = all->links->pool->returns;
+    for (struct gw_list *node = all->thirsty.next, *next; node != &all->thirsty; node = next) {
+        struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, thirsty);
+        next = node->next;
+        if (gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe))
+            continue;
+        gw_list_remove(&x->thirsty);
+        quench(x);
+    }
 }
 
 /* ---- bindings ---- */
@@ -215,6 +249,7 @@ static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struc
     x->looked = x->giving.since = x->taking.since = x->started;
     x->grpc_deadline = GW_NEVER;
     gw_list_init(&x->run);
+    gw_list_init(&x->thirsty);
     gw_list_init(&x->waiter.node);
     gw_stream_init(&x->down);
     gw_stream_init(&x->up);
@@ -226,15 +261,29 @@ static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struc
     gw_message_init(&x->response_trailers, GW_MESSAGE_TRAILERS, &x->arena, all->limits->fields_max);
     gw_pipe_init(&x->request_pipe, all->links->pool, all->limits->pipe_bytes_max);
     gw_pipe_init(&x->response_pipe, all->links->pool, all->limits->pipe_bytes_max);
+    x->request_pipe.chain.reserve = &x->request_reserve;
+    x->response_pipe.chain.reserve = &x->response_reserve;
     gw_timer_init(&x->alarm.timer);
     x->alarm.ring = gw_deadline_ring;
+}
+
+/* What the link has for its next exchange is this one's. */
+static void admit(struct gw_exchange *x, struct gw_reserve *kit)
+{
+    gw_reserve_pass(&x->arena_reserve, kit, 1);
+    gw_reserve_pass(&x->request_reserve, kit, 1);
+    gw_reserve_pass(&x->response_reserve, kit, 1);
+    gw_reserve_pass(&x->up_reserve, kit, kit->size);
 }
 
 static struct gw_stream *open_exchange(struct gw_link *link)
 {
     struct gw_exchanges *all = of_link(link);
+    struct gw_reserve *kit = gw_slot_kit(link);
     struct gw_exchange *x;
 
+    if (kit == NULL)
+        return NULL;
     if (link->binding != all->binding &&
         gw_exchange_bind_link(all, link, link->listener->name) != GW_OK)
         link->is_drain_due = true; /* its listener is gone: this one is served, then it closes */
@@ -242,6 +291,7 @@ static struct gw_stream *open_exchange(struct gw_link *link)
     if (x == NULL)
         return NULL;
     init_exchange(x, all, link);
+    admit(x, kit);
     x->down.in_head = &x->request;
     x->down.in_trailers = &x->request_trailers;
     x->down.in_pipe = &x->request_pipe;

@@ -47,7 +47,10 @@ struct gw_exchange {
     uint8_t filter_at; /* next filter to ask */
     uint8_t waiting;   /* GW_WAITING_* */
     struct gw_exchanges *of;
-    struct gw_list all, run;
+    struct gw_list all, run, thirsty;
+    /* What was promised when it was admitted (link/slot.h): blocks of the arena, of each pipe, and of
+     * its link to an upstream until it has one. */
+    struct gw_reserve arena_reserve, request_reserve, response_reserve, up_reserve;
     uint64_t id;
     struct gw_link *down_link, *up_link;
     struct gw_waiter waiter;
@@ -106,6 +109,8 @@ struct gw_exchanges {
     struct gw_slab slab;
     struct gw_arena_source blocks;
     struct gw_list all, runnable, dead;
+    struct gw_list thirsty; /* a pipe of theirs waits for its own blocks to come back */
+    uint32_t thirsty_since; /* the pool's returns when they were last looked at       */
     struct gw_waits waits;
     struct gw_via via; /* our name where a listener has none of its own */
     char via_text[GW_VIA_BYTES];
@@ -127,6 +132,8 @@ void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding); /
 /* Letters from other threads. */
 void gw_exchanges_take_letters(struct gw_exchanges *all);
 void gw_exchanges_reap(struct gw_exchanges *all);
+/* Blocks are free again: sources that waited for them go on. */
+void gw_exchanges_feed(struct gw_exchanges *all);
 /* The link's listener in the current configuration; GW_EUNKNOWN: it is no longer there. */
 gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
     GW_MUST_CHECK;

@@ -48,6 +48,7 @@ static void begin_response(struct gw_exchange *x, uint32_t code)
     gw_pipe_fini(&x->response_pipe);
     gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
     x->response_pipe.is_host_source = x->is_origin_started; /* it may have kept the pipe */
+    x->response_pipe.chain.reserve = &x->response_reserve;
 }
 
 static gw_status add_grpc_status(struct gw_exchange *x, struct gw_fields *fields, uint32_t status,
@@ -99,6 +100,10 @@ static void reply_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str
     bool has_body;
 
     begin_response(x, code);
+    /* What was short may be there again soon (RFC 9110 15.6.4). Benign if there is no room to say it. */
+    if (x->is_failed && x->cause.reason == GW_REASON_no_memory)
+        (void)!gw_fields_add(&x->response.fields, GW_FIELD_UNKNOWN, GW_STR("Retry-After"),
+                             GW_STR("1"));
     if (add_body_fields(x, type, body.len, &has_body) != GW_OK ||
         (has_body && gw_pipe_put(&x->response_pipe, body.ptr, body.len) != body.len)) {
         give_up(x);

@@ -227,6 +227,29 @@ static bool is_complete(struct gw_exchange *x)
             (x->down.in >= GW_HALF_DONE && (x->up.codec == NULL || x->up.out >= GW_HALF_DONE)));
 }
 
+/* What it will not need any more. */
+static void return_reserves(struct gw_exchange *x)
+{
+    struct gw_pool *pool = x->of->links->pool;
+
+    if (x->request_reserve.size > 0 && x->down.in >= GW_HALF_DONE &&
+        gw_pipe_len(&x->request_pipe) == 0)
+        gw_reserve_shrink(&x->request_reserve, pool, 0);
+    if (x->up_reserve.size > 0 && x->phase == GW_PHASE_RELAY) /* no other try can follow */
+        gw_reserve_shrink(&x->up_reserve, pool, 0);
+}
+
+static void note_thirst(struct gw_exchange *x)
+{
+    struct gw_exchanges *all = x->of;
+
+    if (gw_list_is_linked(&x->thirsty) ||
+        !(gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe)))
+        return;
+    gw_list_push_back(&all->thirsty, &x->thirsty);
+    all->thirsty_since = all->links->pool->returns - 1; /* looked at in this very step, too */
+}
+
 void gw_exchange_run(struct gw_exchange *x)
 {
     uint8_t before;
@@ -249,5 +272,7 @@ void gw_exchange_run(struct gw_exchange *x)
         return;
     }
     gw_relay_settle(x);
+    return_reserves(x);
+    note_thirst(x);
     gw_deadline_arm(x);
 }

@@ -5,6 +5,7 @@
 #include "grpc/timeout.h"
 #include "http/hop.h"
 #include "http/target.h"
+#include "link/slot.h"
 
 /* ---- the request as it is sent on ---- */
 
@@ -104,6 +105,8 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
         if (prepare_request(x) != GW_OK)
             return GW_ENOMEM;
         gw_retry_budget_count(&x->binding->budgets[x->cluster->index], x->of->links->now);
+    } else {
+        gw_slot_renew_gift(x->of->links, &x->up_reserve);
     }
     GW_ASSERT(x->tries <= GW_RETRIES_MAX);
     x->tried[x->tries++] = endpoint;
@@ -129,6 +132,7 @@ void gw_exchange_pick(struct gw_exchange *x)
     }
     x->waited = x->of->links->now;
     x->waiter.stream = &x->up;
+    x->waiter.gift = &x->up_reserve;
     x->waiter.prepare = prepare;
     x->waiter.done = done;
     x->waiter.status = GW_OK;

@@ -63,7 +63,7 @@ static enum gw_reason_id read_bytes(struct gw_h1_body *b, struct gw_chain *rx, s
     *scanned = 0;
     if (pipe == NULL)
         gw_chain_drop(rx, n);
-    else if (!copy_small(pipe, rx, n) && gw_pipe_push(pipe, rx, n) != GW_OK)
+    else if (!copy_small(pipe, rx, n) && gw_pipe_push(pipe, rx, n, &n) != GW_OK)
         return GW_REASON_no_memory;
     if (b->kind == GW_H1_BODY_RAW)
         return GW_REASON_none;

@@ -9,7 +9,7 @@
 #include "http/check.h"
 
 _Static_assert(offsetof(struct gw_h1, base) == 0, "gw_h1_of_const");
-_Static_assert(sizeof(struct gw_h1) <= 256, "made anew for each request after a pause");
+_Static_assert(sizeof(struct gw_h1) <= 272, "made anew for each request after a pause");
 
 void gw_h1_cells_init(struct gw_slab *cells, struct gw_heap *heap, uint32_t count_max)
 {
@@ -314,6 +314,7 @@ static bool write_copied(struct gw_h1 *c, struct gw_chain *tx, size_t n)
 static gw_status write_last(struct gw_h1 *c, struct gw_chain *tx)
 {
     gw_status status;
+    gw_h1_spare_fini(&c->spare); /* it may be the one block that there is */
     if (c->out_kind == GW_H1_BODY_CHUNKED) {
         status = gw_h1_write_last(tx, c->stream->out_trailers, c->owes_crlf);
         if (status != GW_OK)
@@ -427,8 +428,10 @@ void gw_h1_start_out(struct gw_h1 *c, enum gw_h1_body_kind kind, uint64_t length
 void gw_h1_reset(struct gw_codec *codec, struct gw_stream *s, uint32_t h2_code)
 {
     struct gw_h1 *c = gw_h1_of(codec);
-    (void)h2_code;
     GW_ASSERT(s == c->stream);
+    /* Refused for want of memory, even for an answer: the words that need none. */
+    if (c->is_server && s->out == GW_HALF_IDLE && h2_code == GW_H2_REFUSED_STREAM)
+        c->owes_503 = true;
     s->in = GW_HALF_CUT;
     s->out = GW_HALF_CUT;
     gw_h1_over(c, GW_REASON_none);

@@ -239,11 +239,15 @@ void gw_h1_spare_fini(struct gw_h1_spare *f)
 gw_status gw_h1_write_framing(struct gw_chain *tx, struct gw_h1_spare *f, gw_str text)
 {
     if (f->block == NULL || f->block->size - f->block->used < text.len) {
-        struct gw_block *fresh = gw_block_take(tx->pool);
-        if (fresh == NULL)
-            return GW_ENOMEM;
-        gw_h1_spare_fini(f);
-        f->block = fresh;
+        if (f->block != NULL && f->block->refs == 1) { /* all of it has left */
+            f->block->used = 0;
+        } else {
+            struct gw_block *fresh = gw_block_take(tx->pool, tx->reserve);
+            if (fresh == NULL)
+                return GW_ENOMEM;
+            gw_h1_spare_fini(f);
+            f->block = fresh;
+        }
     }
     struct gw_block *block = f->block;
     uint8_t *at = block->bytes + block->used;

@@ -376,6 +376,10 @@ static gw_status h2_read(struct gw_codec *c, struct gw_chain *rx, gw_nanos now)
         gw_h2_receive(h, rx);
     if (c->state == GW_CODEC_OVER)
         gw_chain_clear(rx);
+    if (!c->is_window_known && !h->is_broken)
+        c->is_window_known = nghttp2_session_get_local_settings(
+                                 h->session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) ==
+                             h->first_window;
     tell(h);
     settle(h);
     c->is_head_pending = c->state != GW_CODEC_OVER &&

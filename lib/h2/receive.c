@@ -311,6 +311,14 @@ static void end_block(struct gw_h2_stream *t, bool is_end)
 
 /* Bodies */
 
+/* More than was promised to the pipe: sent before our windows were known. */
+static gw_status push_early(struct gw_h2 *h, struct gw_pipe *pipe, const uint8_t *ptr, size_t len)
+{
+    if (h->base.early == NULL)
+        return GW_ENOMEM;
+    return gw_pipe_push_copy(pipe, h->base.early, ptr, len) == len ? GW_OK : GW_ENOMEM;
+}
+
 /* A view of the input; but small pieces behind others are copied together, so that they cannot keep
  * many blocks and slices. */
 static gw_status push_body(struct gw_h2 *h, struct gw_pipe *pipe, const uint8_t *ptr, size_t len)
@@ -320,8 +328,10 @@ static gw_status push_body(struct gw_h2 *h, struct gw_pipe *pipe, const uint8_t 
         ptr += n;
         len -= n;
     }
+    size_t n;
     /* The block's bytes are ours to view, though never to change. */
-    return gw_pipe_push_view(pipe, h->block, (uint8_t *)(uintptr_t)ptr, len);
+    gw_status status = gw_pipe_push_view(pipe, h->block, (uint8_t *)(uintptr_t)ptr, len, &n);
+    return status == GW_OK ? GW_OK : push_early(h, pipe, ptr + n, len - n);
 }
 
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *ptr,

@@ -448,26 +448,48 @@ static uint32_t larger_window(const struct gw_h2_stream *t)
 {
     const struct gw_h2 *h = t->h;
     size_t max = t->s->in_pipe->size;
-    if (nghttp2_session_get_local_settings(h->session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) !=
-        h->first_window)
+    if (!h->base.is_window_known)
         return t->window;
     if (max > h->limits->pipe_bytes_max)
         max = h->limits->pipe_bytes_max;
-    if (t->body_in < 2 * (uint64_t)t->window || t->window >= max ||
-        gw_pool_available(h->pool) <= h->pool->blocks_max / 2)
+    if (t->body_in < 2 * (uint64_t)t->window || t->window >= max || !gw_pool_has_plenty(h->pool))
         return t->window;
     return (uint32_t)(2 * (size_t)t->window < max ? 2 * (size_t)t->window : max);
+}
+
+/* F3: what a window promises is promised to its pipe. False: so much memory is not free. */
+static bool back_window(struct gw_h2_stream *t, uint32_t window)
+{
+    struct gw_pool *pool = t->h->pool;
+    struct gw_reserve *r = t->s->in_pipe->chain.reserve;
+    uint32_t need = (window + pool->block_bytes - 1) / pool->block_bytes;
+    return r == NULL || need <= r->size || gw_reserve_grow(r, pool, need - r->size) == GW_OK;
+}
+
+/* Of so many bytes that have left, those that may be announced again: while the blocks of others are
+ * still on their way out, the pipe may hold less than it did. */
+static uint64_t backed_credit(const struct gw_h2_stream *t, uint64_t taken)
+{
+    const struct gw_pipe *pipe = t->s->in_pipe;
+    if (GW_LIKELY(pipe->chain.reserve == NULL || pipe->chain.reserve->used == 0))
+        return taken;
+    uint64_t given = t->window + t->credited; /* what may have been sent in all */
+    uint64_t sure = t->body_in + gw_reserve_room(pipe->chain.reserve, t->h->pool);
+    uint64_t most = sure > given ? sure - given : 0;
+    return taken < most ? taken : most;
 }
 
 static gw_status give_credit(struct gw_h2_stream *t)
 {
     struct gw_h2 *h = t->h;
-    uint64_t taken = t->s->in_pipe->bytes_out - t->credited;
+    uint64_t taken = backed_credit(t, t->s->in_pipe->bytes_out - t->credited);
     uint32_t window = larger_window(t);
+    if (taken == 0)
+        return GW_OK;
     if (nghttp2_session_consume_stream(h->session, (int32_t)t->id, taken) != 0)
         return GW_ENOMEM;
     t->credited += taken;
-    if (window == t->window)
+    if (window == t->window || !back_window(t, window))
         return GW_OK;
     if (nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, (int32_t)t->id,
                                               (int32_t)window) != 0)
@@ -574,19 +596,31 @@ static void write_last_words(struct gw_h2 *h)
     (void)append(h, frame, sizeof frame);
 }
 
-/* What the library gave last, which stays valid until it is asked again. */
+/* What the library gave last, which stays valid until it is asked again. By pieces, so that one block
+ * is enough. */
 static gw_status append_unsent(struct gw_h2 *h)
 {
     if (h->unsent_len == 0)
         return GW_OK;
-    gw_status status = append(h, h->unsent, h->unsent_len);
-    if (status != GW_OK)
-        return status;
-    const uint8_t *head = h->unsent;
-    if (h->unsent_len >= GW_H2_HEAD_LEN)
+    const uint8_t *head = h->unsent - h->unsent_done;
+    size_t len = h->unsent_done + h->unsent_len;
+    while (h->unsent_len > 0) {
+        size_t room = gw_chain_tail(h->tx), most = room > 0 ? room : h->pool->block_bytes;
+        size_t n = h->unsent_len < most ? h->unsent_len : most;
+        gw_status status = append(h, h->unsent, n);
+        if (status != GW_OK) {
+            h->is_mid_block |= h->unsent_done > 0; /* nothing else may come now */
+            return status;
+        }
+        h->unsent += n;
+        h->unsent_done += n;
+        h->unsent_len -= n;
+    }
+    h->unsent_done = 0;
+    h->is_mid_block = false;
+    if (len >= GW_H2_HEAD_LEN)
         h->is_mid_block = (head[3] == GW_H2_HEADERS || head[3] == GW_H2_CONTINUATION) &&
                           (head[4] & GW_H2_END_HEADERS) == 0;
-    h->unsent_len = 0;
     if (h->ending != NULL)
         finish_out(h->ending);
     h->ending = NULL;

@@ -113,9 +113,9 @@ struct gw_h2 {
     /* Sending. */
     struct gw_chain *tx;
     size_t mark;
-    const uint8_t *unsent; /* of the library, not yet in tx                      */
-    size_t unsent_len;
-    struct gw_chain held; /* payload that waits for memory for its header       */
+    const uint8_t *unsent;          /* of the library, not yet in tx                      */
+    size_t unsent_len, unsent_done; /* of a frame that went in by half: the begin */
+    struct gw_chain held;           /* payload that waits for memory for its header       */
     struct gw_h2_stream *held_by;
     struct gw_h2_stream *ending;       /* the frame in unsent ends it                  */
     bool is_short;                     /* of memory, in the middle of a DATA frame           */

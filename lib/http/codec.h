@@ -153,7 +153,7 @@ struct gw_codec_ops {
     void (*advance)(struct gw_codec *c, struct gw_stream *s);
     /* Breaks s off towards the peer, in both directions: h2: RST_STREAM(code) after what is in tx;
      * h1: the connection ends (server: after what lies in tx; a length or chunked body is thus seen
-     * as cut). Nothing of s is told any more. s stays attached until detach. */
+     * as cut; a request that was not answered is told 503 if the code is REFUSED_STREAM). Nothing of s is told any more. s stays attached until detach. */
     void (*reset)(struct gw_codec *c, struct gw_stream *s, uint32_t h2_code);
     /* The owner takes s away, at any time, and frees it after. If its halves are not both DONE: h2
      * resets it (NO_ERROR if out is DONE: RFC 9113 8.1; else CANCEL); h1 server with out DONE: the rest
@@ -186,6 +186,10 @@ struct gw_codec {
     /* The link's. */
     uint64_t flushed;        /* of those, what has left          */
     struct gw_list flushing; /* streams whose end has not left yet */
+    /* h2: the peer has acknowledged our SETTINGS. Until then a client may send 65,535 bytes (RFC 9113
+     * 6.9.2), for which early (the owner's; may be NULL) has blocks. */
+    bool is_window_known;
+    struct gw_reserve *early;
 };
 
 static inline void gw_stream_tell(const struct gw_codec_owner *owner, struct gw_stream *s,

@@ -9,6 +9,7 @@
 #include "h1/h1.h"
 #include "h2/codec.h"
 #include "link/pool.h"
+#include "link/slot.h"
 #include "tls/stub.h"
 
 /* Blocks that tx may hold before the codec is asked for more: late enough to choose well, enough
@@ -104,6 +105,8 @@ static gw_status make_codec(struct gw_link *link, uint32_t protocol)
         return GW_ENOMEM;
     gw_list_init(&link->codec->flushing);
     links->h2_count += is_h2;
+    if (link->slot != NULL)
+        link->codec->early = &link->slot->early;
     return GW_OK;
 }
 
@@ -258,34 +261,55 @@ static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
            link->codec->ops->wants_read(link->codec, in->len);
 }
 
+/* A request that begins has what it will need; else it waits in line, with what has come of it. */
+static bool is_admitted(struct gw_link *link)
+{
+    bool is_next = link->codec == NULL ||
+                   (link->codec->streams == 0 && link->codec->state != GW_CODEC_OVER);
+
+    return link->is_client || !is_next || (link->rx.len == 0 && clear_in(link)->len == 0) ||
+           gw_slot_take(link);
+}
+
+/* Makes one when enough has come to know which. False: it cannot go on now. */
+static bool has_codec(struct gw_link *link, const struct gw_chain *in)
+{
+    uint32_t protocol;
+    gw_status status;
+
+    if (link->codec != NULL || in->len == 0)
+        return true;
+    protocol = sniff(link, in);
+    if (protocol == 0 && link->is_read_ended)
+        protocol = GW_PROTO_H1;
+    if (protocol == 0)
+        return true;
+    status = make_codec(link, protocol);
+    if (status == GW_ENOMEM)
+        gw_link_mark_starving(link);
+    else if (status != GW_OK)
+        gw_link_lose(link, status);
+    return status == GW_OK;
+}
+
 static void read_open(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
     size_t before = link->rx.len;
-    gw_status status = open_wire(link);
+    gw_status status;
 
+    if (!is_admitted(link))
+        return;
+    status = open_wire(link);
     if (status != GW_OK) {
         gw_link_lose(link, status);
         return;
     }
-    if (link->codec == NULL && in->len > 0) {
-        uint32_t protocol = sniff(link, in);
-        if (protocol == 0 && link->is_read_ended)
-            protocol = GW_PROTO_H1;
-        if (protocol != 0) {
-            status = make_codec(link, protocol);
-            if (status == GW_ENOMEM) {
-                gw_link_mark_starving(link);
-                return;
-            }
-            if (status != GW_OK) {
-                gw_link_lose(link, status);
-                return;
-            }
-        }
-    }
+    if (!has_codec(link, in))
+        return;
     if (link->codec != NULL)
         read_codec(link, in);
+    gw_slot_trim(link);
     if (link->tls != NULL && link->rx.len > 0 && link->rx.len < before)
         gw_link_mark_readable(link); /* the engine stopped at its mark: there is more to open */
     if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
@@ -655,5 +679,6 @@ void gw_link_write(struct gw_link *link)
         tell_want(link);
     tell_flushed(link);
     rest(link);
+    gw_slot_trim(link);
     gw_link_rearm(link);
 }

@@ -10,10 +10,11 @@
 #include "h1/h1.h"
 #include "link/conn.h"
 #include "link/pool.h"
+#include "link/slot.h"
 
 enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 128 };
 
-_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 376, "what an idle client costs");
+_Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idle client costs");
 
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
@@ -27,10 +28,12 @@ void gw_links_init(struct gw_links *links)
 {
     gw_slab_init(&links->slab, links->heap, sizeof(struct gw_link), links->limits->links_max);
     gw_h1_cells_init(&links->h1, links->heap, links->limits->links_max);
+    gw_slab_init(&links->slots, links->heap, sizeof(struct gw_slot), links->limits->links_max);
     gw_list_init(&links->all);
     gw_list_init(&links->readable);
     gw_list_init(&links->dirty);
     gw_list_init(&links->starving);
+    gw_list_init(&links->line);
     gw_list_init(&links->notices);
     gw_list_init(&links->dead);
 }
@@ -149,6 +152,7 @@ static void free_link(struct gw_link *link)
     gw_link_take_back_rooms(link);
     gw_chain_clear(&link->rx);
     gw_chain_clear(&link->tx);
+    gw_slot_give(link);
     free_names(link);
     gw_timer_cancel(links->wheel, &link->alarm.timer);
     gw_list_remove(&link->all);
@@ -172,6 +176,7 @@ void gw_links_fini(struct gw_links *links)
     GW_ASSERT(links->count == 0);
     gw_slab_fini(&links->slab);
     gw_slab_fini(&links->h1);
+    gw_slab_fini(&links->slots);
 }
 
 static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phase)
@@ -221,6 +226,8 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     link->protocols = (uint8_t)protocols;
     if (spec->facts != NULL)
         status = gw_link_set_names(link, spec->facts->peer, spec->facts->local);
+    if (status == GW_OK && spec->early.len > 0 && !gw_slot_take(link))
+        status = GW_ENOMEM; /* it may come again without them */
     if (status == GW_OK && spec->early.len > 0)
         status = gw_chain_write(&link->rx, spec->early.ptr, spec->early.len);
     if (status == GW_OK)
@@ -280,11 +287,11 @@ void gw_link_mark_starving(struct gw_link *link)
 {
     struct gw_links *links = link->links;
 
-    if (gw_list_is_linked(&link->starving))
+    if (gw_list_is_linked(&link->starving)) /* or in line: then it is read and written after that */
         return;
     if (gw_list_is_empty(&links->starving)) {
         links->starving_until = links->now + STARVING_NS;
-        links->starving_out = links->pool->out;
+        links->starving_since = links->pool->returns;
     }
     gw_list_push_back(&links->starving, &link->starving);
 }
@@ -336,7 +343,10 @@ static gw_nanos deadline_of(const struct gw_link *link)
     }
     if (link->is_hurried)
         return link->until;
-    when = open_deadline_of(link);
+    if (!link->is_client && link->is_in_line && link->head_timeout != GW_NEVER)
+        when = link->head_since + link->head_timeout;
+    else
+        when = open_deadline_of(link);
     return when < link->final_at ? when : link->final_at;
 }
 
@@ -562,9 +572,10 @@ void gw_links_feed(struct gw_links *links)
 {
     struct gw_list *node;
 
-    if (gw_list_is_empty(&links->starving) || gw_pool_available(links->pool) == 0)
+    gw_slots_feed(links);
+    if (gw_list_is_empty(&links->starving))
         return;
-    if (links->pool->out >= links->starving_out && links->now < links->starving_until)
+    if (links->pool->returns == links->starving_since && links->now < links->starving_until)
         return;
     while ((node = gw_list_pop_front(&links->starving)) != NULL) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, starving);
@@ -614,10 +625,12 @@ void gw_link_detach(struct gw_link *link, struct gw_stream *s)
     gw_link_bury(link);
 }
 
-gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s)
+gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s, struct gw_reserve *gift)
 {
-    gw_status status = link->codec->ops->open(link->codec, s);
+    gw_status status = gw_slot_take_gift(link, gift);
 
+    if (status == GW_OK)
+        status = link->codec->ops->open(link->codec, s);
     if (status != GW_OK)
         return status;
     if (link->requests++ > 0)

@@ -37,6 +37,7 @@ enum gw_link_phase {
     GW_LINK_CLOSING    /* close was or will be asked of the backend; waits for the report      */
 };
 
+struct gw_slot;
 struct gw_upstream;
 struct gw_binding;
 struct gw_listener_conf;
@@ -80,6 +81,7 @@ struct gw_link {
     bool is_calmed : 1;    /* its peer made too much work: said so            */
     bool is_hurried : 1;   /* only last words are left: they have until `until` */
     bool is_in_pool : 1;   /* client: linked in its upstream's list           */
+    bool is_in_line : 1;   /* for a slot, or called, since head_since          */
     gw_status read_status; /* why the reading side ended                      */
     gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;
@@ -89,10 +91,12 @@ struct gw_link {
     void *user, *io;
     struct gw_codec *codec; /* NULL: none is needed now, or the protocol is not yet known */
     struct gw_link_tls *tls;
+    struct gw_slot *slot;   /* NULL: idle, or in line for one: see link/slot.h */
     struct gw_chain rx, tx; /* wire */
     struct gw_block *lent;  /* to read into: blocks held, through their next */
     struct gw_link_names *names;
-    struct gw_list all, readable, dirty, notice, starving;
+    struct gw_list all, readable, dirty, notice;
+    struct gw_list starving; /* in that list, or in line */
     struct gw_alarm alarm;
     gw_nanos active; /* last time something moved or a stream went                   */
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING; and see is_hurried      */
@@ -136,16 +140,18 @@ struct gw_links {
     void *above_ctx; /* for the layer above alone */
     gw_nanos now;
     struct gw_slab slab;
-    struct gw_slab h1; /* codecs of links that are not idle */
+    struct gw_slab h1;    /* codecs of links that are not idle */
+    struct gw_slab slots; /* likewise                          */
     struct gw_list all;
     struct gw_list readable; /* something to take in     */
     struct gw_list dirty;    /* something to give or ask */
     struct gw_list starving; /* no block was to be had: asked again when one came back, or a little
                                 later (the allocator may have refused) */
     gw_nanos starving_until;
-    uint32_t starving_out;  /* blocks in use when the first of them starved */
-    struct gw_list notices; /* mode 1: want has changed */
-    struct gw_list dead;    /* closed, to be freed      */
+    uint32_t starving_since; /* the pool's returns when the first of them starved */
+    struct gw_list line;     /* links that wait for a slot, not to be read before */
+    struct gw_list notices;  /* mode 1: want has changed */
+    struct gw_list dead;     /* closed, to be freed      */
     uint32_t count, h2_count;
     uint64_t ids;
     /* Tests: every link that is made gets a stub engine of these roles. */
@@ -176,7 +182,9 @@ void gw_links_feed(struct gw_links *links);
 void gw_link_advance(struct gw_link *link, struct gw_stream *s);
 void gw_link_reset(struct gw_link *link, struct gw_stream *s, uint32_t h2_code);
 void gw_link_detach(struct gw_link *link, struct gw_stream *s);
-gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s) GW_MUST_CHECK;
+/* gift: of who opens it; a link without a slot takes GW_SLOT_LINK blocks of it. */
+gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s, struct gw_reserve *gift)
+    GW_MUST_CHECK;
 /* True: all of s has left. False: above->flushed will come, or the stream is told that it is CUT. */
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s);
 /* Ends the link in order: what lies in tx leaves first. */

@@ -258,7 +258,7 @@ static void serve_waiters(struct gw_upstream *u)
         if (link == NULL)
             break;
         w->prepare(w);
-        status = gw_link_open_stream(link, w->stream);
+        status = gw_link_open_stream(link, w->stream, w->gift);
         if (status == GW_AGAIN)
             break;
         if (status == GW_OK && u->spec.protocol == GW_PROTO_H1) {

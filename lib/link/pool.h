@@ -40,6 +40,7 @@ struct gw_upstream {
 struct gw_waiter {
     struct gw_list node;
     struct gw_stream *stream; /* to be opened                                     */
+    struct gw_reserve *gift;  /* for a link without a slot: gw_link_open_stream   */
     struct gw_link *link;     /* set when it is                                   */
     gw_status status;         /* GW_OK, or why not                                */
     uint16_t reason;          /* gw_reason_id of a failure                        */

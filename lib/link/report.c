@@ -5,6 +5,7 @@
 #include "base/spec.h"
 #include "link/conn.h"
 #include "link/pool.h"
+#include "link/slot.h"
 
 uint32_t gw_link_want(const gw_link *l)
 {
@@ -137,6 +138,32 @@ static bool may_lend(const gw_link *l)
            !(is_behind && l->rx.len >= GW_LINK_ROOMS_MAX * (size_t)l->links->pool->block_bytes);
 }
 
+/* Whoever is read to be answered has been admitted. What is read only to be dropped needs no more than
+ * a block. */
+static bool is_admitted(gw_link *l)
+{
+    bool is_served = l->phase == GW_LINK_OPEN &&
+                     (l->codec == NULL || l->codec->state != GW_CODEC_OVER);
+
+    return !is_served || l->slot != NULL || gw_slot_take(l);
+}
+
+/* With the one block that is promised, the begin of a line must not lie at its end. */
+static struct gw_block *first_block(gw_link *l)
+{
+    struct gw_pool *pool = l->links->pool;
+    struct gw_block *block = tail_block(l);
+
+    if (block != NULL || gw_pool_has_plenty(pool))
+        return block;
+    if (l->tls != NULL && l->tls->in.len < pool->block_bytes && l->tls->in.slices > 1)
+        gw_chain_pull_up(&l->tls->in);
+    if (l->rx.len >= pool->block_bytes)
+        return NULL;
+    gw_chain_pull_up(&l->rx);
+    return tail_block(l);
+}
+
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
     struct gw_block **last = &l->lent;
@@ -145,15 +172,19 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
     if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL || max == 0)
         return 0;
     gw_link_take_back_rooms(l); /* asked again without a report: the old rooms are void */
-    if (!may_lend(l)) {
+    if (!may_lend(l) || !is_admitted(l)) {
         l->is_recv_pending = false;
         l->told_want &= (uint8_t)~GW_WANT_READ; /* mode 1 is told when it is wanted again */
         return 0;
     }
-    while (n < max && n < l->rooms_wish) {
-        struct gw_block *block = n == 0 ? tail_block(l) : NULL;
+    if (l->rooms_wish < max)
+        max = l->rooms_wish;
+    if (!gw_pool_has_plenty(l->links->pool))
+        max = 1;
+    while (n < max) {
+        struct gw_block *block = n == 0 ? first_block(l) : NULL;
         if (block == NULL)
-            block = gw_block_take(l->links->pool);
+            block = gw_block_take(l->links->pool, l->rx.reserve);
         if (block == NULL)
             break;
         block->is_held = true; /* nobody else may fill what is lent */
@@ -229,6 +260,8 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
     if (!gw_link_is_valid(l) || l->is_closed)
         return;
     l->is_recv_pending = false;
+    if (!gw_list_is_linked(&l->starving))
+        l->is_in_line = false;
     gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_RECEIVED, l->id, len,
                    (uint64_t)(uint32_t)-result);
     if (len > room_lent(l)) {

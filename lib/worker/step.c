@@ -155,9 +155,11 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
         if (w->is_drain_begun && w->exchanges.count == 0)
             close_links(w); /* nothing may come any more that would bring another step */
         gw_links_feed(&w->links);
+        gw_exchanges_feed(&w->exchanges);
     } while (budget > 0 && has_work(w));
     gw_stats_add(&w->stats, GW_STAT_STEPS, 1);
     gw_stats_set(&w->stats, GW_STAT_BLOCKS_USED, w->pool.out);
+    gw_stats_set(&w->stats, GW_STAT_BLOCKS_PROMISED, w->pool.promised);
     gw_stats_set(&w->stats, GW_STAT_MEMORY_USED, w->heap.used);
     w->in_step = false;
     return has_work(w) ? GW_AGAIN : GW_OK;
@@ -172,8 +174,7 @@ gw_nanos gw_worker_deadline(const gw_worker *w)
     if (has_work(w) || (w->is_draining && !w->is_drain_begun))
         return 0;
     next = gw_wheel_next(&w->wheel);
-    if (!gw_list_is_empty(&w->links.starving) && gw_pool_available(&w->pool) > 0 &&
-        w->links.starving_until < next)
+    if (!gw_list_is_empty(&w->links.starving) && w->links.starving_until < next)
         next = w->links.starving_until;
     if (w->is_drain_begun && w->links.count > 0) {
         gw_nanos end = w->links.now < w->drain_until ? w->drain_until : farewell_until(w);

@@ -102,6 +102,16 @@ static void trace(void *ctx, const gw_event *e)
               (unsigned long long)e->a, (unsigned long long)e->b);
 }
 
+/* What those who stall hold, one exchange more, and what a client may send before it knows our windows:
+ * docs/flow-control.md. */
+static uint32_t smallest_pool(const struct sim *sim)
+{
+    uint32_t engines = (sim->swarm.tls_client ? 1u : 0) + (sim->swarm.tls_upstream ? 1u : 0);
+    uint32_t one = 7 + 4 * engines, early = sim->h2 != NULL ? 65535 / 2048 + 1 : 0;
+
+    return 2 * (early + one * (sim->swarm.stalled + 1));
+}
+
 static gw_status make_gateway(struct sim *sim)
 {
     gw_env env = GW_SPEC(gw_env);
@@ -118,7 +128,7 @@ static gw_status make_gateway(struct sim *sim)
     env.unix_ctx = sim;
     if (sim->swarm.small_pool) {
         limits.block_bytes = 2048;
-        limits.blocks_max = 256;
+        limits.blocks_max = smallest_pool(sim);
         limits.head_bytes_max = 2048;
         limits.pipe_bytes_max = 8192;
     }
@@ -144,7 +154,7 @@ static gw_status make_gateway(struct sim *sim)
 
 static void make_clients(struct sim *sim)
 {
-    uint32_t each = (sim->plans_len + sim->swarm.clients - 1) / sim->swarm.clients, next = 0;
+    uint32_t each = sim_plans_each(sim), next = 0;
 
     for (uint32_t i = 0; i < sim->swarm.clients; i++) {
         struct sim_client *c = &sim->clients[i];
@@ -211,6 +221,8 @@ static bool run_world(struct sim *sim)
     while (!sim_is_done(sim)) {
         if (sim->input != NULL && n == EVENTS_OF_INPUT)
             return false;
+        if (sim->is_stalling && sim_are_others_done(sim))
+            sim_net_release(sim);
         SIM_CHECK(sim, advance(sim), "nothing happens any more, and not all is done");
         SIM_CHECK(sim, ++n < EVENTS_BOUND, "it goes on for ever");
     }
@@ -253,6 +265,17 @@ static void plain_give(void *ctx, void *ptr, size_t size)
     free(ptr);
 }
 
+static void trace_swarm(struct sim *sim)
+{
+    const struct sim_swarm *s = &sim->swarm;
+
+    for (uint32_t i = 0; i < s->clients; i++)
+        sim_trace(sim, "client %u speaks h%u%s", i, s->client_protocol[i],
+                  i < s->stalled ? ", and its first request stalls" : "");
+    sim_trace(sim, "upstreams speak h%u; pool of %u blocks; pieces to %u bytes",
+              s->upstream_protocol, s->small_pool ? smallest_pool(sim) : 0, s->piece_max);
+}
+
 void sim_run(struct sim *sim, uint64_t seed)
 {
     static const gw_allocator plain = { NULL, plain_take, plain_give };
@@ -270,6 +293,7 @@ void sim_run(struct sim *sim, uint64_t seed)
     sim->limits = (struct gw_codec_limits){ 32768, 100, 100, 65536 };
     sim_swarm_pick(sim);
     sim_plans_make(sim);
+    trace_swarm(sim);
     if (make_gateway(sim) == GW_OK) {
         make_clients(sim);
         for (uint32_t i = 0; i < sim->swarm.reloads; i++)

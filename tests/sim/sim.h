@@ -61,6 +61,8 @@ enum sim_fault {
 struct sim_plan {
     uint32_t id;
     enum sim_fault fault;
+    bool stalls;       /* the client does not read the response before all others are done        */
+    bool is_behind;    /* its connection has another that stalls, and one request at a time       */
     uint64_t fault_at; /* body byte of the response (or request) where it strikes; 0: at once */
     uint64_t request_len, response_len;
     bool request_unknown, response_unknown; /* no Content-Length                             */
@@ -138,6 +140,7 @@ struct sim_wire {
     bool is_upstream;
     bool is_closing;
     bool was_faulted; /* what shares it is excused */
+    bool is_blocked;  /* a send waits for the end of a stall */
 };
 
 /* ---- peers ---- */
@@ -175,6 +178,8 @@ struct sim_client {
     uint32_t next, end; /* its plans */
     uint32_t at_once;   /* h2: streams; h1: pipelined requests are one after the other here */
     uint32_t refused;   /* how often its connection was not taken */
+    uint32_t again[SIM_CALLS_MAX], again_len; /* refused streams, to be tried once more */
+    gw_nanos again_at;
     struct sim_wire *wire;
 };
 
@@ -197,7 +202,8 @@ struct sim_swarm {
     uint32_t leave_pct; /* answers after which an upstream ends its idle connection, unsaid */
     bool tls_client, tls_upstream;
     bool small_pool;
-    uint32_t reloads;         /* configurations applied on the way                           */
+    uint32_t stalled; /* of the clients, so many have a request whose response they do not read */
+    uint32_t reloads; /* configurations applied on the way                           */
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
 };
 
@@ -241,6 +247,7 @@ struct sim {
     struct sim_plan plans[SIM_CALLS_MAX];
     uint32_t plans_len;
     bool has_struck, has_silent; /* any plan's fault; SIM_ORIGIN_SILENT */
+    bool is_stalling;            /* those who stall do so now */
     uint64_t shared_broken;      /* upstream connections that a fault broke */
     uint64_t ends;               /* on_end, all exchanges */
 };
@@ -271,6 +278,11 @@ static inline uint8_t sim_byte(uint32_t id, bool is_response, uint64_t at)
     return (uint8_t)(at * 31 + (at >> 8) * 7 + id * 131 + (is_response ? 77 : 0));
 }
 
+static inline uint32_t sim_plans_each(const struct sim *sim) /* a client */
+{
+    return (sim->plans_len + sim->swarm.clients - 1) / sim->swarm.clients;
+}
+
 /* sim_swarm.c */
 void sim_swarm_pick(struct sim *sim);
 void sim_plans_make(struct sim *sim);
@@ -284,6 +296,8 @@ extern const gw_io_ops sim_io;
 struct sim_wire *sim_wire_new(struct sim *sim);
 void sim_wire_say(struct sim_wire *wire, struct sim *sim, const void *bytes, size_t len);
 void sim_wire_fin(struct sim_wire *wire, struct sim *sim); /* the peer ends its side */
+bool sim_wire_stalls(const struct sim *sim, const struct sim_wire *wire);
+void sim_net_release(struct sim *sim);                     /* nobody stalls any more */
 void sim_wire_rst(struct sim_wire *wire, struct sim *sim); /* the peer breaks it off */
 void sim_net_event(struct sim *sim, const struct sim_event *e);
 void sim_bytes_put(struct sim_bytes *b, const void *bytes, size_t len);
@@ -317,6 +331,8 @@ void sim_reload(struct sim *sim);
 void sim_oracle_step(struct sim *sim); /* what must be true after every step */
 void sim_oracle_check(struct sim *sim);
 bool sim_is_done(const struct sim *sim); /* every plan has come to something */
+bool sim_are_others_done(
+    const struct sim *sim); /* ... but those that stall, and what is behind them */
 /* sim.c */
 void sim_run(struct sim *sim, uint64_t seed);
 

@@ -97,22 +97,35 @@ static void connect_client(struct sim *sim, uint32_t index)
         sim->plans[c->next].client_done = sim->plans[c->next].client_cut = true;
 }
 
+static bool is_again_due(const struct sim *sim, const struct sim_client *c)
+{
+    return c->again_len > 0 && sim->now >= c->again_at;
+}
+
+/* The next request of a client: one that was refused, or one of its plan. */
+static struct sim_plan *next_plan(struct sim *sim, struct sim_client *c)
+{
+    if (is_again_due(sim, c))
+        return &sim->plans[c->again[--c->again_len]];
+    return &sim->plans[c->next++];
+}
+
 void sim_client_run(struct sim *sim, uint32_t index)
 {
     struct sim_client *c = &sim->clients[index];
     struct sim_peer *peer;
     bool has_begun = false;
 
-    if (c->next == c->end)
+    if (c->next == c->end && !is_again_due(sim, c))
         return;
     if (c->wire == NULL)
         connect_client(sim, index);
     if (c->wire == NULL)
         return;
     peer = c->wire->peer;
-    while (c->next < c->end && peer->codec->streams < c->at_once &&
+    while ((c->next < c->end || is_again_due(sim, c)) && peer->codec->streams < c->at_once &&
            peer->codec->state == GW_CODEC_OPEN && peer->codec->ops->can_open(peer->codec)) {
-        begin(sim, peer, &sim->plans[c->next++]);
+        begin(sim, peer, next_plan(sim, c));
         has_begun = true;
     }
     if (has_begun)
@@ -149,6 +162,23 @@ static void leave(struct sim_call *call)
     peer->codec->ops->reset(peer->codec, &call->stream, GW_H2_CANCEL);
     call->plan->client_done = call->plan->client_cut = true;
     call->is_over = true;
+}
+
+/* Not processed, for want of memory that others hold: it comes again. */
+static bool try_again(struct sim_call *call)
+{
+    struct sim *sim = call->peer->sim;
+    struct sim_client *c = &sim->clients[call->peer->client];
+
+    if (!call->stream.is_refused || !sim->swarm.small_pool || call->peer->is_dead ||
+        call->plan->begun > 0)
+        return false;
+    c->again[c->again_len++] = call->plan->id;
+    c->again_at = sim->now + GW_MS(100 + sim_below(sim, 400));
+    call->is_over = true;
+    sim_trace(sim, "client %u: %u is refused", call->peer->client, call->plan->id);
+    sim_at(sim, c->again_at - sim->now, SIM_CLIENT_RUNS, call->peer->client, 0, 0);
+    return true;
 }
 
 static void finish(struct sim_call *call, bool is_whole)
@@ -190,6 +220,8 @@ void sim_client_news(struct sim_call *call)
         return;
     }
     sim_call_put(call, false, p->request_len, stop_at(p));
+    if (sim->is_stalling && p->stalls && s->in != GW_HALF_CUT)
+        return;
     if (s->in >= GW_HALF_BODY && s->in != GW_HALF_CUT && p->client_status != 0) {
         if (gw_pipe_len(&call->in_pipe) > 0 && sim_chance(sim, sim->swarm.slow_read_pct)) {
             sim_call_later(call, GW_MS(1 + sim_below(sim, 100)));
@@ -204,7 +236,7 @@ void sim_client_news(struct sim_call *call)
     }
     if (s->in == GW_HALF_DONE && gw_pipe_len(&call->in_pipe) == 0)
         finish(call, true);
-    else if (s->in == GW_HALF_CUT)
+    else if (s->in == GW_HALF_CUT && !try_again(call))
         finish(call, false);
 }
 

@@ -167,7 +167,7 @@ static void reach_peer(struct sim *sim, struct sim_wire *w)
     size_t left = w->to_peer.to - w->to_peer.from, n;
     uint8_t piece[4096];
 
-    if (w->peer == NULL)
+    if (w->peer == NULL || sim_wire_stalls(sim, w))
         return;
     if (left == 0) {
         if ((w->gateway_fin || w->gateway_gone) && !w->gone_told) {
@@ -183,6 +183,36 @@ static void reach_peer(struct sim *sim, struct sim_wire *w)
     w->to_peer.from += n;
     schedule_out(sim, w);
     sim_peer_hear(w->peer, piece, n);
+}
+
+/* ---- stalled readers ---- */
+
+enum { STALLED_WIRE = 20000 }; /* bytes that lie between both ends */
+
+/* An HTTP/1 client that does not read its response does not read its connection. */
+bool sim_wire_stalls(const struct sim *sim, const struct sim_wire *w)
+{
+    const struct sim_client *c = w->is_upstream || w->peer == NULL ? NULL
+                                                                   : &sim->clients[w->peer->client];
+
+    return sim->is_stalling && c != NULL && w->peer->client < sim->swarm.stalled &&
+           c->protocol == GW_PROTO_H1;
+}
+
+void sim_net_release(struct sim *sim)
+{
+    sim_trace(sim, "nobody stalls any more");
+    sim->is_stalling = false;
+    for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
+        struct sim_wire *w = &sim->wires[i];
+        if (!w->is_used || w->is_upstream)
+            continue;
+        schedule_out(sim, w);
+        if (w->is_blocked)
+            sim_at(sim, 0, SIM_SENT, w->index, w->turn, 0);
+        w->is_blocked = false;
+        sim_at(sim, 0, SIM_PEER_RUNS, w->index, w->turn, 0);
+    }
 }
 
 /* ---- the operations ---- */
@@ -255,6 +285,11 @@ static gw_status do_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
     if (sim->swarm.takes_nothing ==
         (w->is_upstream ? SIM_UPSTREAMS_TAKE_NOTHING : SIM_CLIENTS_TAKE_NOTHING)) {
         w->sending = total;
+        return GW_OK;
+    }
+    if (sim_wire_stalls(sim, w) && w->to_peer.to - w->to_peer.from >= STALLED_WIRE) {
+        w->sending = total;
+        w->is_blocked = true;
         return GW_OK;
     }
     take = sim_chance(sim, sim->swarm.partial_send_pct) ? 1 + sim_below(sim, total) : total;

@@ -47,6 +47,35 @@ void sim_swarm_pick(struct sim *sim)
                              : 1 + (uint32_t)gw_prng_below(&sim->extra, 4);
     /* Of a generator of its own: worlds without it stay what they were. */
     s->leave_pct = gw_prng_below(&leaving, 4) != 0 ? 0 : (uint32_t)gw_prng_below(&leaving, 100);
+    if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
+        s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
+    if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
+        s->piece_max >= 1500 && !s->tls_client && !s->tls_upstream)
+        s->stalled = (uint32_t)sim_below(sim, s->clients);
+}
+
+/* The first request of each of the first clients is never read: more of a response than any buffer
+ * holds. */
+static void make_stalls(struct sim *sim)
+{
+    uint32_t each = sim_plans_each(sim);
+
+    for (uint32_t i = 0; i < sim->plans_len; i++) {
+        struct sim_plan *p = &sim->plans[i];
+        uint32_t client = i / each;
+        if (client >= sim->swarm.stalled)
+            continue;
+        p->is_behind = sim->swarm.client_protocol[client] == GW_PROTO_H1 && i % each != 0;
+        if (i % each != 0)
+            continue;
+        p->stalls = true;
+        p->method = "GET";
+        p->request_len = 0;
+        p->request_unknown = p->request_trailers = false;
+        p->status = 200;
+        p->response_len = 400000;
+    }
+    sim->is_stalling = sim->swarm.stalled > 0;
 }
 
 static enum sim_fault pick_fault(struct sim *sim)
@@ -100,4 +129,5 @@ void sim_plans_make(struct sim *sim)
         if (p->fault == SIM_ORIGIN_REFUSES)
             p->fault_at = 0; /* whoever has begun to answer has not refused */
     }
+    make_stalls(sim);
 }

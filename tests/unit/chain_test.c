@@ -57,7 +57,7 @@ static bool went_in(struct world *w, bool did, uint64_t failed_before)
 {
     if (did)
         return true;
-    ck_assert(w->alloc.failed != failed_before || gw_pool_available(&w->pool) < 5);
+    ck_assert(w->alloc.failed != failed_before || gw_pool_spare(&w->pool) < 5);
     w->failures++;
     return false;
 }
@@ -103,7 +103,7 @@ static void do_receive(struct world *w, int i)
 {
     uint64_t failed = w->alloc.failed;
     if (w->rx == NULL) {
-        w->rx = gw_block_take(&w->pool);
+        w->rx = gw_block_take(&w->pool, NULL);
         if (!went_in(w, w->rx != NULL, failed))
             return;
         w->rx->is_held = true;
@@ -256,7 +256,7 @@ START_TEST(neighbours_are_joined)
     static struct world w;
     world_init(&w, 1, 8);
     struct gw_chain *a = &w.chains[0], *b = &w.chains[1];
-    struct gw_block *block = gw_block_take(&w.pool);
+    struct gw_block *block = gw_block_take(&w.pool, NULL);
     memcpy(block->bytes, "0123456789", 10);
     gw_block_filled(block, 10);
     ck_assert_int_eq(gw_chain_append(a, block, block->bytes, 4), GW_OK);
@@ -322,7 +322,7 @@ START_TEST(shared_blocks_are_not_overwritten)
     /* Who holds a block is alone in filling it. */
     gw_chain_clear(a);
     gw_chain_clear(b);
-    block = gw_block_take(&w.pool);
+    block = gw_block_take(&w.pool, NULL);
     block->is_held = true;
     memcpy(block->bytes, "rx", 2);
     gw_block_filled(block, 2);
@@ -395,7 +395,7 @@ START_TEST(settle_frees_big_blocks)
     struct gw_chain *c = &w.chains[0];
     struct gw_block *blocks[12];
     for (int i = 0; i < 12; i++) {
-        blocks[i] = gw_block_take(&w.pool);
+        blocks[i] = gw_block_take(&w.pool, NULL);
         memset(blocks[i]->bytes, i, BLOCK);
         gw_block_filled(blocks[i], BLOCK);
         size_t len = i == 5 ? BLOCK / 8 : i == 6 ? BLOCK : 4; /* an eighth is enough to stay */
@@ -435,7 +435,7 @@ START_TEST(settle_adopts_a_block)
     world_init(&w, 1, 2);
     struct gw_chain *c = &w.chains[0];
     for (int i = 0; i < 2; i++) {
-        struct gw_block *b = gw_block_take(&w.pool);
+        struct gw_block *b = gw_block_take(&w.pool, NULL);
         memset(b->bytes, 'a' + i, BLOCK);
         gw_block_filled(b, BLOCK);
         ck_assert_int_eq(gw_chain_append(c, b, b->bytes + 3, 5), GW_OK);
@@ -457,7 +457,7 @@ START_TEST(pinned_counts_blocks)
     static struct world w;
     world_init(&w, 1, 4);
     struct gw_chain *c = &w.chains[0];
-    struct gw_block *b = gw_block_take(&w.pool);
+    struct gw_block *b = gw_block_take(&w.pool, NULL);
     gw_block_filled(b, BLOCK);
     memset(b->bytes, 'x', BLOCK);
     ck_assert_uint_eq(gw_chain_pinned(c), 0);
@@ -474,7 +474,7 @@ START_TEST(settle_without_memory)
     static struct world w;
     world_init(&w, 1, 1);
     struct gw_chain *c = &w.chains[0];
-    struct gw_block *b = gw_block_take(&w.pool);
+    struct gw_block *b = gw_block_take(&w.pool, NULL);
     memset(b->bytes, 'x', BLOCK);
     gw_block_filled(b, BLOCK);
     ck_assert_int_eq(gw_chain_append(c, b, b->bytes, 2), GW_OK);
@@ -499,7 +499,7 @@ START_TEST(gather_copies_only_if_it_must)
     ck_assert_ptr_eq(out.ptr, c->first->block->bytes);
     const void *front = out.ptr;
     /* The second slice is copied behind the first, where that has room. */
-    struct gw_block *b = gw_block_take(&w.pool);
+    struct gw_block *b = gw_block_take(&w.pool, NULL);
     memcpy(b->bytes, "ghijkl", 6);
     gw_block_filled(b, 6);
     ck_assert_int_eq(gw_chain_append(c, b, b->bytes, 6), GW_OK);

@@ -15,7 +15,7 @@
 #include "exchange/wait.h"
 #include "h1/conn.h"
 #include "h2/codec.h"
-#include "link/link.h"
+#include "link/slot.h"
 
 static gw_env env_of(struct test_alloc *alloc)
 {
@@ -806,7 +806,7 @@ static const struct limit_row {
 #name, offsetof(gw_limits, name), when_zero, least, most                                   \
     }
     LIMIT(block_bytes, 16640, 1024, 1u << 20),
-    LIMIT(blocks_max, 16384, 16, 1u << 24),
+    LIMIT(blocks_max, 32768, 7 + 4, 1u << 24),
     LIMIT(links_max, 10000, 2048, 1u << 22), /* least: of the default of h2_links_max */
     LIMIT(h2_links_max, 2048, 1, 10000),     /* most: the default of links_max        */
     LIMIT(exchanges_max, 20000, 1, 1u << 22),
@@ -861,6 +861,25 @@ START_TEST(fewer_links_are_fewer_of_http2)
 }
 END_TEST
 
+/* What limits.c says one exchange needs is what slots take; and what comes before HTTP/2's windows are
+ * known is backed whatever a block holds. */
+START_TEST(the_smallest_pool_admits_one_exchange)
+{
+    gw_limits spec = GW_SPEC(gw_limits), out;
+    uint32_t one = GW_SLOT_LINK + GW_SLOT_EXCHANGE + GW_SLOT_LINK;
+    spec.block_bytes = 2048;
+    spec.blocks_max = one + (GW_SLOT_EARLY + 2047) / 2048;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    spec.blocks_max--;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+    spec.h2_links_max = GW_OFF;
+    spec.blocks_max = one;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    spec.blocks_max--;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+}
+END_TEST
+
 START_TEST(the_footprint_adds_up)
 {
     static struct parts p;
@@ -874,7 +893,7 @@ START_TEST(the_footprint_adds_up)
     ck_assert_int_eq(gw_limits_footprint(NULL, NULL, &none), GW_OK);
     ck_assert_uint_eq(none.workers, 1);
     ck_assert_uint_eq(none.config, 0);
-    ck_assert_uint_ge(none.blocks, 16384ull * 16640);
+    ck_assert_uint_ge(none.blocks, 32768ull * 16640);
     ck_assert_uint_eq(none.total, none.blocks + none.objects + none.h2);
     three.workers = 3;
     limits.h2_links_max = GW_OFF;
@@ -902,8 +921,8 @@ START_TEST(the_footprint_holds_the_objects)
     limits.links_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
     enum { ADDRESSES = 2 * 128 + 32 };
-    ck_assert_uint_ge(two.objects - one.objects,
-                      sizeof(struct gw_link) + sizeof(struct gw_h1) + ADDRESSES);
+    ck_assert_uint_ge(two.objects - one.objects, sizeof(struct gw_link) + sizeof(struct gw_h1) +
+                                                     sizeof(struct gw_slot) + ADDRESSES);
     limits.links_max = 1;
     limits.exchanges_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
@@ -942,6 +961,7 @@ static Suite *limits_suite(void)
     check_add_loop(suite, limits_have_defaults_and_ranges, 0,
                    (int)(sizeof limit_rows / sizeof limit_rows[0]));
     check_add(suite, fewer_links_are_fewer_of_http2);
+    check_add(suite, the_smallest_pool_admits_one_exchange);
     check_add(suite, the_footprint_adds_up);
     check_add(suite, the_footprint_holds_the_objects);
     return suite;

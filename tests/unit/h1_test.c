@@ -674,11 +674,12 @@ START_TEST(write_mark)
     w.pair.out_head.body = GW_BODY_UNKNOWN;
     world_respond(&w, 200, NULL);
     for (int i = 0; i < 100; i++) { /* blocks of their own */
-        struct gw_block *b = gw_block_take(&w.pool);
+        struct gw_block *b = gw_block_take(&w.pool, NULL);
+        size_t n;
         ck_assert_ptr_nonnull(b);
         memset(b->bytes, 'x', 100);
         gw_block_filled(b, 100);
-        must(gw_pipe_push_view(&w.pair.out_pipe, b, b->bytes, 100));
+        must(gw_pipe_push_view(&w.pair.out_pipe, b, b->bytes, 100, &n));
         gw_block_unref(b);
     }
     must(w.codec->ops->write(w.codec, &w.tx, 1000, 0));
@@ -698,11 +699,12 @@ START_TEST(framing_in_one_block)
     w.pair.out_head.body = GW_BODY_UNKNOWN;
     world_respond(&w, 200, NULL);
     for (int i = 0; i < 20; i++) {
-        struct gw_block *b = gw_block_take(&w.pool);
+        struct gw_block *b = gw_block_take(&w.pool, NULL);
+        size_t n;
         ck_assert_ptr_nonnull(b);
         memset(b->bytes, 'x', b->size);
         gw_block_filled(b, b->size);
-        must(gw_pipe_push_view(&w.pair.out_pipe, b, b->bytes, b->size));
+        must(gw_pipe_push_view(&w.pair.out_pipe, b, b->bytes, b->size, &n));
         gw_block_unref(b);
         must(w.codec->ops->write(w.codec, &w.tx, SIZE_MAX, 0));
     }

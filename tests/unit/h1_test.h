@@ -86,8 +86,9 @@ struct world {
     size_t rx_peak;
 };
 
-static inline void *source_take(void *ctx)
+static inline void *source_take(void *ctx, struct gw_arena *for_whom)
 {
+    (void)for_whom;
     struct world *w = ctx;
     return gw_heap_alloc(&w->heap, w->source.chunk_bytes);
 }

@@ -191,7 +191,7 @@ START_TEST(no_growth_without_memory)
     rig_init(&rig, 5);
     struct gw_block *kept[2500];
     for (size_t i = 0; i < 2500; i++)
-        ck_assert_ptr_nonnull(kept[i] = gw_block_take(&rig.server.pool));
+        ck_assert_ptr_nonnull(kept[i] = gw_block_take(&rig.server.pool, NULL));
     struct rig_stream *c = rig_request(&rig, "PUT", "/");
     ck_assert_int_eq(rig_send(c), GW_OK);
     rig_run(&rig);

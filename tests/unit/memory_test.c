@@ -147,8 +147,9 @@ struct chunks {
     int out, max;
 };
 
-static void *chunk_take(void *ctx)
+static void *chunk_take(void *ctx, struct gw_arena *for_whom)
 {
+    (void)for_whom;
     struct chunks *chunks = ctx;
     if (chunks->out == chunks->max)
         return NULL;

@@ -96,10 +96,11 @@ START_TEST(writing_goes_on)
         must(gw_fields_add_copy(&p->out_trailers.fields, GW_STR("T"), GW_STR("u")));
         world_respond(&w, 200, NULL);
         for (int i = 0; i < 6; i++) { /* full blocks: nothing can be written behind them */
-            struct gw_block *b = gw_block_take(&w.pool);
+            struct gw_block *b = gw_block_take(&w.pool, NULL);
+            size_t n;
             memset(b->bytes, 'a' + i, b->size);
             gw_block_filled(b, b->size);
-            must(gw_pipe_push_view(&p->out_pipe, b, b->bytes, b->size));
+            must(gw_pipe_push_view(&p->out_pipe, b, b->bytes, b->size, &n));
             gw_block_unref(b);
         }
         must(gw_pipe_end(&p->out_pipe));

@@ -76,10 +76,11 @@ static void feed(struct world *w)
 static void push(struct world *w)
 {
     size_t room = gw_pipe_room(&w->pipe), most = room < w->in.len ? room : w->in.len;
-    size_t len = w->is_cut ? below(w, w->in.len + 1) : below(w, most + 1);
-    if (w->is_ended || gw_pipe_push(&w->pipe, &w->in, len) != GW_OK)
+    size_t len = w->is_cut ? below(w, w->in.len + 1) : below(w, most + 1), n;
+    if (w->is_ended || gw_pipe_push(&w->pipe, &w->in, len, &n) != GW_OK)
         return;
-    if (!w->is_cut) { /* else it was dropped */
+    ck_assert_uint_eq(n, len); /* nothing of it is somebody's reserve */
+    if (!w->is_cut) {          /* else it was dropped */
         bytes_add(&w->model, w->in_model.at, len);
         w->bytes_in += len;
     }
@@ -88,13 +89,13 @@ static void push(struct world *w)
 
 static void push_view(struct world *w)
 {
-    struct gw_block *b = gw_block_take(&w->pool);
+    struct gw_block *b = gw_block_take(&w->pool, NULL);
     if (b == NULL)
         return;
     random_bytes(&w->prng, b->bytes, BLOCK);
     gw_block_filled(b, BLOCK);
-    size_t len = below(w, BLOCK + 1);
-    if (!w->is_ended && gw_pipe_push_view(&w->pipe, b, b->bytes, len) == GW_OK && !w->is_cut) {
+    size_t len = below(w, BLOCK + 1), n;
+    if (!w->is_ended && gw_pipe_push_view(&w->pipe, b, b->bytes, len, &n) == GW_OK && !w->is_cut) {
         bytes_add(&w->model, b->bytes, len);
         w->bytes_in += len;
     }
@@ -109,7 +110,7 @@ static void write_some(struct world *w)
     random_bytes(&w->prng, bytes, len);
     size_t n = gw_pipe_write(&w->pipe, bytes, len);
     ck_assert_uint_le(n, len < room ? len : room);
-    if (w->alloc.failed == failed && gw_pool_available(&w->pool) > 0)
+    if (w->alloc.failed == failed && gw_pool_spare(&w->pool) > 0)
         ck_assert_uint_eq(n, len < room ? len : room);
     bytes_add(&w->model, bytes, n);
     w->bytes_in += n;
@@ -215,10 +216,11 @@ START_TEST(pipe_may_be_passed_once)
 {
     static struct world w;
     uint8_t bytes[SIZE] = { 0 };
+    size_t n;
     world_init(&w, 1);
     ck_assert_uint_eq(gw_pipe_write(&w.pipe, bytes, SIZE - 1), SIZE - 1);
     ck_assert_int_eq(gw_chain_write(&w.in, bytes, BLOCK), GW_OK);
-    ck_assert_int_eq(gw_pipe_push(&w.pipe, &w.in, BLOCK), GW_OK);
+    ck_assert_int_eq(gw_pipe_push(&w.pipe, &w.in, BLOCK, &n), GW_OK);
     ck_assert_uint_eq(gw_pipe_len(&w.pipe), SIZE - 1 + BLOCK);
     ck_assert_uint_eq(gw_pipe_room(&w.pipe), 0);
     ck_assert_uint_eq(gw_pipe_write(&w.pipe, bytes, 1), 0);

@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *admission_suite(void);
 Suite *contract_suite(void);
 Suite *deadline_suite(void);
 Suite *pool_suite(void);

@@ -1,0 +1,218 @@
+/* link/slot.c: see slot.h. Every need is asked for at once, and by who holds nothing yet: so nobody
+ * waits for one block with another in hand. */
+
+#include "link/slot.h"
+
+#include "base/assert.h"
+
+/* Blocks to read into, and as many to write into. */
+static uint32_t ways(bool has_engine)
+{
+    return (has_engine ? GW_SLOT_ENGINE : GW_SLOT_LINK) / 2;
+}
+
+static uint32_t kit_need(const struct gw_links *links)
+{
+    return GW_SLOT_EXCHANGE + 2 * ways(links->stub_tls_client);
+}
+
+/* An HTTP/2 client may have sent so much before it knows our windows; and as long as nobody knows what a
+ * client speaks, it may be one. */
+static uint32_t early_need(const struct gw_link *link)
+{
+    const struct gw_links *links = link->links;
+    uint32_t may = link->protocol != 0 ? link->protocol : link->protocols;
+
+    if (link->is_client || links->h2 == NULL || (may & GW_PROTO_H2) == 0 ||
+        (link->codec != NULL && link->codec->is_window_known))
+        return 0;
+    return (GW_SLOT_EARLY + links->pool->block_bytes - 1) / links->pool->block_bytes;
+}
+
+struct needs {
+    uint32_t each, kit, early;
+};
+
+static struct needs needs_of(const struct gw_link *link)
+{
+    return (struct needs){ ways(link->tls != NULL), link->is_client ? 0 : kit_need(link->links),
+                           early_need(link) };
+}
+
+static uint32_t lacks(const struct gw_reserve *r, uint32_t need)
+{
+    return r->size < need ? need - r->size : 0;
+}
+
+/* Blocks that are still to be promised. */
+static uint32_t missing(const struct gw_slot *has, const struct needs *n)
+{
+    static const struct gw_slot nothing;
+
+    if (has == NULL)
+        has = &nothing;
+    return lacks(&has->in, n->each) + lacks(&has->out, n->each) + lacks(&has->kit, n->kit) +
+           lacks(&has->early, n->early);
+}
+
+static void grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t need)
+{
+    gw_status status = gw_reserve_grow(r, pool, lacks(r, need));
+
+    GW_ASSERT(status == GW_OK);
+}
+
+static bool make_slot(struct gw_link *link)
+{
+    struct gw_slot *slot = gw_slab_take(&link->links->slots);
+
+    if (slot == NULL)
+        return false;
+    *slot = (struct gw_slot){ .in = { 0 } };
+    link->slot = slot;
+    link->rx.reserve = &slot->in;
+    link->tx.reserve = &slot->out;
+    if (link->tls != NULL) {
+        link->tls->in.reserve = &slot->in;
+        link->tls->out.reserve = &slot->out;
+    }
+    if (link->codec != NULL)
+        link->codec->early = &slot->early;
+    return true;
+}
+
+/* All or nothing. GW_ELIMIT, GW_ENOMEM. */
+static gw_status fill(struct gw_link *link)
+{
+    struct gw_pool *pool = link->links->pool;
+    struct needs n = needs_of(link);
+
+    if (missing(link->slot, &n) > gw_pool_spare(pool))
+        return GW_ELIMIT;
+    if (link->slot == NULL && !make_slot(link))
+        return GW_ENOMEM;
+    grow(&link->slot->in, pool, n.each);
+    grow(&link->slot->out, pool, n.each);
+    grow(&link->slot->kit, pool, n.kit);
+    grow(&link->slot->early, pool, n.early);
+    return GW_OK;
+}
+
+/* Who waits keeps nothing that others wait for. What was read of a next request stays, in one block if
+ * it fits, and goes first: so there are always enough for one of those. */
+static void get_in_line(struct gw_link *link)
+{
+    struct gw_links *links = link->links;
+    struct gw_pool *pool = links->pool;
+    struct gw_slot *slot = link->slot;
+
+    gw_list_remove(&link->starving);
+    if (slot == NULL) {
+        gw_list_push_back(&links->line, &link->starving);
+    } else {
+        if (link->rx.len < pool->block_bytes)
+            gw_chain_pull_up(&link->rx);
+        gw_reserve_shrink(&slot->in, pool, slot->in.used);
+        gw_reserve_shrink(&slot->out, pool, 0);
+        gw_reserve_shrink(&slot->kit, pool, 0);
+        gw_reserve_shrink(&slot->early, pool, 0);
+        gw_list_push_front(&links->line, &link->starving);
+    }
+    link->is_in_line = true;
+    link->head_since = links->now;
+    gw_stats_add(links->stats, GW_STAT_LINKS_WAITED, 1);
+    gw_link_rearm(link);
+}
+
+bool gw_slot_take(struct gw_link *link)
+{
+    struct needs n = needs_of(link);
+
+    if (link->slot != NULL && missing(link->slot, &n) == 0) {
+        link->is_in_line = false;
+        return true;
+    }
+    if (gw_list_is_linked(&link->starving) && link->is_in_line)
+        return false;
+    if ((link->slot != NULL || gw_list_is_empty(&link->links->line)) && fill(link) == GW_OK)
+        return true;
+    get_in_line(link);
+    return false;
+}
+
+gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift)
+{
+    uint32_t each = ways(link->tls != NULL);
+
+    if (link->slot != NULL || gift == NULL || gift->size < 2 * each)
+        return GW_OK;
+    if (!make_slot(link))
+        return GW_ENOMEM;
+    gw_reserve_pass(&link->slot->in, gift, each);
+    gw_reserve_pass(&link->slot->out, gift, each);
+    return GW_OK;
+}
+
+void gw_slot_renew_gift(const struct gw_links *links, struct gw_reserve *gift)
+{
+    (void)!gw_reserve_grow(gift, links->pool, lacks(gift, 2 * ways(links->stub_tls_client)));
+}
+
+struct gw_reserve *gw_slot_kit(struct gw_link *link)
+{
+    struct gw_slot *slot = link->slot;
+    struct gw_pool *pool = link->links->pool;
+
+    if (slot == NULL || (slot->kit.size == 0 && !gw_list_is_empty(&link->links->line)) ||
+        gw_reserve_grow(&slot->kit, pool, lacks(&slot->kit, kit_need(link->links))) != GW_OK)
+        return NULL;
+    return &slot->kit;
+}
+
+void gw_slot_trim(struct gw_link *link)
+{
+    struct gw_slot *slot = link->slot;
+
+    if (slot == NULL)
+        return;
+    if (slot->early.size > 0 && early_need(link) == 0)
+        gw_reserve_shrink(&slot->early, link->links->pool, 0);
+    if (link->phase != GW_LINK_CONNECTING && !link->is_in_line && gw_link_is_idle(link) &&
+        link->lent == NULL && (link->tls == NULL || link->tls->in.len + link->tls->out.len == 0))
+        gw_slot_give(link);
+}
+
+void gw_slot_give(struct gw_link *link)
+{
+    struct gw_slot *slot = link->slot;
+    struct gw_pool *pool = link->links->pool;
+
+    if (slot == NULL)
+        return;
+    gw_reserve_shrink(&slot->in, pool, 0);
+    gw_reserve_shrink(&slot->out, pool, 0);
+    gw_reserve_shrink(&slot->kit, pool, 0);
+    gw_reserve_shrink(&slot->early, pool, 0);
+    link->rx.reserve = link->tx.reserve = NULL;
+    if (link->tls != NULL)
+        link->tls->in.reserve = link->tls->out.reserve = NULL;
+    if (link->codec != NULL)
+        link->codec->early = NULL;
+    link->slot = NULL;
+    gw_slab_give(&link->links->slots, slot);
+}
+
+void gw_slots_feed(struct gw_links *links)
+{
+    struct gw_list *node = links->line.next;
+
+    while (node != &links->line) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, starving);
+        if (link->phase == GW_LINK_OPEN && fill(link) != GW_OK)
+            return;
+        node = node->next;
+        gw_list_remove(&link->starving); /* in line for its deadline, until something is read */
+        gw_link_mark_readable(link);
+        gw_link_mark_dirty(link);
+    }
+}

@@ -1,0 +1,264 @@
+/* unit/admission_test.c: who is let in and who waits, at pools that hold one exchange; docs/flow-control.md.
+ * That whoever was let in can go on is the simulator's to show. */
+
+#include "check_main.h"
+#include "link/slot.h"
+#include "mode1.h"
+#include "worker_suites.h"
+
+enum { ONE = GW_SLOT_LINK + GW_SLOT_EXCHANGE + GW_SLOT_LINK, HEAD_MS = 3000 };
+
+static struct mode1 host;
+static const char hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+
+static gw_config *make_config(void)
+{
+    gw_builder *b;
+    gw_config *config;
+    gw_env env = GW_SPEC(gw_env);
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec), reply = GW_SPEC(gw_route_spec);
+    gw_id id;
+
+    env.allocator = host.alloc.allocator;
+    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
+    listener.name = gw_cstr("edge");
+    listener.head_timeout_ms = HEAD_MS;
+    gw_builder_listener(b, &listener);
+    cluster.name = gw_cstr("web");
+    cluster.protocols = GW_PROTO_H1;
+    id = gw_builder_cluster(b, &cluster);
+    endpoint.address = gw_cstr("127.0.0.1:81");
+    gw_builder_endpoint(b, id, &endpoint);
+    route.name = gw_cstr("web");
+    route.path = gw_cstr("/");
+    route.cluster = gw_cstr("web");
+    gw_builder_route(b, &route);
+    reply.name = gw_cstr("hello");
+    reply.path = gw_cstr("/hello");
+    reply.reply_code = 200;
+    gw_builder_route(b, &reply);
+    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_OK);
+    return config;
+}
+
+static void start(uint32_t blocks, bool has_h2)
+{
+    gw_limits limits = GW_SPEC(gw_limits);
+
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    limits.block_bytes = 2048;
+    limits.head_bytes_max = 2048;
+    limits.blocks_max = blocks;
+    limits.h2_links_max = has_h2 ? 0 : GW_OFF;
+    mode1_start(&host, make_config(), &limits);
+}
+
+static const struct gw_pool *pool(void)
+{
+    return &host.worker->pool;
+}
+
+static bool is_answered(const struct mode1_link *l)
+{
+    return strstr(l->out, "HTTP/1.1 200 OK\r\n") == l->out;
+}
+
+START_TEST(who_is_idle_holds_nothing)
+{
+    struct mode1_link *client, *upstream;
+
+    start(ONE, false);
+    client = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    ck_assert_uint_eq(pool()->promised, 0);
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_uint_gt(pool()->promised, 0);
+    upstream = mode1_upstream(&host);
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    ck_assert_msg(is_answered(client), "%s", client->out);
+    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(pool()->out, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* First come, first served; nobody is closed for it. */
+START_TEST(who_finds_no_slot_waits_in_line)
+{
+    struct mode1_link *l[4];
+    gw_span room[1];
+
+    start(ONE, false);
+    for (int i = 0; i < 4; i++)
+        l[i] = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    mode1_say(&host, l[0], "GET /hel");
+    for (int i = 1; i < 4; i++)
+        ck_assert_uint_eq(gw_link_room(l[i]->link, room, 1), 0);
+    mode1_pump(&host);
+    ck_assert_uint_eq(gw_link_want(l[1]->link) & GW_WANT_READ, GW_WANT_READ);
+    mode1_say(&host, l[0], "lo HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert(is_answered(l[0]));
+    for (int i = 1; i < 4; i++) { /* the next one's turn; the others still wait */
+        for (int j = i + 1; j < 4; j++)
+            ck_assert_uint_eq(gw_link_room(l[j]->link, room, 1), 0);
+        mode1_say(&host, l[i], hello);
+        ck_assert_msg(is_answered(l[i]), "%d: %s", i, l[i]->out);
+    }
+    ck_assert_uint_eq(pool()->promised, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Told again when its turn has come: in mode 1 by a notice. */
+START_TEST(who_waits_is_told)
+{
+    struct mode1_link *first, *second;
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_span room[1];
+    bool is_told = false;
+
+    start(ONE, false);
+    first = mode1_accept(&host, "edge");
+    second = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    mode1_say(&host, first, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+    ck_assert_uint_eq(gw_link_room(second->link, room, 1), 0);
+    ck_assert_uint_eq(gw_link_room(first->link, room, 1), 1);
+    memcpy(room[0].ptr, "\r\n", 2);
+    gw_link_received(first->link, 2, GW_OK);
+    for (int i = 0; i < 10 && !is_told; i++) {
+        ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+        while (gw_bytes_next(host.worker, &notice)) {
+            if (notice.link == first->link && (notice.want & GW_WANT_WRITE) != 0)
+                mode1_take(first);
+            is_told = is_told || (notice.link == second->link && (notice.want & GW_WANT_READ) != 0);
+        }
+    }
+    ck_assert(is_told);
+    ck_assert_uint_eq(gw_link_room(second->link, room, 1), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(the_head_deadline_runs_in_line)
+{
+    struct mode1_link *first, *second;
+    gw_span room[1];
+
+    start(ONE, false);
+    first = mode1_accept(&host, "edge");
+    second = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    host.now += GW_MS(HEAD_MS / 2); /* later than its accept: the line counts, not the connection */
+    mode1_say(&host, first, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_uint_eq(gw_link_room(second->link, room, 1), 0);
+    host.now += GW_MS(HEAD_MS) - 1;
+    mode1_pump(&host);
+    ck_assert_ptr_nonnull(second->link);
+    ck_assert(!second->is_shutdown);
+    host.now += GW_MS(2);
+    mode1_pump(&host);
+    ck_assert(second->is_shutdown || second->link == NULL);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* The rest of a line that lies at the end of the one block has room to come. A head that its arena has no
+ * room for is refused with words. */
+START_TEST(one_block_is_enough_for_any_head)
+{
+    struct mode1_link *client;
+    char request[2048];
+    int len = snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+
+    start(ONE, false);
+    while (len < 900)
+        len += snprintf(request + len, sizeof request - (size_t)len, "X-%d: %0100d\r\n", len, len);
+    len += snprintf(request + len, sizeof request - (size_t)len, "\r\n");
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 20; i++) {
+        mode1_feed(&host, client, request, (size_t)len, (size_t)(1 + i * 37));
+        ck_assert_msg(is_answered(client), "%d: %s", i, client->out);
+        mode1_clear(client);
+    }
+    ck_assert_uint_le(pool()->out_peak, ONE);
+    len = snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+    while (len < 1900)
+        len += snprintf(request + len, sizeof request - (size_t)len, "X-%d: %d\r\n", len, len);
+    len += snprintf(request + len, sizeof request - (size_t)len, "\r\n");
+    mode1_feed(&host, client, request, (size_t)len, 0);
+    ck_assert_msg(strstr(client->out, "HTTP/1.1 503 Service Unavailable\r\n") == client->out, "%s",
+                  client->out);
+    ck_assert_ptr_nonnull(strstr(client->out, "Retry-After: 1\r\n"));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* What was read of a next request goes first, and keeps its block and nothing else. */
+START_TEST(a_pipelined_request_goes_to_the_front)
+{
+    struct mode1_link *l[3], *upstream;
+    gw_span room[1];
+
+    start(ONE + 2, false);
+    for (int i = 0; i < 3; i++)
+        l[i] = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    mode1_say(&host, l[0],
+              "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_uint_eq(gw_link_room(l[1]->link, room, 1), 0);
+    upstream = mode1_upstream(&host);
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    for (int i = 1; i < 3; i++) {
+        mode1_say(&host, l[i], hello);
+        ck_assert_msg(is_answered(l[i]), "%d: %s", i, l[i]->out);
+    }
+    ck_assert_ptr_nonnull(strstr(l[0]->out + 1, "HTTP/1.1 200 OK\r\n")); /* both were answered */
+    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(pool()->out, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Until the protocol is known, there is room for what an HTTP/2 client may send at once; then that is given
+ * back. */
+START_TEST(what_may_be_http2_needs_more)
+{
+    enum { EARLY = (GW_SLOT_EARLY + 2047) / 2048 };
+    struct mode1_link *first, *second;
+    gw_span room[1];
+
+    start(ONE + EARLY, true);
+    first = mode1_accept(&host, "edge");
+    second = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    ck_assert_uint_eq(gw_link_room(first->link, room, 1), 1);
+    ck_assert_uint_eq(pool()->promised + pool()->out,
+                      ONE + EARLY + (pool()->promised == ONE + EARLY));
+    memcpy(room[0].ptr, "GET ", 4);
+    gw_link_received(first->link, 4, GW_OK);
+    mode1_pump(&host);
+    ck_assert_uint_le(pool()->promised, ONE);
+    ck_assert_uint_eq(gw_link_room(second->link, room, 1), 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+Suite *admission_suite(void)
+{
+    Suite *suite = suite_create("admission");
+
+    check_add(suite, who_is_idle_holds_nothing);
+    check_add(suite, who_finds_no_slot_waits_in_line);
+    check_add(suite, who_waits_is_told);
+    check_add(suite, the_head_deadline_runs_in_line);
+    check_add(suite, one_block_is_enough_for_any_head);
+    check_add(suite, a_pipelined_request_goes_to_the_front);
+    check_add(suite, what_may_be_http2_needs_more);
+    return suite;
+}
