@@ -32,16 +32,14 @@ static void another_may_come(void);
 #define atomic_store_explicit(at, value, order) atomic_store(at, value)
 #define atomic_exchange(at, value)                                                                 \
     __extension__({                                                                                \
-        another_may_come();                                                                        \
-        __auto_type old_ = *(at);                                                                  \
+        __auto_type old_ = (another_may_come(), *(at));                                            \
         *(at) = (value);                                                                           \
         old_;                                                                                      \
     })
 #define atomic_exchange_explicit(at, value, order) atomic_exchange(at, value)
 #define atomic_fetch_add_explicit(at, value, order)                                                \
     __extension__({                                                                                \
-        another_may_come();                                                                        \
-        __auto_type old_ = *(at);                                                                  \
+        __auto_type old_ = (another_may_come(), *(at));                                            \
         *(at) = old_ + (value);                                                                    \
         old_;                                                                                      \
     })

@@ -4,9 +4,9 @@
 
 #include "check_main.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -355,7 +355,8 @@ START_TEST(visits_come_once_and_in_order)
         visitors[i] = (struct visitor){ .loop = loop };
         begin(&threads[i], visit_often, &visitors[i]);
     }
-    while (done < VISITORS * (VISITS - 1)) { /* each but the last few is the loop's to wake up for */
+    while (done <
+           VISITORS * (VISITS - 1)) { /* each but the last few is the loop's to wake up for */
         ck_assert_int_eq(gw_loop_run_once(loop, -1), GW_OK);
         done = 0;
         for (int i = 0; i < VISITORS; i++)
