@@ -139,7 +139,7 @@ static gw_status make_gateway(struct sim *sim)
     worker.seed = sim->seed;
     worker.trace = trace;
     worker.trace_ctx = sim;
-    config = sim_config_new(sim);
+    config = sim_config_first(sim);
     status = gw_engine_new(&engine, &sim->engine);
     if (status == GW_OK)
         status = gw_engine_apply(sim->engine, config, NULL);
@@ -174,6 +174,7 @@ static void step(struct sim *sim)
     int bound = 0;
 
     sim->wake = false;
+    sim_reload_in_passing(sim);
     while (gw_worker_step(sim->worker, sim->now) == GW_AGAIN)
         SIM_CHECK(sim, ++bound < 10000, "the worker does not come to rest");
     sim_oracle_step(sim);

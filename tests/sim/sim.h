@@ -10,6 +10,7 @@
  *   sim_peer.c    a peer's connection: a codec of its own, an engine if the world has one
  *   sim_client.c  clients: requests by plan, bodies, early leave
  *   sim_origin.c  upstreams: answers by plan, and every way of not answering
+ *   sim_reload.c  configurations, and new ones while everything goes on
  *   sim_oracle.c  what each request must have come to
  */
 #ifndef SIM_SIM_H
@@ -32,7 +33,7 @@
 /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what the client
  * has already sent behind it. */
 enum { SIM_SKIPPED_MAX = 60000 };
-enum { SIM_CONFIGS_MAX = 8 };
+enum { SIM_CONFIGS_MAX = 64 };
 enum { SIM_CALLS_MAX = 64, SIM_WIRES_MAX = 512, SIM_CLIENTS_MAX = 8, SIM_EVENTS_MAX = 65536 };
 
 struct sim;
@@ -204,6 +205,7 @@ struct sim_swarm {
     bool small_pool;
     uint32_t stalled; /* of the clients, so many have a request whose response they do not read */
     uint32_t reloads; /* configurations applied on the way                           */
+    uint32_t reload_pct;      /* steps before which one is, or is refused                    */
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
 };
 
@@ -324,10 +326,13 @@ void sim_client_dead(struct sim_peer *peer);
 void sim_origin_news(struct sim_call *call);
 void sim_origin_dead(struct sim_peer *peer);
 void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
+/* sim_reload.c */
+gw_config *sim_config_first(struct sim *sim);
+void sim_reload(struct sim *sim);            /* another one is applied                        */
+void sim_reload_in_passing(struct sim *sim); /* perhaps, before a step; half of them are bad  */
+void sim_reload_check(struct sim *sim);      /* the worker has let go of what nobody needs    */
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
-gw_config *sim_config_new(struct sim *sim); /* sim->configs[configs_len] is its own */
-void sim_reload(struct sim *sim);
 void sim_oracle_step(struct sim *sim); /* what must be true after every step */
 void sim_oracle_check(struct sim *sim);
 bool sim_is_done(const struct sim *sim); /* every plan has come to something */

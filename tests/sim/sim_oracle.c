@@ -1,4 +1,4 @@
-/* sim/sim_oracle.c: the gateway's configuration, its hooks, and what each request must have come to. */
+/* sim/sim_oracle.c: the gateway's hooks, and what each request must have come to. */
 
 #include "sim.h"
 
@@ -73,74 +73,12 @@ static void on_end(void *ctx, const gw_exchange *x)
               gw_phase_name(p->cause.phase), p->cause.reason);
 }
 
-/* ---- configuration ---- */
-
-gw_config *sim_config_new(struct sim *sim)
-{
-    static const char *const addresses[] = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" };
-    struct sim_config *own = &sim->configs[sim->configs_len];
-    enum { HOUR = 3600000 };
-    gw_env env = GW_SPEC(gw_env);
-    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
-    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
-    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
-    gw_route_spec route = GW_SPEC(gw_route_spec);
-    gw_filter filter = GW_SPEC(gw_filter);
-    gw_config_error err = GW_SPEC(gw_config_error);
-    gw_config *config = NULL;
-    gw_builder *b;
-    gw_status status;
-    gw_id id;
-
-    SIM_CHECK(sim, gw_builder_new(&env, &b) == GW_OK, "builder");
-    listener.name = gw_cstr("edge");
-    listener.head_timeout_ms = HOUR;
-    listener.body_idle_timeout_ms = HOUR;
-    listener.idle_timeout_ms = HOUR; /* slow wires may take long over a body that nobody wants */
-    gw_builder_listener(b, &listener);
-    cluster.name = gw_cstr("up");
-    cluster.protocols = sim->swarm.upstream_protocol;
-    cluster.connect_timeout_ms = HOUR;
-    cluster.response_timeout_ms = HOUR;
-    if (sim->swarm.connections_max > 0)
-        cluster.connections_max = sim->swarm.connections_max;
-    id = gw_builder_cluster(b, &cluster);
-    endpoint.address = gw_cstr(addresses[sim->configs_len % 2]);
-    endpoint.weight = 2;
-    gw_builder_endpoint(b, id, &endpoint);
-    endpoint.address = gw_cstr(addresses[1 + sim->configs_len % 2]);
-    endpoint.weight = 1;
-    gw_builder_endpoint(b, id, &endpoint);
-    route.name = gw_cstr("all");
-    route.path = gw_cstr("/");
-    route.cluster = gw_cstr("up");
-    route.idle_timeout_ms = HOUR;
-    gw_builder_route(b, &route);
-    filter.name = "oracle";
-    *own = (struct sim_config){ sim, sim->configs_len, 0 };
-    filter.ctx = own;
-    filter.on_request = on_request;
-    filter.on_end = on_end;
-    gw_builder_filter(b, &filter);
-    status = gw_builder_build(b, &config, &err);
-    SIM_CHECK(sim, status == GW_OK, "%s: %s", err.where, err.text);
-    return config;
-}
-
-void sim_reload(struct sim *sim)
-{
-    gw_config *config = sim_config_new(sim);
-    gw_status status = gw_engine_apply(sim->engine, config, NULL);
-
-    sim_trace(sim, "configuration %u: %s", sim->configs_len, gw_status_name(status));
-    gw_config_unref(config);
-    if (status != GW_OK) {
-        SIM_CHECK(sim, sim->allocations_failed > 0, "a configuration is not taken");
-        return;
-    }
-    sim->configs[sim->configs_len++].applied_at = sim->now;
-    sim->wake = true;
-}
+const gw_filter sim_filter = {
+    .size = sizeof(gw_filter),
+    .name = "oracle",
+    .on_request = on_request,
+    .on_end = on_end,
+};
 
 /* ---- what must be true after every step ---- */
 
@@ -161,6 +99,7 @@ void sim_oracle_step(struct sim *sim)
 {
     struct gw_list *all = &sim->worker->exchanges.all;
 
+    sim_reload_check(sim);
     for (struct gw_list *node = all->next; node != all; node = node->next) {
         const struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
         if (x->down_link != NULL && x->down_link->codec != NULL)

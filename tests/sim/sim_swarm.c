@@ -39,9 +39,10 @@ void sim_swarm_pick(struct sim *sim)
         s->calls = 1 + s->calls % 6;
         s->body_max = s->body_max < 2000 ? s->body_max : 2000;
     }
-    s->reloads = gw_prng_below(&sim->extra, 5) != 0
-                     ? 0
-                     : 1 + (uint32_t)gw_prng_below(&sim->extra, SIM_CONFIGS_MAX - 1);
+    s->reloads = gw_prng_below(&sim->extra, 5) != 0 ? 0
+                                                    : 1 + (uint32_t)gw_prng_below(&sim->extra, 7);
+    if (s->reloads > 0 && gw_prng_below(&sim->extra, 2) == 0)
+        s->reload_pct = 1 + (uint32_t)gw_prng_below(&sim->extra, 40);
     s->connections_max = gw_prng_below(&sim->extra, 5) != 0
                              ? 0
                              : 1 + (uint32_t)gw_prng_below(&sim->extra, 4);
