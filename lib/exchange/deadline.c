@@ -69,12 +69,20 @@ static void consider_connect(const struct gw_exchange *x, struct nearest *n)
         consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_pool_full, GW_BY_GATEWAY);
 }
 
+/* The client is waited for. */
+static void consider_patience(struct nearest *n, const struct gw_exchange *x, struct gw_patience *p,
+                              enum gw_reason_id reason)
+{
+    if (!p->was_running)
+        p->from = x->of->links->now;
+    p->is_running = true;
+    consider(n, p->from - p->spent, x->listener->body_idle_timeout, reason, GW_BY_CLIENT);
+}
+
 static void consider_relay(struct gw_exchange *x, struct nearest *n)
 {
     if (x->is_response_whole || gw_pipe_len(&x->response_pipe) > 0) {
-        x->taking.is_running = true;
-        consider(n, x->taking.since, x->listener->body_idle_timeout, GW_REASON_client_read_timeout,
-                 GW_BY_CLIENT);
+        consider_patience(n, x, &x->taking, GW_REASON_client_read_timeout);
     } else if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
         consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
                  x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
@@ -85,8 +93,6 @@ static struct nearest find(struct gw_exchange *x)
 {
     struct nearest n = { GW_NEVER, GW_REASON_none, GW_BY_NONE };
     gw_nanos idle = x->listener->body_idle_timeout;
-
-    x->giving.is_running = x->taking.is_running = false;
 
     switch ((enum gw_phase)x->phase) {
     case GW_PHASE_RECEIVE:
@@ -115,10 +121,8 @@ static struct nearest find(struct gw_exchange *x)
     case GW_PHASE_COUNT:
         break;
     }
-    if (x->kind == GW_EXCHANGE_HTTP && !x->is_discarding && waits_for_body(x)) {
-        x->giving.is_running = true;
-        consider(&n, x->giving.since, idle, GW_REASON_client_body_timeout, GW_BY_CLIENT);
-    }
+    if (x->kind == GW_EXCHANGE_HTTP && !x->is_discarding && waits_for_body(x))
+        consider_patience(&n, x, &x->giving, GW_REASON_client_body_timeout);
     if (x->route != NULL && x->kind != GW_EXCHANGE_TUNNEL && !x->is_failed)
         consider(&n, x->started, x->route->request_timeout, GW_REASON_request_timeout,
                  GW_BY_GATEWAY);
@@ -135,42 +139,53 @@ static void count(struct gw_patience *p, uint64_t bytes, const struct gw_exchang
 {
     gw_nanos now = x->of->links->now, worth = GW_NEVER;
 
-    if (!p->is_running)
-        p->since += now - x->looked;
-    if (bytes == 0 || p->since == now)
+    p->spent += now - p->from;
+    p->from = now;
+    if (bytes == 0 || p->spent == 0)
         return;
     if (x->listener->body_rate != GW_OFF)
         worth = (bytes < UINT32_MAX ? bytes : UINT32_MAX) * (SECOND / x->listener->body_rate);
-    p->since = now - p->since > worth ? p->since + worth : now;
+    p->spent = p->spent > worth ? p->spent - worth : 0;
 }
 
-/* Time goes on, bytes went. Behind what the client's connection has not taken yet, its bytes count,
- * whosever they are: it takes them in order. */
-static void look(struct gw_exchange *x)
+static void count_giving(struct gw_exchange *x)
 {
-    uint64_t given = x->request_pipe.bytes_in - x->giving.seen;
-    uint64_t taken = x->response_pipe.bytes_out - x->taking.seen;
-    uint32_t sent;
+    count(&x->giving, x->request_pipe.bytes_in - x->giving.seen, x);
+    x->giving.seen = x->request_pipe.bytes_in;
+}
 
-    if (x->looked == x->of->links->now && (given | taken) == 0)
-        return;
-    sent = x->down.codec != NULL ? x->down.codec->sent : x->link_sent;
+/* Behind what the client's connection has not taken yet, its bytes count, whosever they are: it takes
+ * them in order. */
+static void count_taking(struct gw_exchange *x)
+{
+    uint64_t taken = x->response_pipe.bytes_out - x->taking.seen;
+    uint32_t sent = x->down.codec != NULL ? x->down.codec->sent : x->link_sent;
+
     if (x->is_down_sent || !gw_chain_is_empty(&x->down_link->tx))
         taken += sent - x->link_sent;
-    count(&x->giving, given, x);
     count(&x->taking, taken, x);
-    x->giving.seen = x->request_pipe.bytes_in;
     x->taking.seen = x->response_pipe.bytes_out;
     x->link_sent = sent;
-    x->looked = x->of->links->now;
+}
+
+static struct nearest look(struct gw_exchange *x)
+{
+    struct gw_patience *giving = &x->giving, *taking = &x->taking;
+
+    if (giving->is_running)
+        count_giving(x);
+    if (taking->is_running)
+        count_taking(x);
+    giving->was_running = giving->is_running;
+    taking->was_running = taking->is_running;
+    giving->is_running = taking->is_running = false;
+    return find(x);
 }
 
 void gw_deadline_arm(struct gw_exchange *x)
 {
-    struct nearest n;
+    struct nearest n = look(x);
 
-    look(x);
-    n = find(x);
     if (n.when < x->alarm.timer.when)
         gw_timer_set(x->of->links->wheel, &x->alarm.timer, n.when);
 }
@@ -178,10 +193,8 @@ void gw_deadline_arm(struct gw_exchange *x)
 void gw_deadline_ring(struct gw_alarm *alarm)
 {
     struct gw_exchange *x = GW_CONTAINER(alarm, struct gw_exchange, alarm);
-    struct nearest n;
+    struct nearest n = look(x);
 
-    look(x);
-    n = find(x);
     if (n.when <= x->of->links->now && !gw_exchange_retry(x, n.reason))
         gw_exchange_fail(x, n.by, n.reason, GW_ETIMEDOUT);
     if (x->phase == GW_PHASE_END)

@@ -246,7 +246,6 @@ static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struc
     x->binding->users++;
     x->listener = link->listener;
     x->started = x->client_in = x->client_out = all->links->now;
-    x->looked = x->giving.since = x->taking.since = x->started;
     x->grpc_deadline = GW_NEVER;
     gw_list_init(&x->run);
     gw_list_init(&x->thirsty);

@@ -20,9 +20,10 @@ struct gw_exchanges;
 /* How long the client has been waited for that gives or takes a body: a wait costs its time, each byte
  * brings a little back (gw_listener_spec.body_rate). So a byte now and then does not do. */
 struct gw_patience {
-    gw_nanos since;  /* the wait, less what bytes were worth */
-    uint64_t seen;   /* bytes that were counted              */
-    bool is_running; /* it is waited for                    */
+    gw_nanos spent; /* of the wait, less what bytes were worth         */
+    gw_nanos from;  /* running: the wait from then on is not counted yet */
+    uint64_t seen;  /* bytes that were counted                         */
+    bool is_running, was_running;
 };
 
 struct gw_exchange {
@@ -82,7 +83,6 @@ struct gw_exchange {
     gw_nanos upstream_in;   /* the upstream gave                                    */
     gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
-    gw_nanos looked;        /* at the client's patience */
     struct gw_patience giving, taking;
     uint32_t link_sent; /* bytes of the client's connection, when looked */
     struct gw_alarm alarm;

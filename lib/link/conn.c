@@ -448,14 +448,6 @@ static void tell_flushed(struct gw_link *link)
     }
 }
 
-static gw_status write_codec(struct gw_link *link, struct gw_chain *out, size_t mark)
-{
-    gw_status status = link->codec->ops->write(link->codec, out, mark, link->links->now);
-
-    check_calmed(link);
-    return status;
-}
-
 /* Fills tx from the codec. GW_OK, or the link is lost. */
 static gw_status fill(struct gw_link *link)
 {
@@ -464,7 +456,7 @@ static gw_status fill(struct gw_link *link)
     gw_status status = GW_OK;
 
     if (link->codec != NULL && out->len < mark && link->codec->ops->wants_write(link->codec))
-        status = write_codec(link, out, mark);
+        status = link->codec->ops->write(link->codec, out, mark, link->links->now);
     if (link->tls != NULL && (status == GW_OK || status == GW_ENOMEM)) {
         gw_status sealed = link->tls->engine->ops->seal(link->tls->engine, out, &link->tx, mark);
         if (sealed != GW_OK)
@@ -542,18 +534,20 @@ static bool has_output(const struct gw_link *link)
            (link->codec != NULL && !link->is_lost && link->codec->ops->wants_write(link->codec));
 }
 
-/* Nothing is attached, nothing is to be said, and nothing will be asked any more. */
-static bool is_over(const struct gw_link *link)
+static inline bool is_over(const struct gw_link *link)
 {
     const struct gw_codec *codec = link->codec;
 
     if (link->phase != GW_LINK_OPEN || codec == NULL || codec->streams > 0)
         return false;
     /* After the peer's end, what it asked before may still lie there. */
-    if (codec->state != GW_CODEC_OVER &&
-        !(link->is_end_told && gw_chain_is_empty(clear_in_const(link))))
-        return false;
-    return !has_output(link);
+    return codec->state == GW_CODEC_OVER ||
+           (link->is_end_told && gw_chain_is_empty(clear_in_const(link)));
+}
+
+bool gw_conn_is_over(const struct gw_link *link)
+{
+    return is_over(link);
 }
 
 /* Is there a side to be ended when all is sent? */
@@ -567,13 +561,15 @@ static bool is_ending(const struct gw_link *link)
 static void check_over(struct gw_link *link)
 {
     if (is_over(link)) {
-        gw_link_end(link);
-        if (link->tls != NULL)
-            return; /* the engine's own end is sealed first */
+        check_calmed(link);
+        if (has_output(link)) {
+            gw_link_hurry(link);
+        } else {
+            gw_link_end(link);
+            if (link->tls != NULL)
+                return; /* the engine's own end is sealed first */
+        }
     }
-    if (link->phase == GW_LINK_OPEN && link->codec != NULL && link->codec->streams == 0 &&
-        link->codec->state == GW_CODEC_OVER)
-        gw_link_hurry(link);
     if (!is_ending(link) || has_output(link) || link->is_send_pending)
         return;
     if (link->phase != GW_LINK_ENDING) {

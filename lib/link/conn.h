@@ -11,6 +11,8 @@ void gw_conn_fini(struct gw_link *link);
 gw_status gw_conn_start(struct gw_link *link) GW_MUST_CHECK;
 /* The transport is gone: every stream is told. */
 void gw_conn_lost(struct gw_link *link, gw_status why);
+/* Nothing is attached and nothing will be asked any more; something may still have to be said. */
+bool gw_conn_is_over(const struct gw_link *link);
 /* May more be received now? */
 bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */

@@ -341,8 +341,6 @@ static gw_nanos deadline_of(const struct gw_link *link)
     case GW_LINK_OPEN:
         break;
     }
-    if (link->is_hurried)
-        return link->until;
     if (!link->is_client && link->is_in_line && link->head_timeout != GW_NEVER)
         when = link->head_since + link->head_timeout;
     else
@@ -375,7 +373,7 @@ static void timed_out(struct gw_link *link)
         gw_link_lose(link, GW_ETIMEDOUT);
         return;
     case GW_LINK_OPEN:
-        if (link->final_at <= link->links->now) {
+        if (link->final_at <= link->links->now && !gw_conn_is_over(link)) {
             gw_link_finish_drain(link);
             return;
         }
@@ -456,10 +454,9 @@ void gw_link_end(struct gw_link *link)
 
 void gw_link_hurry(struct gw_link *link)
 {
-    if (link->is_hurried)
+    if (link->final_at != GW_NEVER)
         return;
-    link->is_hurried = true;
-    link->until = link->links->now + ENDING_NS;
+    link->final_at = link->links->now + ENDING_NS;
     gw_link_rearm(link);
 }
 

@@ -79,7 +79,6 @@ struct gw_link {
     bool is_drain_due : 1; /* to be drained when its codec is not at work     */
     bool is_aborted : 1;   /* the host ended it                               */
     bool is_calmed : 1;    /* its peer made too much work: said so            */
-    bool is_hurried : 1;   /* only last words are left: they have until `until` */
     bool is_in_pool : 1;   /* client: linked in its upstream's list           */
     bool is_in_line : 1;   /* for a slot, or called, since head_since          */
     gw_status read_status; /* why the reading side ended                      */
@@ -99,10 +98,11 @@ struct gw_link {
     struct gw_list starving; /* in that list, or in line */
     struct gw_alarm alarm;
     gw_nanos active; /* last time something moved or a stream went                   */
-    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING; and see is_hurried      */
+    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
     gw_nanos head_since;
     gw_nanos
-        final_at; /* server role, draining: what is on its way is waited for until then; or GW_NEVER */
+        final_at; /* what is on its way to a server that drains, or from a codec that is over, is
+                          waited for until then; or GW_NEVER */
     uint64_t id;
     /* Server role. */
     struct gw_binding *binding;              /* pinned by the layer above                     */
