@@ -100,9 +100,9 @@ struct gw_link {
     gw_nanos active; /* last time something moved or a stream went                   */
     gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
     gw_nanos head_since;
-    gw_nanos
-        final_at; /* what is on its way to a server that drains, or from a codec that is over, is
-                          waited for until then; or GW_NEVER */
+    /* What is on its way to a server that drains, or from a codec that is over, is waited for until then;
+     * or GW_NEVER. */
+    gw_nanos final_at;
     uint64_t id;
     /* Server role. */
     struct gw_binding *binding;              /* pinned by the layer above                     */
