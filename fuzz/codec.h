@@ -236,7 +236,7 @@ static inline void stream_note(struct peer_stream *p)
     }
     if (news & GW_NEWS_END) {
         CHECK(p->s.in == GW_HALF_DONE || (news & GW_NEWS_CUT) != 0);
-        if (p->s.has_trailers_in)
+        if (gw_message_fields(&p->in_trailers) > 0)
             log_message(&p->text, "trailers", &p->in_trailers);
         log_cstr(&p->text, "end\n");
     }

@@ -57,4 +57,19 @@ static inline gw_str fuzz_rest(const struct fuzz_input *in)
     return (gw_str){ (const char *)in->at, in->len };
 }
 
+/* The number that hex digits alone say; at most 16 of them. */
+static inline bool hex_number(gw_str s, uint64_t *out)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        const char *digits = "0123456789abcdef0123456789ABCDEF", *at = strchr(digits, s.ptr[i]);
+        if (at == NULL || *at == '\0')
+            return false;
+        n = n << 4 | (uint64_t)(at - digits) % 16;
+    }
+    *out = n;
+    return s.len > 0 && s.len <= 16;
+}
+
 #endif

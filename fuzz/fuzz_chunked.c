@@ -40,7 +40,7 @@ static bool is_size_line(gw_str line, uint64_t *size)
     size_t n = 0;
     while (n < line.len && is_hex(line.ptr[n]))
         n++;
-    if (n > 16 || gw_parse_hex_u64(gw_str_slice(line, 0, n), size) != GW_OK)
+    if (n > 16 || !hex_number(gw_str_slice(line, 0, n), size))
         return false;
     if (*size > GW_H1_CHUNK_MAX || (n < line.len && line.ptr[n] != ';'))
         return false;

@@ -16,7 +16,7 @@ static void check_canonical(gw_str path)
             CHECK(path.len - i >= 3);
             gw_str hex = gw_str_slice(path, i + 1, i + 3);
             uint64_t n = 0;
-            CHECK(gw_parse_hex_u64(hex, &n) == GW_OK && n != 0);
+            CHECK(hex_number(hex, &n) && n != 0);
             for (int k = 0; k < 2; k++)
                 CHECK(hex.ptr[k] < 'a');
             bool is_plain = (n >= '0' && n <= '9') || (n >= 'A' && n <= 'Z') ||

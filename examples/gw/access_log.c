@@ -150,15 +150,15 @@ static size_t end_line(struct json *j, char *line)
 
 /* ---- the line ---- */
 
-static void add_time(struct json *j)
+static void add_time(struct json *j, uint64_t unix_nanos)
 {
-    struct timespec now;
+    time_t seconds = (time_t)(unix_nanos / 1000000000);
     struct tm utc;
     char text[40];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&seconds, &utc);
     size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf(text + len, sizeof text - len, ".%06ldZ", now.tv_nsec / 1000);
+    int more = snprintf(text + len, sizeof text - len, ".%06uZ",
+                        (unsigned)(unix_nanos / 1000 % 1000000));
     json_text(j, "time", (gw_str){ text, len + (size_t)more }, sizeof text);
 }
 
@@ -166,8 +166,10 @@ static void log_dropped(struct access_buffer *buffer)
 {
     char line[256];
     struct json j;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     json_open(&j, line, sizeof line - 1);
-    add_time(&j);
+    add_time(&j, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
     json_number(&j, "worker", buffer->worker);
     json_number(&j, "lines_dropped", buffer->dropped);
     buffer->dropped = 0;
@@ -257,7 +259,7 @@ static void log_end(void *ctx, const gw_exchange *x)
     char line[LINE_MAX_BYTES];
     struct json j;
     json_open(&j, line, sizeof line - 1);
-    add_time(&j);
+    add_time(&j, info.unix_now);
     add_id(&j, buffer, x);
     json_text(&j, "client", info.client, NAME_SHOWN);
     json_text(&j, "peer", info.peer, NAME_SHOWN);

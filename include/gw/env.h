@@ -53,7 +53,7 @@ enum { GW_LOG_ERROR = 1, GW_LOG_WARN = 2, GW_LOG_INFO = 3, GW_LOG_DEBUG = 4 };
 typedef void gw_entropy_fn(void *ctx, void *out, size_t len);
 /* level: GW_LOG_*. event: a stable token ("link.bad_bytes"); text: one bounded line for people. */
 typedef void gw_log_fn(void *ctx, uint32_t level, const char *event, const char *text);
-/* Wall clock, nanoseconds since 1970. Read at most once a step. */
+/* Wall clock, nanoseconds since 1970. Read at most once a step, when gw_exchange_get_info tells it. */
 typedef uint64_t gw_unix_fn(void *ctx);
 
 typedef struct gw_env {

@@ -62,6 +62,7 @@ typedef struct gw_exchange_info {
                          listener trusts it, the one it speaks for (docs/identity.md)          */
     uint32_t retries; /* tries that failed without the client's notice         */
     uint32_t reserved;
+    uint64_t unix_now;       /* the wall clock of this step: nanoseconds since 1970 */
 } gw_exchange_info;
 
 /* Fills what out->size covers. */

@@ -21,15 +21,16 @@ static struct gw_text fault_at(struct gw_yaml_reader *r, const struct gw_yaml_no
     return text;
 }
 
-struct gw_text gw_yaml_fault(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
-                             gw_status status)
+/* Begins a fault at a node. The caller goes on with the text. */
+static struct gw_text begin_fault(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
+                                  gw_status status)
 {
     return fault_at(r, node, node->place, status);
 }
 
 gw_status gw_yaml_refuse(struct gw_yaml_reader *r, const struct gw_yaml_node *node, const char *why)
 {
-    struct gw_text text = gw_yaml_fault(r, node, GW_EINVAL);
+    struct gw_text text = begin_fault(r, node, GW_EINVAL);
     gw_text_cstr(&text, why);
     return GW_EINVAL;
 }
@@ -55,7 +56,7 @@ static void say_value(struct gw_text *text, gw_str value)
 static gw_status refuse_value(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
                               const char *why)
 {
-    struct gw_text text = gw_yaml_fault(r, node, GW_EINVAL);
+    struct gw_text text = begin_fault(r, node, GW_EINVAL);
     say_value(&text, node->text);
     gw_text_cstr(&text, " is not ");
     gw_text_cstr(&text, why);
@@ -74,7 +75,7 @@ static gw_status refuse_later(struct gw_yaml_reader *r, const struct gw_yaml_nod
 static gw_status refuse_range(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
                               const struct gw_yaml_field *field, const char *unit)
 {
-    struct gw_text text = gw_yaml_fault(r, node, GW_EINVAL);
+    struct gw_text text = begin_fault(r, node, GW_EINVAL);
     say_value(&text, node->text);
     gw_text_cstr(&text, " is out of range: it is from ");
     gw_text_u64(&text, field->least);
@@ -227,7 +228,7 @@ static gw_status read_word(struct gw_yaml_reader *r, const struct gw_yaml_node *
         *out = word->value;
         return GW_OK;
     }
-    struct gw_text text = gw_yaml_fault(r, node, GW_EINVAL);
+    struct gw_text text = begin_fault(r, node, GW_EINVAL);
     say_value(&text, node->text);
     gw_text_cstr(&text, " is none of");
     for (word = words; word->word != NULL; word++) {

@@ -45,9 +45,6 @@ struct gw_yaml_reader {
     gw_yaml_error *err; /* own and complete */
 };
 
-/* Begins a fault at a node. The caller goes on with the text. */
-struct gw_text gw_yaml_fault(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
-                             gw_status status);
 /* GW_EINVAL, with that text. */
 gw_status gw_yaml_refuse(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
                          const char *why);

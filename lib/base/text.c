@@ -95,29 +95,6 @@ gw_status gw_parse_u64(gw_str s, uint64_t *out)
     return GW_OK;
 }
 
-static uint32_t hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return (uint32_t)(c - '0');
-    c = gw_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : 16;
-}
-
-gw_status gw_parse_hex_u64(gw_str s, uint64_t *out)
-{
-    uint64_t n = 0;
-    if (s.len == 0)
-        return GW_EINVAL;
-    for (size_t i = 0; i < s.len; i++) {
-        uint32_t digit = hex_digit(s.ptr[i]);
-        if (digit > 15 || n > UINT64_MAX >> 4)
-            return GW_EINVAL;
-        n = n << 4 | digit;
-    }
-    *out = n;
-    return GW_OK;
-}
-
 static const char digits[] = "0123456789abcdef";
 
 static size_t format(uint64_t n, uint32_t base, char *out)

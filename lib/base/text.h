@@ -26,7 +26,6 @@ gw_str gw_str_trim(gw_str s);
 bool gw_str_next_element(gw_str *rest, gw_str *out);
 /* Only digits, no sign, at least one, no overflow. GW_EINVAL else. */
 gw_status gw_parse_u64(gw_str s, uint64_t *out) GW_MUST_CHECK;
-gw_status gw_parse_hex_u64(gw_str s, uint64_t *out) GW_MUST_CHECK;
 enum { GW_U64_TEXT_MAX = 20 };
 size_t gw_format_u64(uint64_t n, char *out); /* at most 20 bytes, no zero byte; returns how many */
 size_t gw_format_hex_u64(uint64_t n, char *out); /* lower case, at most 16 bytes */

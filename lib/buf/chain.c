@@ -409,18 +409,6 @@ void gw_chain_settle(struct gw_chain *c)
     GW_ASSERT_SLOW(gw_chain_check(c));
 }
 
-size_t gw_chain_pinned(const struct gw_chain *c)
-{
-    size_t bytes = 0;
-    const struct gw_block *before = NULL;
-    for (const struct gw_slice *s = c->first; s != NULL; s = s->next) {
-        if (s->block != before)
-            bytes += s->block->size;
-        before = s->block;
-    }
-    return bytes;
-}
-
 /* The chain's bytes come to the front of their block; only if nobody else views it. */
 static void slide(struct gw_slice *s)
 {

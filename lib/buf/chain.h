@@ -60,8 +60,6 @@ size_t gw_chain_tail(const struct gw_chain *c);
  * can be filled on: by moving them in their block if nobody else views it, else into a new one. Does
  * what it can when memory is short. For chains of less than a block. */
 void gw_chain_pull_up(struct gw_chain *c);
-/* Bytes of blocks that the chain keeps alive, at most (shared blocks are counted whole). */
-size_t gw_chain_pinned(const struct gw_chain *c);
 /* The whole structure is as it should be. For GW_ASSERT_SLOW. */
 bool gw_chain_check(const struct gw_chain *c);
 

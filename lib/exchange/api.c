@@ -39,6 +39,13 @@ static uint32_t grpc_status_of(const struct gw_exchange *x)
     return (uint32_t)n;
 }
 
+static uint64_t unix_now(struct gw_exchanges *all)
+{
+    if (all->unix_now == 0)
+        all->unix_now = all->env->unix_nanos(all->env->unix_ctx);
+    return all->unix_now;
+}
+
 gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
 {
     gw_exchange_info own = GW_SPEC(gw_exchange_info);
@@ -67,6 +74,8 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
     own.ended = x->ended;
     own.request_bytes = x->request_pipe.bytes_in;
     own.response_bytes = x->response_pipe.bytes_out;
+    if (out != NULL && out->size > offsetof(gw_exchange_info, unix_now))
+        own.unix_now = unix_now(x->of);
     return gw_spec_fill(out, &own, sizeof own);
 }
 

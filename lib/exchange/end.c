@@ -14,10 +14,11 @@ void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
     x->up.news = 0;
 }
 
-/* One line for people: "upstream/connect/upstream_connect_refused: cluster web, endpoint b:80". What
- * clients do is told only to who asks for much. */
+/* One line for people: "upstream/connect/upstream_connect_refused: cluster web, endpoint b:80", and
+ * what a peer that reset the stream said why. What clients do is told only to who asks for much. */
 void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event, gw_cause cause)
 {
+    const struct gw_stream *s = x->cause.by == GW_BY_CLIENT ? &x->down : &x->up;
     gw_reason row = GW_SPEC(gw_reason);
     char line[GW_LOG_LINE_MAX];
     struct gw_text text;
@@ -37,6 +38,10 @@ void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *ev
     if (x->endpoint != NULL) {
         gw_text_cstr(&text, ", endpoint ");
         gw_text_str(&text, x->endpoint->name);
+    }
+    if (s->in == GW_HALF_CUT && s->by_peer && s->peer_code != 0) {
+        gw_text_cstr(&text, ", HTTP/2 error ");
+        gw_text_u64(&text, s->peer_code);
     }
     gw_log_line(x->of->log, x->of->links->now, level, event, line);
 }

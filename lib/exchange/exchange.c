@@ -54,6 +54,23 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     return gw_waits_init(&all->waits, all->links->heap, all->limits->exchanges_max);
 }
 
+/* One user less. */
+static void release_binding(struct gw_exchanges *all, struct gw_binding *binding)
+{
+    struct gw_binding **at;
+
+    GW_ASSERT(binding->users > 0);
+    if (--binding->users > 0 || binding == all->binding)
+        return;
+    for (at = &all->old; *at != NULL; at = &(*at)->next) {
+        if (*at == binding) {
+            *at = binding->next;
+            gw_binding_free(binding);
+            return;
+        }
+    }
+}
+
 static void free_exchange(struct gw_exchange *x)
 {
     struct gw_exchanges *all = x->of;
@@ -68,7 +85,7 @@ static void free_exchange(struct gw_exchange *x)
     gw_reserve_shrink(&x->request_reserve, all->links->pool, 0);
     gw_reserve_shrink(&x->response_reserve, all->links->pool, 0);
     gw_reserve_shrink(&x->up_reserve, all->links->pool, 0);
-    gw_binding_release(all, x->binding);
+    release_binding(all, x->binding);
     gw_list_remove(&x->all);
     gw_list_remove(&x->run);
     gw_list_remove(&x->thirsty);
@@ -189,23 +206,7 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
     all->old = old;
     old->users++; /* until here */
     rebind_links(all);
-    gw_binding_release(all, old);
-}
-
-void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding)
-{
-    struct gw_binding **at;
-
-    GW_ASSERT(binding->users > 0);
-    if (--binding->users > 0 || binding == all->binding)
-        return;
-    for (at = &all->old; *at != NULL; at = &(*at)->next) {
-        if (*at == binding) {
-            *at = binding->next;
-            gw_binding_free(binding);
-            return;
-        }
-    }
+    release_binding(all, old);
 }
 
 gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
@@ -218,7 +219,7 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
     if (conf == NULL)
         return GW_EUNKNOWN;
     if (link->binding != NULL)
-        gw_binding_release(all, link->binding);
+        release_binding(all, link->binding);
     link->binding = all->binding;
     link->binding->users++;
     link->listener = conf;
@@ -335,7 +336,7 @@ static void flushed(struct gw_stream *s)
 static void gone(struct gw_link *link)
 {
     if (link->binding != NULL)
-        gw_binding_release(of_link(link), link->binding);
+        release_binding(of_link(link), link->binding);
     link->binding = NULL;
 }
 

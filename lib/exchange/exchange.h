@@ -94,7 +94,7 @@ struct gw_exchange {
     _Alignas(16) char cell[GW_EXCHANGE_CELL]; /* first memory of the arena */
 };
 
-enum { GW_WAITING_NOT = 0, GW_WAITING_FILTER = 1, GW_WAITING_ORIGIN = 2 };
+enum { GW_WAITING_NOT = 0, GW_WAITING_FILTER = 1 };
 
 /* What all exchanges of a worker share. */
 struct gw_exchanges {
@@ -116,6 +116,8 @@ struct gw_exchanges {
     char via_text[GW_VIA_BYTES];
     uint64_t ids;
     uint32_t count;
+    const gw_env *env; /* for its clock */
+    uint64_t unix_now; /* 0: not read in this step */
 };
 
 extern const struct gw_link_above gw_exchange_above;
@@ -128,7 +130,6 @@ void gw_exchanges_fini(struct gw_exchanges *all); /* ends what is left, hooks ar
 struct gw_binding *gw_exchanges_leave_bindings(struct gw_exchanges *all) GW_MUST_CHECK;
 /* The current configuration; takes the binding. */
 void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding);
-void gw_binding_release(struct gw_exchanges *all, struct gw_binding *binding); /* one user less */
 /* Letters from other threads. */
 void gw_exchanges_take_letters(struct gw_exchanges *all);
 void gw_exchanges_reap(struct gw_exchanges *all);

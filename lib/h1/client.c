@@ -322,10 +322,8 @@ static gw_status client_open(struct gw_codec *codec, struct gw_stream *s)
     c->is_last = false;
     c->is_holding = false;
     c->scanned = 0;
-    if (is_representable(s->out_head)) {
-        gw_stream_tell(&c->owner, s, GW_NEWS_OPEN);
+    if (is_representable(s->out_head))
         return GW_OK;
-    }
     /* The connection is none the worse for it. */
     s->in = GW_HALF_CUT;
     s->out = GW_HALF_CUT;

@@ -221,7 +221,6 @@ enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
     if (reason == GW_REASON_none && gw_h1_body_is_whole(&c->body)) {
         if (c->body.kind == GW_H1_BODY_CHUNKED && s->in_trailers != NULL) {
             reason = gw_check_trailers(s->in_trailers);
-            s->has_trailers_in = gw_message_fields(s->in_trailers) > 0;
         }
         if (reason == GW_REASON_none) {
             gw_h1_in_done(c, news);

@@ -19,11 +19,6 @@ void gw_h2_shared_free(struct gw_h2_shared *shared); /* NULL is fine */
 /* NULL: no memory. now: for budgets. */
 struct gw_codec *gw_h2_new(const struct gw_codec_spec *spec, struct gw_h2_shared *shared,
                            gw_nanos now) GW_MUST_CHECK;
-/* Client role: what the peer lets us have at once; 0: not yet known or none left. */
-uint32_t gw_h2_streams_left(const struct gw_codec *c);
-/* A PING from us; when its answer has come, pings_answered has grown. Benign failure. */
-void gw_h2_ping(struct gw_codec *c);
-uint32_t gw_h2_pings_answered(const struct gw_codec *c);
 /* Worst case of bytes of one connection, and of each stream on it, for the footprint. */
 uint64_t gw_h2_connection_bytes(void);
 uint64_t gw_h2_stream_bytes(void);

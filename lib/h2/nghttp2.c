@@ -456,16 +456,6 @@ static bool h2_can_open(const struct gw_codec *c)
            nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
-uint32_t gw_h2_streams_left(const struct gw_codec *c)
-{
-    const struct gw_h2 *h = (const struct gw_h2 *)(const void *)c;
-    if (!h->has_settings_in || !h2_can_open(c))
-        return 0;
-    return nghttp2_session_get_remote_settings(h->session,
-                                               NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) -
-           h->live;
-}
-
 static gw_status h2_open(struct gw_codec *c, struct gw_stream *s)
 {
     struct gw_h2 *h = gw_h2_of(c);
@@ -477,7 +467,6 @@ static gw_status h2_open(struct gw_codec *c, struct gw_stream *s)
         return GW_ENOMEM;
     gw_h2_stream_attach(t, s);
     gw_h2_mark_dirty(t);
-    gw_stream_tell(&h->owner, s, GW_NEWS_OPEN);
     return GW_OK;
 }
 
@@ -549,18 +538,6 @@ static bool h2_is_spare(const struct gw_codec *c)
 {
     (void)c;
     return false;
-}
-
-void gw_h2_ping(struct gw_codec *c)
-{
-    struct gw_h2 *h = gw_h2_of(c);
-    if (c->state != GW_CODEC_OVER)
-        (void)nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
-}
-
-uint32_t gw_h2_pings_answered(const struct gw_codec *c)
-{
-    return ((const struct gw_h2 *)(const void *)c)->pings_answered;
 }
 
 static const struct gw_codec_ops ops = {

@@ -23,23 +23,6 @@ struct gw_codec *gw_h2_new(const struct gw_codec_spec *spec, struct gw_h2_shared
     return NULL;
 }
 
-uint32_t gw_h2_streams_left(const struct gw_codec *c)
-{
-    (void)c;
-    return 0;
-}
-
-void gw_h2_ping(struct gw_codec *c)
-{
-    (void)c;
-}
-
-uint32_t gw_h2_pings_answered(const struct gw_codec *c)
-{
-    (void)c;
-    return 0;
-}
-
 uint64_t gw_h2_connection_bytes(void)
 {
     return 0;

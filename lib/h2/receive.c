@@ -297,7 +297,6 @@ static void end_block(struct gw_h2_stream *t, bool is_end)
         return;
     }
     if (t->block == GW_H2_BLOCK_TRAILERS) {
-        s->has_trailers_in = true;
     } else {
         t->has_head_in = true;
         s->in = GW_HALF_BODY;
@@ -402,7 +401,6 @@ static void on_goaway(struct gw_h2 *h)
 /* The answer to the PING behind our first GOAWAY: what the peer sent before it knew is here. */
 static void on_pong(struct gw_h2 *h, const uint8_t *bytes)
 {
-    h->pings_answered++;
     if (h->has_notice_out && memcmp(bytes, gw_h2_notice_ping, sizeof gw_h2_notice_ping) == 0)
         h->wants_goaway = true;
 }

@@ -88,7 +88,6 @@ struct gw_h2 {
     struct gw_list streams, dirty, touched, resting; /* resting: had their turn */
     uint32_t live;         /* streams that the library knows, or will            */
     uint32_t first_window; /* what a stream begins with                          */
-    uint32_t pings_answered;
     bool is_client;
     bool is_broken; /* the library may not be called any more             */
     /* Receiving. */

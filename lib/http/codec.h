@@ -32,8 +32,7 @@ enum gw_news {
     GW_NEWS_END = 8,   /* in is DONE                                                          */
     GW_NEWS_CUT = 16,  /* in is CUT: the peer or the connection ended it; see fault, by_peer  */
     GW_NEWS_ROOM = 32, /* bytes of out_pipe were taken: its source may go on                  */
-    GW_NEWS_SENT = 64, /* out is DONE                                                         */
-    GW_NEWS_OPEN = 128 /* out_* may be used: the request was accepted for sending (client role) */
+    GW_NEWS_SENT = 64  /* out is DONE                                                         */
 };
 
 /* Informational responses to one request. */
@@ -54,15 +53,14 @@ struct gw_stream {
     uint8_t in, out;         /* gw_half                                     */
     uint8_t request_method;  /* gw_method; client role: set before open     */
     bool is_http10;          /* server role: the client speaks HTTP/1.0     */
-    bool is_tunnel; /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
-    bool has_trailers_in;
+    bool is_tunnel;     /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
     bool is_refused;    /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
                          or closed before any byte of it was taken by the transport)           */
     bool is_silent;     /* client role, with CUT: the connection ended, and not a byte of a response
                          had come                                                             */
     bool by_peer;       /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
     uint16_t fault;     /* gw_reason_id, with CUT                                                */
-    uint32_t peer_code; /* h2: the code of the peer's RST_STREAM or GOAWAY                     */
+    uint32_t peer_code; /* h2: the code of the peer's RST_STREAM or GOAWAY, for the log        */
     /* Receiving. */
     struct gw_message *in_head;     /* the owner's memory; filled by the codec                */
     struct gw_message *in_trailers; /* likewise; NULL: trailers are dropped                    */

@@ -143,11 +143,6 @@ static void rest(struct gw_link *link)
     link->codec = NULL;
 }
 
-gw_status gw_conn_start(struct gw_link *link)
-{
-    return make_codec(link, link->protocols);
-}
-
 /* ---- reading ---- */
 
 static struct gw_chain *clear_in(struct gw_link *link)
@@ -336,7 +331,7 @@ static void read_connecting(struct gw_link *link)
     if (!link->is_connect_reported)
         return;
     if (status == GW_OK)
-        status = gw_conn_start(link);
+        status = make_codec(link, link->protocols);
     gw_trace_event(link->links->trace, link->links->now, GW_TRACE_LINK_CONNECTED, link->id,
                    (uint64_t)(uint32_t)-status, 0);
     if (status == GW_OK) {

@@ -7,8 +7,6 @@
 
 gw_status gw_conn_init(struct gw_link *link) GW_MUST_CHECK;
 void gw_conn_fini(struct gw_link *link);
-/* Client role, connected: the codec is made. */
-gw_status gw_conn_start(struct gw_link *link) GW_MUST_CHECK;
 /* The transport is gone: every stream is told. */
 void gw_conn_lost(struct gw_link *link, gw_status why);
 /* Nothing is attached and nothing will be asked any more; something may still have to be said. */

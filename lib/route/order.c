@@ -35,7 +35,8 @@ gw_str gw_route_host_text(gw_str host)
     return host;
 }
 
-int gw_route_compare_hosts(gw_str a, gw_str b)
+/* From the last byte to the first: hosts of one suffix lie side by side. */
+static int compare_hosts(gw_str a, gw_str b)
 {
     gw_str left = gw_route_host_text(a), right = gw_route_host_text(b);
     while (left.len > 0 && right.len > 0) {
@@ -51,7 +52,7 @@ int gw_route_compare(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct gw_route_rule *x = (const struct gw_route_rule *)ctx + a;
     const struct gw_route_rule *y = (const struct gw_route_rule *)ctx + b;
-    int order = gw_route_compare_hosts(x->host, y->host);
+    int order = compare_hosts(x->host, y->host);
     if (order == 0)
         order = gw_str_compare(x->path, y->path);
     if (order == 0)
@@ -67,7 +68,7 @@ int gw_route_compare_connect(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct gw_route_rule *x = (const struct gw_route_rule *)ctx + a;
     const struct gw_route_rule *y = (const struct gw_route_rule *)ctx + b;
-    int order = gw_route_compare_hosts(x->host, y->host);
+    int order = compare_hosts(x->host, y->host);
     if (order == 0)
         order = compare_numbers(x->listener == UINT32_MAX, y->listener == UINT32_MAX);
     return order != 0 ? order : compare_numbers(y->priority, x->priority);
@@ -78,7 +79,7 @@ static int compare_places(const struct claims *claims, uint32_t a, uint32_t b)
 {
     const struct claim *left = &claims->at[a], *right = &claims->at[b];
     const struct gw_route_rule *x = &claims->rules[left->rule], *y = &claims->rules[right->rule];
-    int order = gw_route_compare_hosts(x->host, y->host);
+    int order = compare_hosts(x->host, y->host);
     if (order == 0)
         order = compare_numbers(left->is_connect, right->is_connect);
     if (order == 0 && !left->is_connect)

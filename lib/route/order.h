@@ -7,8 +7,6 @@
 
 /* The host without its "*": of a suffix, what begins with the dot. */
 gw_str gw_route_host_text(gw_str host);
-/* From the last byte to the first: hosts of one suffix lie side by side. */
-int gw_route_compare_hosts(gw_str a, gw_str b);
 /* For gw_sort: rules by host, path, then the more specific first. ctx: the rules. */
 int gw_route_compare(const void *ctx, uint32_t a, uint32_t b);
 /* For gw_sort: rules by host, then as CONNECT takes them. ctx: the rules. */

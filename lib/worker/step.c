@@ -139,6 +139,7 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
     if (w == NULL || w->in_step)
         return w == NULL ? GW_EINVAL : GW_ESTATE;
     w->in_step = true;
+    w->exchanges.unix_now = 0;
     if (now > w->links.now)
         w->links.now = now;
     take_mail(w);

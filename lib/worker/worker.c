@@ -101,6 +101,7 @@ static gw_status init_exchanges(gw_worker *w)
     x->stats = &w->stats;
     x->trace = &w->trace;
     name_gateway(x, w->engine->name);
+    x->env = &w->engine->env;
     return gw_exchanges_init(x);
 }
 
@@ -194,7 +195,8 @@ void gw_worker_free(gw_worker *w)
 
     if (w == NULL || w->magic != WORKER_MAGIC || w->in_step)
         return;
-    w->in_step = true;     /* hooks run: on_end of what is in flight */
+    w->in_step = true; /* hooks run: on_end of what is in flight */
+    w->exchanges.unix_now = 0;
     w->is_draining = true; /* nothing new comes from there */
     e = w->engine;
     gw_waker_leave(&w->seat->waker);

@@ -16,17 +16,19 @@ CLEAN = {
     "include/gw/a.h": "#ifndef GW_A_H\n#define GW_A_H\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
                       "#define GW_API __attribute__((visibility(\"default\")))\n"
                       "GW_API int gw_one(void);\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
-    "lib/meson.build": "'base/one.c', 'buf/two.c'\n",
+    "lib/meson.build": "'base/one.c', 'buf/four.c', 'buf/two.c'\n",
     "lib/base/one.c": "#include \"base/one.h\"\n#include <gw/a.h>\n/* malloc(1) */\n"
                       "const int gw_table[2] = { 1, 2 };\n"
                       "int gw_one(void)\n{\n    return gw_table[0];\n}\n",
-    "lib/base/one.h": "extern const int gw_table[2];\nint gw_two(void);\n",
+    "lib/base/one.h": "extern const int gw_table[2];\nint gw_two(void);\nint gw_four(int n);\n",
+    "lib/buf/four.c": "#include \"base/one.h\"\nint gw_four(int n)\n{\n"
+                      "    return n > 0 ? gw_two() : n;\n}\n",
     "lib/buf/two.c": "#include \"base/one.h\"\n#include <gw/a.h>\n"
-                     "int gw_two(void)\n{\n    return gw_one();\n}\n",
-    "tests/unit/one_test.c": "",
+                     "int gw_two(void)\n{\n    return gw_one() + gw_four(0);\n}\n",
+    "tests/unit/one_test.c": "/* gw_table */\n",
     "tests/meson.build": "'unit/one_test.c'\n",
     "tests/abi/symbols.txt": "gw_one\n",
-    "docs/architecture.md": "# A\n\n    base/one  first\n    buf/two   second\n",
+    "docs/architecture.md": "# A\n\n    base/one  first\n    buf/four  second\n    buf/two   third\n",
     "README.md": "[a](docs/architecture.md)\n",
     "dev": "",
 }
@@ -57,6 +59,9 @@ BROKEN = [
      "two.c.o"),
     ("mutable", "lib/buf/two.c", "static int n = 1;\nint gw_c(void) { return n++; }\n", "two.c.o"),
     ("prefix", "lib/buf/two.c", "int other_name(void) { return 0; }\n", "other_name"),
+    ("used", "lib/buf/two.c", "int gw_idle(void) { return 0; }\n", "nobody needs gw_idle"),
+    ("used", "lib/buf/two.c", "int gw_own(void);\nint gw_own(void) { return gw_two(); }\n"
+     "static int own(void) { return gw_own(); }\n", "make it static"),
     ("exports", "lib/buf/two.c", "GW_API int gw_extra(void);\nint gw_extra(void) { return 0; }\n",
      "gw_extra"),
     ("exports", "tests/abi/symbols.txt", "gw_gone\n", "gw_gone"),
@@ -73,7 +78,7 @@ def write(tree, path, text):
 def arguments(rule, tree, cc):
     if rule == "headers":
         return [cc, "c++"]
-    if rule not in ("pure", "mutable", "prefix", "exports"):
+    if rule not in ("pure", "mutable", "prefix", "used", "exports"):
         return []
     objects = []
     for source in sorted(pathlib.Path(tree).glob("lib/*/*.c")):

@@ -282,6 +282,36 @@ def prefix(root, archive):
                 offence(name, f"{symbol}: a global symbol must start with gw_")
 
 
+# What only tests call, and why it is there all the same.
+FOR_TESTS = {
+    "gw_worker_stub_tls": "turns the stub engine on",
+    "gw_block_lend": "foreign blocks, whose public call is not there yet",
+    "gw_h2_connection_bytes": "what config/limits.c says of connections is held against it",
+    "gw_h2_stream_bytes": "what config/limits.c says of streams is held against it",
+}
+
+
+def used(root, archive):
+    """What has linkage is public, or another file of lib/ needs it; or its own file and a test do."""
+    table = symbols_of(archive)
+    known = objects_of(root)
+    public = set(read(root, "tests/abi/symbols.txt").split())
+    needed = {s for undefined, _ in table.values() for s in undefined}
+    tests = "".join(read(root, p) for p in files(root, "tests/*.c", "tests/*.h", "fuzz/*.c",
+                                                 "fuzz/*.h"))
+    for name, (_, defined) in sorted(table.items()):
+        if name not in known:
+            continue
+        path = known[name][1]
+        for symbol in sorted(defined - needed - public):
+            is_tested = re.search(rf"\b{symbol}\b", tests) is not None
+            if len(re.findall(rf"\b{symbol}\b", code_of(read(root, path)))) > 1:
+                if not is_tested:
+                    offence(path, f"{symbol} is needed here alone: make it static")
+            elif symbol not in FOR_TESTS or not is_tested:
+                offence(path, f"nobody needs {symbol}")
+
+
 def exports(root, library):
     wanted = set(read(root, "tests/abi/symbols.txt").split())
     out = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True,
@@ -333,7 +363,7 @@ def format(root):
 
 
 RULES = {f.__name__: f for f in (edges, banned, headers, chart, registered, linked, pure, mutable, prefix,
-                                 exports, outside, format)}
+                                 used, exports, outside, format)}
 
 
 def main():

@@ -402,7 +402,6 @@ START_TEST(settle_frees_big_blocks)
         ck_assert_int_eq(gw_chain_append(c, blocks[i], blocks[i]->bytes + BLOCK - len, len), GW_OK);
         bytes_add(&w.models[0], blocks[i]->bytes + BLOCK - len, len);
     }
-    ck_assert_uint_eq(gw_chain_pinned(c), 12 * BLOCK);
     gw_chain_settle(c);
     world_compare(&w);
     ck_assert_uint_eq(c->slices, 4); /* five in one, the two that stay, five in one */
@@ -448,23 +447,6 @@ START_TEST(settle_adopts_a_block)
     ck_assert_ptr_eq(gw_chain_front(c).ptr, front);
     ck_assert_uint_eq(c->slices, 1);
     ck_assert_uint_eq(w.pool.out, 1);
-    world_fini(&w);
-}
-END_TEST
-
-START_TEST(pinned_counts_blocks)
-{
-    static struct world w;
-    world_init(&w, 1, 4);
-    struct gw_chain *c = &w.chains[0];
-    struct gw_block *b = gw_block_take(&w.pool, NULL);
-    gw_block_filled(b, BLOCK);
-    memset(b->bytes, 'x', BLOCK);
-    ck_assert_uint_eq(gw_chain_pinned(c), 0);
-    for (int i = 0; i < 3; i++) /* three slices side by side in one block */
-        ck_assert_int_eq(gw_chain_append(c, b, b->bytes + 10 * i, 1), GW_OK);
-    ck_assert_uint_eq(gw_chain_pinned(c), BLOCK);
-    gw_block_unref(b);
     world_fini(&w);
 }
 END_TEST
@@ -524,7 +506,6 @@ Suite *chain_suite(void)
     check_add(suite, steady_state_does_not_allocate);
     check_add(suite, settle_frees_big_blocks);
     check_add(suite, settle_adopts_a_block);
-    check_add(suite, pinned_counts_blocks);
     check_add(suite, settle_without_memory);
     check_add(suite, gather_copies_only_if_it_must);
     return suite;

@@ -652,6 +652,68 @@ START_TEST(on_end_of_a_worker_that_goes)
 }
 END_TEST
 
+/* ---- the wall clock ---- */
+
+static uint64_t count_reads(void *ctx)
+{
+    return 1000000000u + (uint64_t)++ * (int *)ctx;
+}
+
+static uint64_t told[3];
+static int tellings;
+
+static void tell_time(void *ctx, const gw_exchange *x)
+{
+    gw_exchange_info info = GW_SPEC(gw_exchange_info);
+
+    (void)ctx;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+        ck_assert_int_lt(tellings, 6);
+        told[tellings++ / 2] = info.unix_now;
+    }
+    info.unix_now = 7;
+    info.size = offsetof(gw_exchange_info, unix_now); /* an older caller */
+    ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+    ck_assert_uint_eq(info.unix_now, 7);
+}
+
+/* It is read when somebody asks, and once a step. */
+START_TEST(one_look_at_the_clock_a_step)
+{
+    gw_builder *b;
+    gw_filter filter = GW_SPEC(gw_filter);
+    struct mode1_link *client;
+    int reads = 0;
+
+    memset(&host, 0, sizeof host);
+    tellings = 0;
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    parts_listener(b, "edge");
+    add_hello(b);
+    filter.name = "time";
+    filter.on_end = tell_time;
+    ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
+    mode1_start(&host, parts_build(b), NULL);
+    host.engine->env.unix_nanos = count_reads;
+    host.engine->env.unix_ctx = &reads;
+    client = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    ck_assert_int_eq(reads, 0);
+    mode1_say(&host, client, get_hello);
+    ck_assert_int_eq(reads, 1);
+    mode1_say(&host, client, get_hello);
+    ck_assert_int_eq(reads, 2);
+    mode1_say(&host, client, "GET /hello HTTP/1.1\r\n"); /* ends with its worker */
+    mode1_stop(&host);
+    ck_assert_int_eq(reads, 3);
+    ck_assert_int_eq(tellings, 6);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(told[i], 1000000001u + (uint64_t)i);
+}
+END_TEST
+
 /* ---- nothing at all ---- */
 
 START_TEST(null_is_answered)
@@ -796,6 +858,7 @@ Suite *contract_suite(void)
     check_add_loop(suite, no_reply_looks_like_a_tunnel, 0, 4);
     check_add_loop(suite, an_origin_that_breaks_the_contract, 0, 4);
     check_add(suite, on_end_of_a_worker_that_goes);
+    check_add(suite, one_look_at_the_clock_a_step);
     check_add(suite, null_is_answered);
     return suite;
 }

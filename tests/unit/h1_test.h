@@ -314,7 +314,7 @@ static inline void log_news(struct world *w, bool is_client)
     if (s->in == GW_HALF_DONE) {
         ck_assert(p->in_pipe.is_ended || p->in_pipe.is_cut);
         ck_assert((p->news & GW_NEWS_END) != 0);
-        if (s->has_trailers_in) {
+        if (s->in_trailers != NULL && gw_message_fields(s->in_trailers) > 0) {
             text_puts(&w->log, " trailers");
             log_fields(&w->log, s->in_trailers);
         }

@@ -876,9 +876,10 @@ static void describe(const struct rig_side *side, char *out, size_t size)
     for (uint32_t n = 0; n < side->count; n++) {
         const struct rig_stream *r = side->streams[n];
         at += (size_t)snprintf(out + at, size - at, "%u %u/%u %s%.*s %u %llu %u;", r->s.id, r->s.in,
-                               r->s.out, r->s.has_trailers_in ? "t " : "", (int)r->in_head.path.len,
-                               r->in_head.path.ptr, r->in_head.fields.count,
-                               (unsigned long long)r->in_pipe.bytes_in, r->s.fault);
+                               r->s.out, r->in_trailers.fields.count > 0 ? "t " : "",
+                               (int)r->in_head.path.len, r->in_head.path.ptr,
+                               r->in_head.fields.count, (unsigned long long)r->in_pipe.bytes_in,
+                               r->s.fault);
     }
     snprintf(out + at, size - at, "%u %u", side->codec->state, side->codec->is_head_pending);
 }

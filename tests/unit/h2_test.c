@@ -25,7 +25,7 @@ START_TEST(a_get)
     rig_field(c, &c->out_head, "authorization", "secret");
     c->out_pipe.is_ended = true;
     ck_assert_int_eq(rig_send(c), GW_OK);
-    ck_assert_uint_eq(c->news, GW_NEWS_OPEN);
+    ck_assert_uint_eq(c->news, 0);
     rig_run(&rig);
     ck_assert_uint_eq(c->s.out, GW_HALF_DONE);
     ck_assert_uint_eq(c->s.out_mark, rig.client.codec->written > c->s.out_mark
@@ -60,8 +60,7 @@ START_TEST(a_get)
     rig_has(&c->in_head, "content-length", "5");
     ck_assert_uint_eq(rig_take(c, 100), 5);
     ck_assert(gw_pipe_is_done(&c->in_pipe));
-    ck_assert_uint_eq(c->news,
-                      GW_NEWS_OPEN | GW_NEWS_SENT | GW_NEWS_HEAD | GW_NEWS_BODY | GW_NEWS_END);
+    ck_assert_uint_eq(c->news, GW_NEWS_SENT | GW_NEWS_HEAD | GW_NEWS_BODY | GW_NEWS_END);
     rig_detach(c);
     rig_detach(s);
     rig_run(&rig);
@@ -228,7 +227,6 @@ START_TEST(trailers_both_ways)
     rig_run(&rig);
     struct rig_stream *s = rig_last(&rig.server);
     ck_assert_uint_eq(s->s.in, GW_HALF_DONE);
-    ck_assert(s->s.has_trailers_in);
     rig_has(&s->in_trailers, "x-sum", "12");
     ck_assert_uint_eq(rig_take(s, 1000), _i % 2 ? 100 : 0);
     /* The response: a body, then trailers that come late. */
@@ -524,7 +522,6 @@ START_TEST(as_many_as_allowed)
     limits.h2_streams_max = 10;
     rig_init_with(&rig, 9, &limits, &limits);
     struct gw_codec *codec = rig.client.codec;
-    ck_assert_uint_eq(gw_h2_streams_left(codec), 0);
     ck_assert(codec->ops->can_open(codec));
     /* Before the peer's settings have come some are too many: refused, and no harm done. */
     struct rig_stream *early[15];
@@ -536,14 +533,12 @@ START_TEST(as_many_as_allowed)
     for (int i = 0; i < 15; i++)
         refused += early[i]->s.is_refused;
     ck_assert_int_eq(refused, 5);
-    ck_assert_uint_eq(gw_h2_streams_left(codec), 0);
     ck_assert(!codec->ops->can_open(codec));
     struct rig_stream *more = rig_request(&rig, "GET", "/");
     ck_assert_int_eq(rig_send(more), GW_AGAIN);
     for (int i = 0; i < 3; i++)
         rig_detach(early[i]);
     rig_run(&rig);
-    ck_assert_uint_eq(gw_h2_streams_left(codec), 3);
     ck_assert_int_eq(rig_send(more), GW_OK);
     ck_assert_uint_eq(rig.server.codec->state, GW_CODEC_OPEN);
     rig_fini(&rig);
@@ -723,19 +718,6 @@ START_TEST(the_peer_is_gone)
 }
 END_TEST
 
-START_TEST(pings)
-{
-    struct rig rig;
-    rig_init(&rig, 9);
-    gw_h2_ping(rig.client.codec);
-    gw_h2_ping(rig.client.codec);
-    ck_assert_uint_eq(gw_h2_pings_answered(rig.client.codec), 0);
-    rig_run(&rig);
-    ck_assert_uint_eq(gw_h2_pings_answered(rig.client.codec), 2);
-    rig_fini(&rig);
-}
-END_TEST
-
 /* Everything at once, with the k-th allocation refused: no leak, no crash, and whoever was told of an
  * end was told once. */
 static bool whole_story(struct rig *rig, uint64_t k)
@@ -818,7 +800,6 @@ static Suite *h2_suite(void)
     check_add(s, goaway_refuses_later_streams);
     check_add_loop(s, drain_of_a_client, 0, 2);
     check_add(s, the_peer_is_gone);
-    check_add(s, pings);
     check_add(s, every_allocation_may_fail);
     return s;
 }

@@ -66,33 +66,28 @@ END_TEST
 
 static const struct number_row {
     const char *text;
-    bool is_decimal, is_hex;
-    uint64_t decimal, hex;
+    bool is_decimal;
+    uint64_t decimal;
 } numbers[] = {
-    { "0", true, true, 0, 0 },
-    { "000000000000000000000000017", true, true, 17, 0x17 },
-    { "18446744073709551615", true, false, UINT64_MAX, 0 },
-    { "18446744073709551616", false, false, 0, 0 },
-    { "18446744073709551620", false, false, 0, 0 },
-    { "99999999999999999999", false, false, 0, 0 },
-    { "184467440737095516150", false, false, 0, 0 },
-    { "ffffffffffffffff", false, true, 0, UINT64_MAX },
-    { "FfFf", false, true, 0, 0xffff },
-    { "10000000000000000", true, false, 10000000000000000u, 0 },
-    { "g", false, false, 0, 0 },
-    { "G", false, false, 0, 0 },
-    { "@", false, false, 0, 0 },
-    { "`", false, false, 0, 0 },
-    { ":", false, false, 0, 0 },
-    { "/", false, false, 0, 0 },
-    { "", false, false, 0, 0 },
-    { "+1", false, false, 0, 0 },
-    { "-1", false, false, 0, 0 },
-    { " 1", false, false, 0, 0 },
-    { "1 ", false, false, 0, 0 },
-    { "0x1", false, false, 0, 0 },
-    { "1_000", false, false, 0, 0 },
-    { "\xb2", false, false, 0, 0 },
+    { "0", true, 0 },
+    { "000000000000000000000000017", true, 17 },
+    { "18446744073709551615", true, UINT64_MAX },
+    { "18446744073709551616", false, 0 },
+    { "18446744073709551620", false, 0 },
+    { "99999999999999999999", false, 0 },
+    { "184467440737095516150", false, 0 },
+    { "10000000000000000", true, 10000000000000000u },
+    { "a", false, 0 },
+    { ":", false, 0 },
+    { "/", false, 0 },
+    { "", false, 0 },
+    { "+1", false, 0 },
+    { "-1", false, 0 },
+    { " 1", false, 0 },
+    { "1 ", false, 0 },
+    { "0x1", false, 0 },
+    { "1_000", false, 0 },
+    { "\xb2", false, 0 },
 };
 
 START_TEST(numbers_from_text)
@@ -101,9 +96,6 @@ START_TEST(numbers_from_text)
     uint64_t n = 77;
     ck_assert_int_eq(gw_parse_u64(gw_cstr(row->text), &n), row->is_decimal ? GW_OK : GW_EINVAL);
     ck_assert_uint_eq(n, row->is_decimal ? row->decimal : 77); /* untouched on failure */
-    n = 77;
-    ck_assert_int_eq(gw_parse_hex_u64(gw_cstr(row->text), &n), row->is_hex ? GW_OK : GW_EINVAL);
-    ck_assert_uint_eq(n, row->is_hex ? row->hex : 77);
 }
 END_TEST
 
@@ -125,8 +117,6 @@ START_TEST(numbers_there_and_back)
         snprintf(want, sizeof want, "%llx", (unsigned long long)n);
         same((gw_str){ out, len }, want);
         ck_assert_int_eq(out[len], '~');
-        ck_assert_int_eq(gw_parse_hex_u64((gw_str){ out, len }, &back), GW_OK);
-        ck_assert_uint_eq(back, n);
     }
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* unit/worker_test.c: the whole machine in mode 1: requests in, upstream connections out, answers back. */
 
 #include "check_main.h"
+#include "gw_features.h"
 #include "mode1.h"
 #include "worker_suites.h"
 
@@ -549,6 +550,30 @@ START_TEST(a_failure_of_an_upstream_is_logged)
 }
 END_TEST
 
+/* ... with the code that an upstream resets the stream with. */
+START_TEST(a_reset_is_logged_with_its_code)
+{
+    static char line[256];
+    static const char frames[] = "\0\0\0\4\0\0\0\0\0"
+                                 "\0\0\4\3\0\0\0\0\1\0\0\0\13";
+    struct mode1_link *client;
+
+    if (!GW_HAVE_H2)
+        return;
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    host.log = keep_line;
+    host.log_ctx = line;
+    mode1_start(&host, make_config(GW_PROTO_H2), NULL);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    mode1_feed(&host, mode1_upstream(&host), frames, sizeof frames - 1, 0);
+    ck_assert_str_eq(line, "exchange.failed upstream/await/upstream_reset: cluster web, endpoint "
+                           "127.0.0.1:81, HTTP/2 error 11");
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -574,6 +599,7 @@ static Suite *worker_suite(void)
     check_add_loop(suite, a_link_that_the_host_aborts_is_blamed_on_the_host, 0, 2);
     check_add(suite, an_answer_that_cannot_leave_ends_the_exchange);
     check_add(suite, a_failure_of_an_upstream_is_logged);
+    check_add(suite, a_reset_is_logged_with_its_code);
     return suite;
 }
 
