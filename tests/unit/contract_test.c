@@ -1,6 +1,7 @@
 /* unit/contract_test.c: hosts that break the contract, or meet its edges: each call answers, and nothing
  * that a host does makes memory grow, loses bytes or ends the process. */
 
+#include "base/prng.h"
 #include "check_main.h"
 #include "gw_features.h"
 #include "parts.h"
@@ -421,6 +422,205 @@ START_TEST(a_backend_is_whole)
     ck_assert_int_eq(gw_worker_new(host.engine, NULL, &w), GW_EINVAL);
     ck_assert_ptr_null(w);
     host.worker = NULL;
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- any report at any time ---- */
+
+enum { WILD_LINKS = 12, WILD_TURNS = 400 };
+
+static struct wild {
+    struct gw_prng prng;
+    gw_link *links[WILD_LINKS];
+    gw_nanos now;
+} wild;
+
+static uint32_t some(uint32_t n)
+{
+    return (uint32_t)gw_prng_below(&wild.prng, n);
+}
+
+/* Bytes that begin well, go wrong, or are of the other protocol. */
+static size_t some_bytes(char *out, size_t max)
+{
+    static const char *const texts[] = {
+        "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n",
+        "POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 103 Early\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "0\r\n\r\n",
+        "\r\n",
+    };
+    const char *text = texts[some(sizeof texts / sizeof *texts)];
+    size_t len = strlen(text);
+
+    if (some(4) == 0)
+        len = some((uint32_t)len + 1);
+    if (len > max)
+        len = max;
+    memcpy(out, text, len);
+    return len;
+}
+
+static gw_status some_result(void)
+{
+    static const gw_status results[] = { GW_OK,  GW_OK,     GW_OK,       GW_AGAIN,  GW_AGAIN,
+                                         GW_EOF, GW_ERESET, GW_EREFUSED, GW_ENOMEM, GW_EINVAL };
+
+    return results[some(sizeof results / sizeof *results)];
+}
+
+static void keep_link(gw_link *link)
+{
+    for (int i = 0; i < WILD_LINKS; i++)
+        if (wild.links[i] == link)
+            return;
+    for (int i = 0; i < WILD_LINKS; i++)
+        if (wild.links[i] == NULL) {
+            wild.links[i] = link;
+            return;
+        }
+    gw_link_closed(link); /* no place for it */
+}
+
+static void feed_some(gw_link *link, const char *text)
+{
+    gw_span rooms[8];
+    size_t n = gw_link_room(link, rooms, 8), len = strlen(text);
+
+    if (n == 0)
+        return;
+    memcpy(rooms[0].ptr, text, len < rooms[0].len ? len : rooms[0].len);
+    gw_link_received(link, len < rooms[0].len ? len : rooms[0].len, GW_AGAIN);
+}
+
+/* As a host should: so that there is something that can break. */
+static void do_what_is_wanted(gw_link **slot)
+{
+    gw_destination d = GW_SPEC(gw_destination);
+    gw_link *link = *slot;
+    uint32_t want = gw_link_want(link);
+    gw_const_span spans[8];
+    size_t n, len = 0;
+
+    if ((want & GW_WANT_CONNECT) != 0)
+        gw_link_connected(link, GW_OK, NULL);
+    if ((want & GW_WANT_WRITE) != 0) {
+        n = gw_link_unsent(link, spans, 8);
+        for (size_t i = 0; i < n; i++)
+            len += spans[i].len;
+        gw_link_sent(link, len, GW_OK);
+    }
+    if ((want & GW_WANT_READ) != 0 && gw_link_get_destination(link, &d) == GW_OK)
+        feed_some(link, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    else if ((want & GW_WANT_READ) != 0)
+        feed_some(link, some(2) == 0 ? get_hello : "GET /up HTTP/1.1\r\nHost: a\r\n\r\n");
+    if ((want & GW_WANT_SHUTDOWN) != 0)
+        gw_link_sent(link, 0, GW_EOF);
+    if ((want & GW_WANT_CLOSE) != 0) {
+        gw_link_closed(link);
+        *slot = NULL;
+    }
+}
+
+static void report_something(gw_link **slot)
+{
+    gw_link *link = *slot;
+    gw_span rooms[8];
+    gw_const_span spans[8];
+    size_t n, len = 0;
+
+    switch (some(12)) {
+    case 0:
+    case 1:
+    case 2:
+        n = gw_link_room(link, rooms, 1 + some(8));
+        if (n > 0)
+            len = some_bytes(rooms[0].ptr, rooms[0].len);
+        gw_link_received(link, len, some_result());
+        break;
+    case 3:
+        gw_link_received(link, some(3), some_result());
+        break;
+    case 4:
+    case 5:
+    case 6:
+        n = gw_link_unsent(link, spans, 8);
+        for (size_t i = 0; i < n; i++)
+            len += spans[i].len;
+        gw_link_sent(link, some(3) > 0 ? len : some((uint32_t)len + 2), some_result());
+        break;
+    case 7:
+    case 8:
+        gw_link_connected(link, some_result(), NULL);
+        break;
+    case 9:
+        gw_link_sent(link, 0, GW_EOF);
+        break;
+    case 10:
+        if (some(6) == 0)
+            gw_link_finish(link);
+        else if (some(6) == 0)
+            gw_link_abort(link);
+        break;
+    case 11:
+        if (some(3) == 0 || gw_link_want(link) == GW_WANT_CLOSE) {
+            gw_link_closed(link);
+            *slot = NULL; /* it is gone with the next step */
+        }
+        break;
+    }
+}
+
+static void step_and_look(void)
+{
+    gw_notice notice = GW_SPEC(gw_notice);
+
+    wild.now += some(3) == 0 ? some(2000000000) : some(1000000);
+    (void)gw_worker_step(host.worker, wild.now);
+    while (gw_bytes_next(host.worker, &notice))
+        keep_link(notice.link);
+}
+
+/* Whatever a host reports of its links, in whatever order: the worker stays whole. */
+START_TEST(any_report_at_any_time)
+{
+    static gw_builder *b;
+    gw_link *link;
+
+    memset(&host, 0, sizeof host);
+    memset(&wild, 0, sizeof wild);
+    wild.prng.state = (uint64_t)_i + 1;
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_route_spec connect = GW_SPEC(gw_route_spec);
+    cluster.protocols = GW_HAVE_H2 && _i % 3 == 0 ? GW_PROTO_H2 : GW_PROTO_H1;
+    cluster.connections_max = 1 + (uint32_t)_i % 3;
+    parts_listener(b, "edge");
+    parts_cluster(b, "web", &cluster, "127.0.0.1:81");
+    connect.flags = GW_ROUTE_CONNECT;
+    parts_route(b, "/", &connect, "web");
+    add_hello(b);
+    mode1_start(&host, parts_build(b), NULL);
+    wild.now = host.now;
+    for (int turn = 0; turn < WILD_TURNS; turn++) {
+        gw_link **slot = &wild.links[some(WILD_LINKS)];
+        if (*slot != NULL && some(100) < (_i % 2 == 0 ? 5 : 40))
+            report_something(slot);
+        else if (*slot != NULL)
+            do_what_is_wanted(slot);
+        else if (some(4) == 0 && accept_as(0, NULL, &link) == GW_OK)
+            *slot = link;
+        if (some(3) > 0)
+            step_and_look();
+        if (turn == WILD_TURNS - 50 && some(2) == 0)
+            ck_assert_int_eq(gw_worker_drain(host.worker, some(5000)), GW_OK);
+    }
     mode1_stop(&host);
 }
 END_TEST
@@ -855,6 +1055,7 @@ Suite *contract_suite(void)
     check_add(suite, what_cannot_be_accepted);
     check_add(suite, a_peer_of_another_protocol);
     check_add(suite, a_backend_is_whole);
+    check_add_loop(suite, any_report_at_any_time, 0, 300);
     check_add_loop(suite, no_reply_looks_like_a_tunnel, 0, 4);
     check_add_loop(suite, an_origin_that_breaks_the_contract, 0, 4);
     check_add(suite, on_end_of_a_worker_that_goes);
