@@ -166,7 +166,7 @@ static struct gw_block *first_block(gw_link *l)
 
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
-    struct gw_block **last = &l->lent;
+    struct gw_block **last;
     size_t n = 0;
 
     if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL || max == 0)
@@ -181,6 +181,7 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
         max = l->rooms_wish;
     if (!gw_pool_has_plenty(l->links->pool))
         max = 1;
+    last = &l->lent;
     while (n < max) {
         struct gw_block *block = n == 0 ? first_block(l) : NULL;
         if (block == NULL)
