@@ -24,7 +24,8 @@ typedef struct gw_notice {
     gw_link *link;
     void *user;
 } gw_notice;
-/* The next link whose want has changed since it was last told; false: none, or out has no size. */
+/* The next link whose want has changed since it was last told; fills what out->size covers. Between
+ * steps, until false: none, or out has no size. out->link lives until its gw_link_closed. */
 GW_API bool gw_bytes_next(gw_worker *w, gw_notice *out);
 
 #ifdef __cplusplus

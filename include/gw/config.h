@@ -79,9 +79,10 @@ enum {
 };
 
 /* The most specific route wins whatever the order: exact host over longest suffix over any; then
- * exact path over longest prefix; then one that names methods; then one that names a listener.
- * A route that does not take the method or the listener does not hide less specific ones. Two routes
- * that tie and are not told apart by priority are an error, and so is one that nothing can reach. */
+ * exact path over longest prefix; then one that names methods; then one that names a listener. A
+ * route that does not take the method or the listener does not hide less specific ones. Two
+ * routes that tie and are not told apart by priority are an error, and so is one that nothing
+ * can reach. */
 typedef struct gw_route_spec {
     uint32_t size;
     uint32_t mark;
@@ -118,33 +119,41 @@ typedef struct gw_config_error {
     char text[256];
 } gw_config_error;
 
-/* env NULL: defaults. Copied. */
+/* An empty one, which one thread at a time may use. env is copied; NULL: defaults. The caller owns
+ * it until gw_builder_build or gw_builder_free. Any thread. GW_EINVAL: half an allocator;
+ * GW_ENOMEM. Allocates. */
 GW_API gw_status gw_builder_new(const gw_env *env, gw_builder **out) GW_MUST_CHECK;
-/* Each returns 0 on failure, which gw_builder_build then reports. GW_EINVAL there: a field out of
- * range, a bad name, address, host or path; GW_EUNKNOWN: a name that nothing has. */
+/* Adds a listener, copied. This and the next four return 0 on failure, which gw_builder_build then
+ * reports. GW_EINVAL there: a field out of range, a bad name, address, host or path; GW_EUNKNOWN: a
+ * name that nothing has; GW_EUNSUPPORTED: a build without it; GW_ELIMIT: too many; GW_ENOMEM. Each
+ * allocates, and checks its own fields alone: O(their length). */
 GW_API gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec);
-/* The origin is copied too; its ctx must outlive the configuration. */
+/* Adds a cluster. The origin is copied too; its ctx must outlive the configuration. */
 GW_API gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec);
-/* cluster: of the same builder; 0 is passed on as the failure it came from. */
+/* Adds an endpoint to a cluster of the same builder; 0 is passed on as the failure it came from. */
 GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *spec);
-/* Names of clusters and listeners may be added later; they are looked up by the build. */
+/* Adds a route. Names of clusters and listeners may be added later; they are looked up by the
+ * build. */
 GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
-/* In order. */
+/* Adds a filter behind those that are there; its ctx must outlive the configuration. */
 GW_API gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter);
-/* Every error found so far and by the checks across parts, one a call, before build. */
+/* Every error found so far and by the checks across parts, one a call, before build; fills what
+ * out->size covers. False: no more, or out has no size. */
 GW_API bool gw_builder_next_error(gw_builder *b, gw_config_error *out);
-/* Checks everything once and freezes it. The first error of any earlier call is reported here
- * too. Frees b, in failure too. err may be NULL. O(n log n) in routes and endpoints. */
+/* Checks everything once and freezes it. The first error of any earlier call is reported here too.
+ * out has one owner, the caller. Frees b, in failure too. err may be NULL. Errors as of the calls
+ * that add parts. O(n log n) in routes and endpoints; allocates. */
 GW_API gw_status gw_builder_build(gw_builder *b, gw_config **out, gw_config_error *err)
     GW_MUST_CHECK;
-/* Only to give up; NULL is fine. */
+/* Frees it: only to give up. NULL is fine. */
 GW_API void gw_builder_free(gw_builder *b);
 
 /* One more owner. Returns config. Any thread. */
 GW_API gw_config *gw_config_ref(gw_config *config);
 /* One owner less; the last one frees it. NULL is fine. Any thread. */
 GW_API void gw_config_unref(gw_config *config);
-/* The i-th listener, in the order added; views live as long as config. GW_EUNKNOWN: no such. */
+/* The i-th listener, in the order added, with all defaults filled in; fills what out->size covers.
+ * Views live as long as config. Any thread. GW_EUNKNOWN: no such. */
 GW_API gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out);
 
 #ifdef __cplusplus

@@ -2,9 +2,10 @@
  *
  * Threads, for the whole API: any thread may call gw_resume, gw_engine_*, _ref/_unref,
  * gw_stats_read, gw_loop_visit, gw_loop_drain, gw_loop_stop, gw_listen_* and the pure functions. A
- * builder belongs to one thread at a time. All else belongs to the worker's thread; of that, everything
- * may be called inside a hook but gw_worker_step, gw_worker_free, gw_loop_run, gw_loop_run_once and
- * gw_loop_free, which answer GW_ESTATE or, if they return nothing, do nothing there.
+ * builder belongs to one thread at a time. All else belongs to the worker's thread; of that,
+ * everything may be called inside a hook but gw_worker_step, gw_worker_free, gw_loop_run,
+ * gw_loop_run_once and gw_loop_free, which answer GW_ESTATE or, if they return nothing, do nothing
+ * there.
  */
 #ifndef GW_ENV_H
 #define GW_ENV_H
@@ -53,7 +54,8 @@ enum { GW_LOG_ERROR = 1, GW_LOG_WARN = 2, GW_LOG_INFO = 3, GW_LOG_DEBUG = 4 };
 typedef void gw_entropy_fn(void *ctx, void *out, size_t len);
 /* level: GW_LOG_*. event: a stable token ("link.bad_bytes"); text: one bounded line for people. */
 typedef void gw_log_fn(void *ctx, uint32_t level, const char *event, const char *text);
-/* Wall clock, nanoseconds since 1970. Read at most once a step, when gw_exchange_get_info tells it. */
+/* Wall clock, nanoseconds since 1970. Read at most once a step, when gw_exchange_get_info tells
+ * it. */
 typedef uint64_t gw_unix_fn(void *ctx);
 
 typedef struct gw_env {
@@ -69,7 +71,8 @@ typedef struct gw_env {
 } gw_env;
 
 /* Addresses are text everywhere: "10.0.0.1:80", "[::1]:80", "unix:/run/x", "name:80". This is for
- * hosts and backends that must dial one. name views text. GW_EINVAL: not an address. Pure. */
+ * hosts and backends that must dial one. name views text. Pure; any thread. GW_EINVAL: not an
+ * address. O(length). */
 enum { GW_ADDRESS_IPV4 = 1, GW_ADDRESS_IPV6 = 2, GW_ADDRESS_UNIX = 3, GW_ADDRESS_NAME = 4 };
 typedef struct gw_address {
     uint32_t kind;

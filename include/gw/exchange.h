@@ -32,10 +32,15 @@ typedef struct gw_reason {
     const char *name; /* "upstream_connect_refused": log token and metric label. Static */
     const char *text; /* a sentence for people. Static                                  */
 } gw_reason;
-/* The row of reason; GW_EUNKNOWN: none. Rows are numbered from 0 without gaps. Pure; any thread. */
+/* The row of reason; rows are numbered from 0 without gaps. Fills what out->size covers. Pure; any
+ * thread. GW_EUNKNOWN: none. */
 GW_API gw_status gw_reason_of(uint32_t reason, gw_reason *out);
-GW_API const char *gw_phase_name(uint32_t phase); /* "receive", "connect" ...; never NULL */
-GW_API const char *gw_by_name(uint32_t by);       /* "client", "none" ...; never NULL     */
+/* "receive", "filter", "route", "pick", "connect", "await", "relay", "end"; "unknown" for a number
+ * that is none. Never NULL; static. Pure; any thread. */
+GW_API const char *gw_phase_name(uint32_t phase);
+/* "none", "client", "upstream", "gateway", "host"; "unknown". Never NULL; static. Pure; any
+ * thread. */
+GW_API const char *gw_by_name(uint32_t by);
 
 /* A running number: unique for the worker's life, for logs and traces. */
 typedef uint64_t gw_exchange_id;
@@ -65,29 +70,31 @@ typedef struct gw_exchange_info {
     uint64_t unix_now;       /* the wall clock of this step: nanoseconds since 1970 */
 } gw_exchange_info;
 
-/* Fills what out->size covers. */
+/* What is known of it now; fills what out->size covers. O(trailers) for gRPC. */
 GW_API gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out);
 /* Its name for logs: may be kept when x is gone. */
 GW_API gw_exchange_id gw_exchange_get_id(const gw_exchange *x);
 /* The worker that it lives in. */
 GW_API gw_worker *gw_exchange_worker(const gw_exchange *x);
-/* The client's connection. */
+/* The client's connection; borrowed, lives at least until on_end has returned. */
 GW_API gw_link *gw_exchange_link(const gw_exchange *x);
-/* Why it ended; meaningful in on_end. */
+/* Why it ended; meaningful in on_end, all zero before. */
 GW_API gw_cause gw_exchange_cause(const gw_exchange *x);
 /* Never NULL, and the same for the life of x: a hook may keep it in its memory, to read it in
  * on_end. Changes made in on_request are what is routed and forwarded. */
 GW_API gw_message *gw_exchange_request(gw_exchange *x);
-/* NULL before there is one. */
+/* The head of the response; NULL before there is one (gw_exchange_reply, gw_exchange_respond, or
+ * the upstream's). */
 GW_API gw_message *gw_exchange_response(gw_exchange *x);
 /* Trailers of one side; never NULL, empty until there are some. A response's may be filled by an
  * origin until it ends its pipe. */
 enum { GW_SIDE_REQUEST = 1, GW_SIDE_RESPONSE = 2 };
 GW_API gw_message *gw_exchange_trailers(gw_exchange *x, uint32_t side);
-/* Zeroed memory of exchange_bytes, for the filter or origin whose hook runs. NULL: it asked none; and
- * in on_end also when the head never came whole, or there was no memory. */
+/* Zeroed memory of exchange_bytes, aligned to 8, for the filter or origin whose hook runs. NULL: it
+ * asked none; and in on_end also when the head never came whole, or there was no memory. */
 GW_API void *gw_exchange_memory(const gw_exchange *x);
-/* From the exchange's arena; dies with it. NULL: out of memory or over exchange_bytes_max. */
+/* Zeroed memory from the exchange's arena, aligned to 8; dies with it. NULL: len 0 or longer than a
+ * block, out of memory, or over exchange_bytes_max. Perhaps takes a block of the pool. */
 GW_API void *gw_exchange_alloc(gw_exchange *x, size_t len);
 /* The user pointer of its route; NULL before it is routed. */
 GW_API void *gw_exchange_route_user(const gw_exchange *x);
@@ -102,10 +109,12 @@ typedef struct gw_reply {
 } gw_reply;
 /* The answer that a hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
  * GW_EINVAL: a code or type that cannot be sent; a 2xx to CONNECT, which would say that a tunnel
- * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds.
- * GW_ENOMEM. GW_ESTATE: the response has begun. */
+ * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds;
+ * GW_ENOMEM; GW_ESTATE: not in a filter's on_request or on_resume. O(length); takes blocks. */
 GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
-/* Origins: makes the response with that status (200 to 599); its head leaves after the hook. */
+/* Origins: makes the response with that status (200 to 599); its head leaves after the hook. A 2xx
+ * to CONNECT makes both pipes a tunnel (RFC 9110 9.3.6). GW_ESTATE: not in a hook of an origin, too
+ * late, or again. */
 GW_API gw_status gw_exchange_respond(gw_exchange *x, uint32_t code);
 
 /* One wait of one hook: pass it to any thread. A stale one is harmless while the worker lives. */
@@ -114,12 +123,14 @@ typedef struct gw_ticket {
     uint32_t slot;
     uint32_t turn;
 } gw_ticket;
-/* Then return GW_WAIT. Again in the same wait: the same ticket. worker NULL: it failed, for want of
- * memory or in on_end; GW_WAIT of a filter then cuts the exchange off. */
+/* A ticket for this wait; then return GW_WAIT. Again in the same wait: the same ticket. worker
+ * NULL: it failed, for want of memory or in on_end; GW_WAIT of a filter then cuts the exchange off.
+ * May allocate. */
 GW_API gw_ticket gw_exchange_wait(gw_exchange *x);
-/* Any thread, also before the hook has returned. GW_OK: answer will reach on_resume, exactly
- * once, before on_end. GW_ESTATE: stale or already resumed; GW_EINVAL: no ticket; answer stays the
- * caller's then. Never allocates. */
+/* Answers a wait: on_resume gets answer, exactly once, before on_end; whose it is from then on is
+ * between the two. Any thread, also before the hook has returned; the worker is woken. GW_ESTATE:
+ * stale or already resumed; GW_EINVAL: no ticket; answer stays the caller's then. Lock-free; never
+ * allocates. */
 GW_API gw_status gw_resume(gw_ticket ticket, void *answer);
 
 #ifdef __cplusplus

@@ -36,16 +36,17 @@ typedef struct gw_filter {
 /* What a hook sees of a body: a bounded queue of bytes between a source and a target. */
 
 /* The bytes that are there, as up to max spans; returns how many spans. Valid until the next call
- * on p or the return of the hook. */
+ * on p or the return of the hook. O(max). */
 GW_API size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max);
 /* The source has ended: nothing comes after what peek shows. */
 GW_API bool gw_pipe_is_last(const gw_pipe *p);
 /* Takes len bytes off the front: they are consumed and the sender may send as many more.
- * GW_EINVAL: more than there are; or an origin's own response. */
+ * GW_EINVAL: more than there are; or an origin's own response. O(spans). */
 GW_API gw_status gw_pipe_drop(gw_pipe *p, size_t len);
 /* How many bytes write would take now; 0 for a request: it is the client's. */
 GW_API size_t gw_pipe_room(const gw_pipe *p);
-/* Copies up to room bytes; returns how many. */
+/* Copies up to room bytes; returns how many: fewer too when memory is short. O(len); takes
+ * blocks. */
 GW_API size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len);
 /* Origins: the body is complete; trailers set until now follow it. GW_ESTATE: already ended, or cut
  * off; GW_EINVAL: of a request. */

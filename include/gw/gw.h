@@ -1,14 +1,16 @@
 /* gw/gw.h: all of libgw.
  *
- * How to read the comments of these headers. Each says, in this order: what it does; who owns what;
- * when it may be called; what can go wrong; what it costs; since when it is there. What is left out is
- * the usual:
+ * How to read the comments of these headers. Each says, in this order: what it does, in which
+ * shapes and units; who owns what, and for how long; from where it may be called; what can go wrong;
+ * what it costs; and names the RFC where a rule comes from one. What is left out is the usual:
  *   ownership  what is given is copied or only looked at; views and pointers that are returned are
  *              borrowed, until the hook returns or the object they came from is changed
  *   when       in the worker's thread, also inside hooks (the list of exceptions and of what any
  *              thread may call stands in gw/env.h)
- *   errors     none; a gw_status that is returned is GW_OK or one of those named; GW_EINVAL wherever
- *              an argument breaks the contract; on failure outputs are as they were
+ *   errors     none; a gw_status that is returned is GW_OK or one of those named; GW_EINVAL
+ *              wherever an argument breaks the contract; a handle that is NULL is answered with
+ *              GW_EINVAL, 0, NULL or by doing nothing; on failure outputs are as they were
+ *   units      lengths and sizes are bytes; names end in the unit of times: _ms, or gw_nanos
  *   cost       O(1) without allocation
  *   since      0.1.0
  */

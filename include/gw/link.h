@@ -21,7 +21,7 @@ typedef struct gw_facts {
     gw_str local;
 } gw_facts;
 
-/* Whom to connect to; the library fills it. Views live until the connection is reported. */
+/* Whom to connect to; the library fills it. Views live as long as the link. */
 typedef struct gw_destination {
     uint32_t size;
     uint32_t protocols;
@@ -41,33 +41,39 @@ enum {
 GW_API uint32_t gw_link_want(const gw_link *l);
 /* The worker that it belongs to. */
 GW_API gw_worker *gw_link_worker(const gw_link *l);
-GW_API void *gw_link_user(const gw_link *l); /* the host's pointer    */
+/* The host's pointer: from gw_accept_spec, or set; NULL for a connection that the library wants. */
+GW_API void *gw_link_user(const gw_link *l);
 GW_API void gw_link_set_user(gw_link *l, void *user);
-GW_API void *gw_link_io(const gw_link *l); /* the backend's pointer */
+/* The backend's pointer, likewise. */
+GW_API void *gw_link_io(const gw_link *l);
 GW_API void gw_link_set_io(gw_link *l, void *io);
-/* Fills what out->size covers. */
+/* What is known of it; fills what out->size covers. Views live as long as the link. */
 GW_API gw_status gw_link_get_facts(const gw_link *l, gw_facts *out);
-/* GW_ESTATE: an accepted link has none. */
+/* Whom to connect to; fills what out->size covers. Views live as long as the link. GW_ESTATE: an
+ * accepted link has none. */
 GW_API gw_status gw_link_get_destination(const gw_link *l, gw_destination *out);
-/* No new exchange; closes when those in flight have ended. One that is still being connected is given
- * up: who waited for it gets another. */
+/* No new exchange; closes when those in flight have ended. One that is still being connected is
+ * given up: who waited for it gets another. */
 GW_API void gw_link_finish(gw_link *l);
-/* Ends it now: its exchanges end with GW_BY_HOST. */
+/* Ends it with the next step, whatever is in flight: its exchanges end with GW_BY_HOST. */
 GW_API void gw_link_abort(gw_link *l);
 
-/* result GW_OK, or why not (GW_EREFUSED, GW_EUNREACHABLE, GW_ETIMEDOUT, GW_EIO). facts may be NULL; a
- * protocol there that is not the destination's is a failure too. */
+/* The connection is there, or it is not. result GW_OK, or why not (GW_EREFUSED, GW_EUNREACHABLE,
+ * GW_ETIMEDOUT, GW_EIO). facts may be NULL; a protocol there that is not the destination's is a
+ * failure too. */
 GW_API void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts);
-/* Rooms to read into, up to max of them (one readv). Returns how many; 0: no memory now, GW_WANT_READ
- * is not there, or much was received since the last step; then a notice or an operation tells when
- * to read on. Valid until gw_link_received, or the next call. */
+/* Rooms to read into, up to max of them (one readv). Returns how many; 0: no memory now,
+ * GW_WANT_READ is not there, or much was received since the last step; then a notice or an
+ * operation tells when to read on. Valid until gw_link_received, or the next call. O(max); takes
+ * blocks of the pool. */
 GW_API size_t gw_link_room(gw_link *l, gw_span *out, size_t max);
 /* len bytes lie in the rooms, in order; 0 gives them back; more than was lent ends the link. GW_OK:
- * perhaps more is there; GW_AGAIN: no more now; GW_EOF or an error ends the reading side. GW_ERESET:
- * both sides are gone. */
+ * perhaps more is there; GW_AGAIN: no more now; GW_EOF or an error ends the reading side.
+ * GW_ERESET: both sides are gone. */
 GW_API void gw_link_received(gw_link *l, size_t len, gw_status result);
-/* The bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. Mode 1; and for a
- * backend whose send had to wait: those of the send come first, what was added since follows. */
+/* The bytes to send, as up to max spans; returns how many. Valid until gw_link_sent. Mode 1; and
+ * for a backend whose send had to wait: those of the send come first, what was added since
+ * follows. */
 GW_API size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max);
 /* len bytes of those were accepted by the transport. More than those, or an error, ends the link.
  * (0, GW_EOF): the GW_WANT_SHUTDOWN is done. */

@@ -23,24 +23,26 @@ enum {
     GW_PART_PROTOCOL = 6,          /* of an extended CONNECT (RFC 8441) or an Upgrade         */
     GW_PART_TARGET_AS_RECEIVED = 7 /* for logs only                                           */
 };
-/* The empty view where the part is absent. */
+/* A part of the request line or of the pseudo-fields; the empty view where it is absent. */
 GW_API gw_str gw_message_part(const gw_message *m, uint32_t part);
 /* The status of a response; 0 for requests and trailers. */
 GW_API uint32_t gw_message_code(const gw_message *m);
-/* 200 to 599, of a response that has not left; not from a status with a body to one without, or
- * back (GW_EINVAL). */
+/* Another status, 200 to 599, for a response that has not left (GW_ESTATE); not from a status with
+ * a body to one without, or back (GW_EINVAL; RFC 9110 6.4.1). */
 GW_API gw_status gw_message_set_code(gw_message *m, uint32_t code);
 /* The value of the first field of that name; ptr NULL: none. O(fields). */
 GW_API gw_str gw_message_field(const gw_message *m, gw_str name);
-/* How many fields there are. */
+/* How many fields there are. O(fields). */
 GW_API size_t gw_message_fields(const gw_message *m);
-/* The i-th field in the order received. GW_EUNKNOWN: no such. */
+/* The i-th field in the order received; name or value may be NULL. GW_EUNKNOWN: no such.
+ * O(fields). */
 GW_API gw_status gw_message_field_at(const gw_message *m, size_t i, gw_str *name, gw_str *value);
-/* Replaces every field of that name by one. */
+/* Replaces every field of that name by one. O(fields). */
 GW_API gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value);
-/* One more field of that name, behind those that are there. */
+/* One more field of that name, behind those that are there. Fields of the connection and lengths
+ * are not a host's to set (GW_EINVAL, or they are passed over; RFC 9110 7.6.1, 8.6). */
 GW_API gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value);
-/* Drops every field of that name; GW_EUNKNOWN: there was none. */
+/* Drops every field of that name. GW_EUNKNOWN: there was none; GW_ESTATE. O(fields). */
 GW_API gw_status gw_message_drop_field(gw_message *m, gw_str name);
 
 #ifdef __cplusplus

@@ -18,7 +18,8 @@ typedef struct gw_event {
 } gw_event;
 /* Runs in the worker's thread, inside gw_worker_step or a report; must not call the library. */
 typedef void gw_trace_fn(void *ctx, const gw_event *event);
-GW_API const char *gw_trace_name(uint32_t what); /* never NULL */
+/* "link.accept" ...; "unknown" for a number that is none. Never NULL; static. Pure; any thread. */
+GW_API const char *gw_trace_name(uint32_t what);
 
 #ifdef __cplusplus
 }

@@ -30,22 +30,28 @@ typedef struct gw_worker_spec {
     void (*wake_done)(void *ctx);
 } gw_worker_spec;
 
-/* GW_ELIMIT: workers_max are there; GW_ESTATE: that index is taken; GW_ENOMEM. */
+/* Makes one. The caller owns it; the engine must outlive it. Any thread, which becomes the worker's
+ * until another takes its place. GW_EINVAL: index over workers_max, an operation that is missing;
+ * GW_ELIMIT: workers_max are there; GW_ESTATE: that index is taken; GW_ENOMEM. Allocates. */
 GW_API gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **out)
     GW_MUST_CHECK;
-/* The host's pointer from its spec. */
+/* The host's pointer from its spec; the library never looks at what it points to. */
 GW_API void *gw_worker_user(const gw_worker *w);
-/* The only place where work is done and hooks run. now never goes back. GW_OK: quiet; GW_AGAIN: the
- * budget is spent and there is more; GW_ESTATE: called inside itself. */
+/* The only place where work is done and hooks run; a now that goes back counts as the last one.
+ * GW_OK: quiet; GW_AGAIN: the budget is spent and there is more. Not inside a hook or a backend's
+ * operation: GW_ESTATE. O(what there is to do), at most step_budget units; allocates. */
 GW_API gw_status gw_worker_step(gw_worker *w, gw_nanos now);
-/* When to step again though nothing happens: 0: now; UINT64_MAX: no timer is set. */
+/* When to step again though nothing is reported, on the clock of now: 0: now; UINT64_MAX: no timer
+ * is set. */
 GW_API gw_nanos gw_worker_deadline(const gw_worker *w);
-/* No new exchange; Connection: close and GOAWAY; what is alive after grace_ms is ended with a named
- * cause. 0: 30,000. A second call changes nothing. */
+/* Begins to end: no new link, no new exchange; Connection: close (RFC 9112 9.6) and GOAWAY (RFC
+ * 9113 6.8); what is alive after grace_ms is ended with a named cause. 0: 30,000. Acts with the
+ * next step. A second call changes nothing. */
 GW_API gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms);
-/* No link and no exchange left. */
+/* No link and no exchange is left: a drained worker can be freed. */
 GW_API bool gw_worker_is_idle(const gw_worker *w);
-/* Links end without any report or operation; on_end runs for what is in flight. NULL is fine. */
+/* Frees it: links end without any report or operation; on_end runs for what is in flight. Not
+ * inside a hook or an operation: it does nothing there. NULL is fine. O(links and exchanges). */
 GW_API void gw_worker_free(gw_worker *w);
 
 typedef struct gw_accept_spec {
@@ -56,11 +62,12 @@ typedef struct gw_accept_spec {
     gw_const_span early;   /* bytes already read; copied                     */
     void *user, *io;
 } gw_accept_spec;
-/* A client has connected. A protocol in facts is the one that is spoken. GW_EUNKNOWN: no such
- * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here,
- * or names that are too long;
- * GW_EUNSUPPORTED: a build without it; GW_ELIMIT: links_max; GW_ENOMEM; GW_ESTATE: draining, or
- * being freed. Then the transport is still the caller's. */
+/* A client has connected: a link for it, which is acted on by the next step. A protocol in facts is
+ * the one that is spoken. The link is the library's until gw_link_closed. GW_EUNKNOWN: no such
+ * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here, or
+ * names that are too long; GW_EUNSUPPORTED: a build without it; GW_ELIMIT: links_max; GW_ENOMEM;
+ * GW_ESTATE: draining, or being freed. Then the transport is still the caller's. O(listeners);
+ * allocates. */
 GW_API gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
     GW_MUST_CHECK;
 

@@ -50,8 +50,8 @@ typedef struct gw_yaml_error {
 typedef gw_status gw_yaml_extend_fn(void *ctx, gw_builder *b);
 
 /* Parses text (at most 4 MiB; no aliases to collections), builds the configuration. settings and
- * limits get what the file says (start as GW_SPEC); each may be NULL, and so may err. Refused whole:
- * err says where and why. docs/configuration.md has the vocabulary. */
+ * limits get what the file says (start as GW_SPEC); each may be NULL, and so may err. Refused
+ * whole: err says where and why. docs/configuration.md has the vocabulary. */
 GW_API gw_status gw_yaml_load(const gw_env *env, gw_str text, gw_yaml_extend_fn *extend, void *ctx,
                               gw_yaml_settings *settings, gw_limits *limits, gw_config **out,
                               gw_yaml_error *err) GW_MUST_CHECK;

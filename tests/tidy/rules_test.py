@@ -15,7 +15,7 @@ CLEAN = {
     "include/gw/gw.h": "#ifndef GW_GW_H\n#define GW_GW_H\n#include <gw/a.h>\n#endif\n",
     "include/gw/a.h": "#ifndef GW_A_H\n#define GW_A_H\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
                       "#define GW_API __attribute__((visibility(\"default\")))\n"
-                      "GW_API int gw_one(void);\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
+                      "/* 1. */\nGW_API int gw_one(void);\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
     "lib/meson.build": "'base/one.c', 'buf/four.c', 'buf/two.c'\n",
     "lib/base/one.c": "#include \"base/one.h\"\n#include <gw/a.h>\n/* malloc(1) */\n"
                       "const int gw_table[2] = { 1, 2 };\n"
@@ -43,6 +43,7 @@ BROKEN = [
     ("banned", "lib/buf/two.c", "char *f(void) { return malloc(1); }\n", "malloc"),
     ("banned", "lib/buf/two.c", "int g(char *s) { return atoi(s); }\n", "atoi"),
     ("headers", "include/gw/a.h", "gw_thing *gw_f(void);\n", "does not stand alone"),
+    ("headers", "include/gw/a.h", "\nGW_API int gw_what(void);\n", "what gw_what does"),
     ("headers", "include/gw/b.h", "typedef int gw_b;\n", "missing in gw/gw.h"),
     ("headers", "include/gw/a.h", "static inline int gw_new(int *new) { return *new; }\n",
      "c++17"),

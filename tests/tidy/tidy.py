@@ -148,6 +148,10 @@ def headers(root, cc, cxx):
                                  input=text, capture_output=True, text=True)
             if run.returncode != 0:
                 offence(path, f"does not stand alone with {flags[0]}:\n{run.stderr}")
+        for paragraph in re.split(r"\n\s*\n", read(root, path)):
+            for call in re.findall(r"^GW_API\b[^;]*?\b(gw_\w+)\s*\(", paragraph, flags=re.M):
+                if not re.search(r"^/\*(?s:.)*\b" + call + r"\b", paragraph, flags=re.M):
+                    offence(path, f"does not say what {call} does")
         if f"#include <{include}>" not in read(root, "include/gw/gw.h") and include != "gw/gw.h":
             offence(path, "is missing in gw/gw.h")
 
