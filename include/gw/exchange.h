@@ -64,10 +64,10 @@ typedef struct gw_exchange_info {
     uint64_t request_bytes;  /* body bytes received from the client                */
     uint64_t response_bytes; /* body bytes handed to the client's connection       */
     gw_str client;    /* whom it is from: an address without port, that of the peer or, if the
-                         listener trusts it, the one it speaks for (docs/identity.md)          */
-    uint32_t retries; /* tries that failed without the client's notice         */
+                          listener trusts it, the one it speaks for (docs/identity.md) */
+    uint32_t retries; /* tries that failed without the client's notice            */
     uint32_t reserved;
-    uint64_t unix_now;       /* the wall clock of this step: nanoseconds since 1970 */
+    uint64_t unix_now; /* the wall clock of this step: nanoseconds since 1970      */
 } gw_exchange_info;
 
 /* What is known of it now; fills what out->size covers. O(trailers) for gRPC. */
