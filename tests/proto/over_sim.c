@@ -8,6 +8,13 @@ static void *take(void *ctx, size_t size)
 {
     struct sim *sim = ctx;
 
+    sim->allocations++;
+    if (sim->fail_alloc_at != 0 &&
+        (sim->allocations == sim->fail_alloc_at ||
+         (sim->fail_alloc_on && sim->allocations > sim->fail_alloc_at))) {
+        sim->allocations_failed++;
+        return NULL;
+    }
     sim->memory += size;
     return malloc(size);
 }
@@ -113,9 +120,13 @@ void proto_stop(struct proto *p)
 /* The gateway sees one deed of the network at a time. */
 static void step(struct sim *sim)
 {
+    struct proto *p = (struct proto *)sim;
+
     sim->wake = false;
+    p->is_stepping = true;
     while (gw_worker_step(sim->worker, sim->now) == GW_AGAIN)
         ;
+    p->is_stepping = false;
 }
 
 void proto_settle(struct proto *p)
@@ -171,4 +182,17 @@ void proto_connect_client(struct proto *p)
     SIM_CHECK(sim, gw_worker_accept(sim->worker, &spec, &w->link) == GW_OK, "accept");
     sim->wake = true;
     p->client_wire = w;
+}
+
+void proto_come_to_rest(struct proto *p)
+{
+    struct sim *sim = &p->sim;
+
+    SIM_CHECK(sim, gw_worker_drain(sim->worker, 1000) == GW_OK, "drain");
+    proto_settle(p);
+    for (int minutes = 0; !gw_worker_is_idle(sim->worker); minutes++) {
+        SIM_CHECK(sim, minutes < 10, "something is left for ever");
+        proto_pass_time(p, GW_MS(60000));
+        proto_settle(p);
+    }
 }

@@ -10,6 +10,7 @@
 #ifndef PROTO_PROTO_H
 #define PROTO_PROTO_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 
 #include "../sim/sim.h"
@@ -60,6 +61,15 @@ struct proto {
     gw_route_spec route, host_route;
     gw_limits limits;
     gw_verdict verdict; /* of the filter */
+    /* A sweep: something fails at some point. What cannot be done then is passed over, and what is
+     * expected is not looked for; see over_sim.c. */
+    bool is_sweeping, is_stepping;
+    jmp_buf next_line;
+};
+
+struct proto_point { /* what fails: the so manieth since the worker was made; 0: none */
+    uint64_t alloc, io;
+    bool for_ever; /* all allocations after it, too, until the script ends */
 };
 
 _Noreturn void proto_differs(struct proto *p, const struct proto_line *line, const char *what,
@@ -67,6 +77,7 @@ _Noreturn void proto_differs(struct proto *p, const struct proto_line *line, con
 /* script.c */
 bool proto_parse_line(char *text, int number, struct proto_line *out);
 void proto_play(struct proto *p, const struct proto_line *lines, int n);
+void proto_sweep(struct proto *p, const struct proto_line *lines, int n, struct proto_point point);
 /* talk.c */
 bool proto_do(struct proto *p, const struct proto_line *line); /* false: not a word of talk.c */
 /* NULL: as expected; else what came instead. */
@@ -75,7 +86,8 @@ gw_config *proto_config(struct proto *p);
 /* over_sim.c, over_sockets.c */
 void proto_start(struct proto *p);
 void proto_stop(struct proto *p);
-void proto_settle(struct proto *p); /* until nothing moves */
+void proto_come_to_rest(struct proto *p); /* a sweep's end: nothing fails any more, all ends */
+void proto_settle(struct proto *p);       /* until nothing moves */
 void proto_pass_time(struct proto *p, gw_nanos ns);
 void proto_connect_client(struct proto *p);
 void sock_start(struct proto *p);

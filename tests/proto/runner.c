@@ -2,6 +2,8 @@
  *
  *     runner sim|stub|sockets SCRIPT...     one world, all its shapes and cuts
  *     runner sim -1 SCRIPT                  only whole messages
+ *     runner sweep [-n N] SCRIPT...         each allocation and each operation of the backend fails in
+ *                                           turn, allocations once and for good; -n: N of each
  *
  * A script is lines of words; "#" begins a comment, quotes hold blanks and escapes (\r \n \t \xNN).
  *
@@ -40,11 +42,15 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     struct proto *p = (struct proto *)sim;
     va_list args;
 
+    if (p->is_sweeping && !p->is_stepping)
+        longjmp(p->next_line, 1);
     fprintf(stderr, "%s: %s:%d: %s: ", p->name, file, line, what);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, " (pieces of %u, first cut at %u)\n", sim->swarm.piece_max, sim->swarm.cut_at);
+    fprintf(stderr, " (pieces of %u, first cut at %u; allocation %llu%s, operation %llu fail)\n",
+            sim->swarm.piece_max, sim->swarm.cut_at, (unsigned long long)sim->fail_alloc_at,
+            sim->fail_alloc_on ? " and all after it" : "", (unsigned long long)sim->fail_io_at);
     exit(1);
 }
 
@@ -185,6 +191,104 @@ static bool has_line(const struct script *s, const char *first, const char *seco
     return false;
 }
 
+/* ---- sweeps ---- */
+
+struct swept {
+    uint64_t allocations, operations; /* that the script makes */
+    bool is_reached, is_blameless;    /* nobody did anything wrong */
+};
+
+/* Some peer does what may be blamed on it. */
+static bool has_culprit(const struct script *s)
+{
+    static const char *const deeds[] = { "breaks", "resets", "ends", "drains", "says", "stops" };
+
+    for (int i = 0; i < s->n; i++)
+        for (size_t j = 0; j < sizeof deeds / sizeof *deeds; j++)
+            if (s->lines[i].words > 1 && gw_str_eq(s->lines[i].word[1], gw_cstr(deeds[j])))
+                return true;
+    return false;
+}
+
+static void check_causes(struct proto *p, uint64_t at)
+{
+    for (int i = 0; i < p->ends_len; i++)
+        SIM_CHECK(
+            &p->sim, p->ends[i].cause.by != GW_BY_CLIENT && p->ends[i].cause.by != GW_BY_UPSTREAM,
+            "allocation %llu: %s/%s/%u", (unsigned long long)at, gw_by_name(p->ends[i].cause.by),
+            gw_phase_name(p->ends[i].cause.phase), p->ends[i].cause.reason);
+}
+
+static struct swept play_point(const char *path, int shape, struct proto_point point,
+                               bool is_blameless)
+{
+    struct proto *p = calloc(1, sizeof *p);
+    struct script *s = calloc(1, sizeof *s);
+    struct swept swept = { .is_blameless = true };
+
+    if (!load(path, s))
+        exit(1);
+    set_up(p, path, (shape & 1) != 0, (shape & 2) != 0);
+    p->sim.swarm.piece_max = 1u << 20;
+    proto_sweep(p, s->lines, s->n, point);
+    swept.allocations = p->sim.allocations;
+    swept.operations = p->sim.operations;
+    proto_come_to_rest(p);
+    if (is_blameless && p->sim.allocations_failed > 0)
+        check_causes(p, point.alloc);
+    swept.is_blameless = !has_culprit(s);
+    for (int i = 0; i < p->ends_len; i++)
+        swept.is_blameless = swept.is_blameless && (p->ends[i].cause.by == GW_BY_NONE);
+    swept.is_reached = p->sim.allocations_failed > 0 || p->sim.io_failed > 0;
+    proto_stop(p);
+    free(p);
+    free(s);
+    return swept;
+}
+
+/* At most n points of each kind, evenly; 0: all. */
+static int sweep_shape(const char *path, int shape, uint64_t n)
+{
+    struct swept plain = play_point(path, shape, (struct proto_point){ 0, 0, false }, false);
+    uint64_t step = n == 0 ? 1 : plain.allocations / n + 1;
+    int points = 0;
+
+    for (uint64_t k = 1; k <= plain.allocations; k += step) {
+        points += play_point(path, shape, (struct proto_point){ k, 0, false }, plain.is_blameless)
+                      .is_reached;
+        points += play_point(path, shape, (struct proto_point){ k, 0, true }, plain.is_blameless)
+                      .is_reached;
+    }
+    step = n == 0 ? 1 : plain.operations / n + 1;
+    for (uint64_t k = 1; k <= plain.operations; k += step)
+        points += play_point(path, shape, (struct proto_point){ 0, k, false }, false).is_reached;
+    return points;
+}
+
+static int sweep_scripts(int argc, char **argv)
+{
+    struct script *s = calloc(1, sizeof *s);
+    int scripts = 0, points = 0;
+    uint64_t n = 0;
+
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "-n") == 0 && i + 1 < argc) {
+            n = strtoull(argv[++i], NULL, 10);
+            continue;
+        }
+        if (!load(argv[i], s))
+            return 1;
+        scripts++;
+        for (int shape = 0; shape < 4; shape++)
+            if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
+                points += sweep_shape(argv[i], shape, n);
+    }
+    printf("%d scripts, %d points of failure reached: all ends, nothing is left\n", scripts,
+           points);
+    free(s);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct script *s = calloc(1, sizeof *s);
@@ -194,6 +298,10 @@ int main(int argc, char **argv)
     if (argc < 3) {
         fprintf(stderr, "runner sim|stub|sockets [-1] SCRIPT...\n");
         return 2;
+    }
+    if (strcmp(argv[1], "sweep") == 0) {
+        free(s);
+        return sweep_scripts(argc, argv);
     }
     w.sockets = strcmp(argv[1], "sockets") == 0;
     w.stub = strcmp(argv[1], "stub") == 0;

@@ -173,3 +173,37 @@ void proto_play(struct proto *p, const struct proto_line *lines, int n)
                       "more exchanges ended than it names");
     proto_stop(p);
 }
+
+static void sweep_line(struct proto *p, const struct proto_line *l)
+{
+    if (is(l->word[0], "time"))
+        proto_pass_time(p, GW_MS(milliseconds(l->word[1])));
+    else if (!proto_do(p, l))
+        return;
+    proto_settle(p);
+}
+
+/* The deeds of a script, as far as they can be done. */
+void proto_sweep(struct proto *p, const struct proto_line *lines, int n, struct proto_point point)
+{
+    volatile int i = 0;
+
+    while (i < n && (is(lines[i].word[0], "shapes") || is(lines[i].word[0], "only") ||
+                     is(lines[i].word[0], "config"))) {
+        if (is(lines[i].word[0], "config"))
+            (void)configure(p, &lines[i]);
+        i++;
+    }
+    proto_start(p);
+    p->is_sweeping = true;
+    p->sim.allocations = 0;
+    p->sim.fail_alloc_at = point.alloc;
+    p->sim.fail_alloc_on = point.for_ever;
+    p->sim.fail_io_at = point.io;
+    (void)setjmp(p->next_line);
+    while (i < n)
+        sweep_line(p, &lines[i++]);
+    p->is_sweeping = false;
+    p->sim.fail_alloc_at = p->sim.fail_io_at = 0;
+    p->sim.fail_alloc_on = false;
+}

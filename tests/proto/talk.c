@@ -20,7 +20,10 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
         reply.code = 403;
         reply.type = gw_cstr("application/json");
         reply.body = gw_cstr("{\"error\":\"forbidden\"}");
-        SIM_CHECK(&p->sim, gw_exchange_reply(x, &reply) == GW_OK, "reply");
+        if (gw_exchange_reply(x, &reply) != GW_OK) {
+            SIM_CHECK(&p->sim, p->sim.allocations_failed > 0, "reply");
+            return GW_ABORT;
+        }
     }
     return p->verdict;
 }
@@ -354,6 +357,8 @@ static void request(struct proto *p, const struct proto_line *l)
     if (p->client_wire == NULL)
         proto_connect_client(p);
     peer = p->client_wire->peer;
+    SIM_CHECK(&p->sim, peer != NULL && !peer->is_dead, "line %d: the connection is over",
+              l->number);
     call = sim_call_new(peer);
     m = &call->out_head;
     m->method_text = l->word[2];
@@ -493,7 +498,8 @@ static bool do_side(struct proto *p, const struct proto_line *l, bool is_client)
         break_off(p, w, calls, n, true);
     else if (is(verb, "resets")) { /* HTTP/2: the stream; HTTP/1 has only its connection */
         uint64_t code = GW_H2_CANCEL;
-        SIM_CHECK(&p->sim, c != NULL, "line %d: nothing to reset", l->number);
+        SIM_CHECK(&p->sim, c != NULL && w != NULL && w->peer != NULL, "line %d: nothing to reset",
+                  l->number);
         if (l->words > 2)
             SIM_CHECK(&p->sim, gw_parse_u64(l->word[2], &code) == GW_OK, "code");
         if (w->peer->codec->ops->protocol == GW_PROTO_H1) {
@@ -509,6 +515,7 @@ static bool do_side(struct proto *p, const struct proto_line *l, bool is_client)
         }
         sim_peer_run(w->peer);
     } else if (is(verb, "drains")) {
+        SIM_CHECK(&p->sim, w != NULL && w->peer != NULL, "line %d: nobody to drain", l->number);
         w->peer->codec->ops->drain(w->peer->codec, true);
         sim_peer_run(w->peer);
     } else if (is(verb, "stops")) {
