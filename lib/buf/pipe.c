@@ -13,6 +13,14 @@ void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size)
     gw_chain_init(&p->chain, pool);
 }
 
+void gw_pipe_reset(struct gw_pipe *p)
+{
+    gw_chain_clear(&p->chain);
+    p->bytes_in = p->bytes_out = 0;
+    p->again = 0;
+    p->is_ended = p->is_cut = false;
+}
+
 void gw_pipe_fini(struct gw_pipe *p)
 {
     gw_chain_clear(&p->chain);
@@ -73,17 +81,41 @@ gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *
     return status;
 }
 
+static void count_out(struct gw_pipe *p, size_t len)
+{
+    size_t again = len < p->again ? len : p->again;
+    p->again -= again;
+    p->bytes_out += len - again;
+}
+
 gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len)
 {
     gw_status status = gw_chain_move(to, &p->chain, len);
     if (status == GW_OK)
-        p->bytes_out += len;
+        count_out(p, len);
     return status;
+}
+
+gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len)
+{
+    struct gw_chain rest = p->chain;
+    GW_ASSERT(len + p->again == p->bytes_out);
+    p->chain.first = p->chain.last = NULL;
+    p->chain.len = 0;
+    p->chain.slices = 0;
+    if (gw_chain_write(&p->chain, ptr, len) != GW_OK) {
+        p->chain = rest;
+        return GW_ENOMEM;
+    }
+    gw_chain_move_all(&p->chain, &rest);
+    p->again += len;
+    return GW_OK;
 }
 
 void gw_pipe_cut(struct gw_pipe *p)
 {
     p->is_cut = true;
+    p->again = 0;
     gw_chain_clear(&p->chain);
 }
 
@@ -145,7 +177,7 @@ void gw_pipe_skip(struct gw_pipe *p, size_t len)
 {
     GW_ASSERT(len <= p->chain.len);
     gw_chain_drop(&p->chain, len);
-    p->bytes_out += len;
+    count_out(p, len);
 }
 
 /* ---- what hooks may do ---- */

@@ -13,6 +13,7 @@ struct gw_pipe {
     size_t size;        /* the bound on chain.len; a source may pass it once by less than a block */
     uint64_t bytes_in;  /* ever pushed            */
     uint64_t bytes_out; /* ever taken off         */
+    size_t again;       /* bytes at the front that were put back: they are not counted twice */
     bool is_ended;      /* the source has ended: bytes_in is final            */
     bool is_cut;        /* the source broke off: what was pushed is not all   */
     /* What the public calls refuse: the host is only its target, or only its source. */
@@ -21,9 +22,16 @@ struct gw_pipe {
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size);
 void gw_pipe_fini(struct gw_pipe *p);
+/* Empty again, as if nothing had ever been in. */
+void gw_pipe_reset(struct gw_pipe *p);
 static inline size_t gw_pipe_len(const struct gw_pipe *p)
 {
     return p->chain.len;
+}
+/* Where in the body its first byte is. */
+static inline uint64_t gw_pipe_at(const struct gw_pipe *p)
+{
+    return p->bytes_out - p->again;
 }
 static inline bool gw_pipe_is_done(const struct gw_pipe *p) /* ended, and all was taken */
 {
@@ -66,6 +74,9 @@ static inline bool gw_pipe_is_short(const struct gw_pipe *p)
     return r != NULL && r->used > 0 && !p->is_ended && !p->is_cut &&
            gw_reserve_room(r, pool) < (size_t)r->size * pool->block_bytes;
 }
+/* Copies of the first len bytes that were ever in, all that were taken since: they are to be taken once
+ * more. GW_ENOMEM: nothing changed. */
+gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len) GW_MUST_CHECK;
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
 /* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public, for hooks: gw/filter.h. */

@@ -62,7 +62,12 @@ struct gw_exchange {
     const struct gw_cluster_conf *cluster;
     const struct gw_endpoint_conf *endpoint;
     uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
-    gw_str client;                      /* whom a trusted peer speaks for; empty: the peer itself */
+    struct gw_kept { /* the begin of the request's body, for a retry: see retry.c */
+        char *at;
+        uint32_t len, room;
+        bool is_over; /* it cannot be kept, or need not */
+    } kept;
+    gw_str client; /* whom a trusted peer speaks for; empty: the peer itself */
     gw_cause cause;
     uint32_t code; /* what the client was sent */
     uint32_t upstream_protocol;
@@ -178,6 +183,8 @@ void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection co
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
 
 bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
+/* retry.c: body bytes have come, and may leave from now on. */
+void gw_exchange_keep(struct gw_exchange *x);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
 

@@ -65,6 +65,12 @@ static bool is_body_too_large(const struct gw_exchange *x)
     return max > 0 && x->request_pipe.bytes_in > max && x->kind != GW_EXCHANGE_TUNNEL;
 }
 
+static void send_on(struct gw_exchange *x)
+{
+    gw_exchange_keep(x);
+    gw_link_advance(x->up_link, &x->up);
+}
+
 void gw_relay_down_news(struct gw_exchange *x, uint32_t news)
 {
     gw_nanos now = x->of->links->now;
@@ -80,7 +86,7 @@ void gw_relay_down_news(struct gw_exchange *x, uint32_t news)
         if (x->is_discarding)
             discard(x);
         else if (x->up.codec != NULL)
-            gw_link_advance(x->up_link, &x->up);
+            send_on(x);
         else if (x->is_origin_started)
             x->wants_on_read = true;
     }

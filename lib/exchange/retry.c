@@ -2,9 +2,17 @@
  * and where they come from: docs/retries.md.
  *
  * Nothing is sent twice that may have been processed, but for what HTTP lets be repeated: a request
- * with an idempotent method on a connection that had served others and closed without a word. */
+ * with an idempotent method on a connection that had served others and closed without a word.
+ *
+ * A short body is copied as it comes: that of a gRPC call has mostly left with its head when the call is
+ * refused. */
+
+#include <string.h>
 
 #include "exchange/exchange.h"
+
+/* Of a body; but not more than its pipe may hold, nor much of the arena's block. */
+enum { KEPT_MAX = 4096, KEPT_FIRST = 256 };
 
 bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint)
 {
@@ -36,11 +44,72 @@ static bool may_be_repeated(const struct gw_exchange *x)
            x->up.is_silent;
 }
 
+/* ---- what has left ---- */
+
+static size_t kept_max(const struct gw_exchange *x)
+{
+    size_t max = x->of->limits->block_bytes / 4;
+
+    max = max < KEPT_MAX ? max : KEPT_MAX;
+    return max < x->request_pipe.size ? max : x->request_pipe.size;
+}
+
+static bool has_room(struct gw_exchange *x, size_t len)
+{
+    size_t room = len <= KEPT_FIRST ? KEPT_FIRST : kept_max(x);
+    char *at;
+
+    if (len <= x->kept.room)
+        return true;
+    at = gw_arena_alloc(&x->arena, room);
+    if (at == NULL)
+        return false;
+    if (x->kept.len > 0)
+        memcpy(at, x->kept.at, x->kept.len);
+    x->kept.at = at;
+    x->kept.room = (uint32_t)room;
+    return true;
+}
+
+static bool is_kept_wanted(const struct gw_exchange *x)
+{
+    return x->route->retries > 0 && x->request.body != GW_BODY_TUNNEL && !x->has_response &&
+           (x->request.body != GW_BODY_LENGTH || x->request.length <= kept_max(x));
+}
+
+void gw_exchange_keep(struct gw_exchange *x)
+{
+    const struct gw_pipe *p = &x->request_pipe;
+    uint64_t whole = p->bytes_in, from = x->kept.len;
+
+    if (x->kept.is_over || whole == from)
+        return;
+    if (!is_kept_wanted(x) || gw_pipe_at(p) > from || whole > kept_max(x) ||
+        !has_room(x, (size_t)whole)) {
+        x->kept.is_over = true;
+        return;
+    }
+    (void)gw_chain_read(&p->chain, (size_t)(from - gw_pipe_at(p)), x->kept.at + from,
+                        (size_t)(whole - from));
+    x->kept.len = (uint32_t)whole;
+}
+
 /* All that was sent can be sent again. */
 static bool is_replayable(const struct gw_exchange *x)
 {
-    return !x->has_response && !x->has_info && x->request_pipe.bytes_out == 0;
+    uint64_t left = gw_pipe_at(&x->request_pipe);
+
+    return !x->has_response && !x->has_info && (left == 0 || left <= x->kept.len);
 }
+
+static bool put_back(struct gw_exchange *x)
+{
+    size_t len = (size_t)gw_pipe_at(&x->request_pipe);
+
+    return len == 0 || gw_pipe_put_back(&x->request_pipe, x->kept.at, len) == GW_OK;
+}
+
+/* ---- whether ---- */
 
 static bool has_budget(struct gw_exchange *x)
 {
@@ -60,7 +129,7 @@ static bool may_retry(struct gw_exchange *x, enum gw_reason_id reason)
     if (x->phase == GW_PHASE_CONNECT)
         return may_go_elsewhere(x, reason);
     return x->phase == GW_PHASE_AWAIT && is_replayable(x) &&
-           (x->up.is_refused || may_be_repeated(x)) && has_budget(x);
+           (x->up.is_refused || may_be_repeated(x)) && has_budget(x) && put_back(x);
 }
 
 /* As if nothing had been tried; what the failed try left behind is gone. */
@@ -72,8 +141,7 @@ static void start_over(struct gw_exchange *x)
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     gw_message_init(&x->response_trailers, GW_MESSAGE_TRAILERS, &x->arena,
                     x->of->limits->fields_max);
-    gw_pipe_fini(&x->response_pipe);
-    gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
+    gw_pipe_reset(&x->response_pipe);
     gw_exchange_enter(x, GW_PHASE_PICK);
 }
 

@@ -48,6 +48,7 @@ static void prepare(struct gw_waiter *w)
 {
     struct gw_exchange *x = GW_CONTAINER(w, struct gw_exchange, waiter);
 
+    gw_exchange_keep(x);
     /* Benign: without memory the client's own value goes on. */
     (void)!write_timeout(x);
     x->up.out = GW_HALF_HEAD;

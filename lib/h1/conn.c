@@ -374,7 +374,7 @@ gw_status gw_h1_write(struct gw_codec *codec, struct gw_chain *tx, size_t mark, 
     struct gw_stream *s = c->stream;
     bool is_stuck = false;
     size_t before = tx->len;
-    uint64_t taken = s != NULL && s->out_pipe != NULL ? s->out_pipe->bytes_out : 0;
+    uint64_t taken = s != NULL && s->out_pipe != NULL ? gw_pipe_at(s->out_pipe) : 0;
     bool was_done = s == NULL || s->out >= GW_HALF_DONE;
     (void)now;
     gw_status status = write_head(c, tx);
@@ -385,7 +385,7 @@ gw_status gw_h1_write(struct gw_codec *codec, struct gw_chain *tx, size_t mark, 
     if (was_done)
         return status;
     uint32_t news = 0;
-    if (s->out_pipe != NULL && s->out_pipe->bytes_out != taken)
+    if (s->out_pipe != NULL && gw_pipe_at(s->out_pipe) != taken)
         news |= GW_NEWS_ROOM;
     if (s->out == GW_HALF_DONE) {
         s->out_mark = codec->written;

@@ -125,13 +125,16 @@ static bool may_wait_in_vain(const struct sim *sim)
     return sim->swarm.connections_max > 0 && sim->has_silent;
 }
 
+enum { REPLAYED_MAX = 4096 }; /* as docs/limits.md has it */
+
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
 static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
 {
     bool is_post = strcmp(p->method, "POST") == 0;
 
-    /* What was refused is tried once more, as long as none of its body has left. */
-    if ((p->fault != SIM_FAULT_NONE && (p->fault != SIM_ORIGIN_REFUSES || p->request_len > 0)) ||
+    /* What was refused is tried once more, with a body that is short. */
+    if ((p->fault != SIM_FAULT_NONE &&
+         (p->fault != SIM_ORIGIN_REFUSES || p->request_len > REPLAYED_MAX)) ||
         p->is_excused || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
         sim->io_failed > 0 || follows_unread_body(sim, p) || may_wait_in_vain(sim))
         return false;

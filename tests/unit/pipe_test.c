@@ -245,6 +245,35 @@ START_TEST(cut_is_not_done)
 }
 END_TEST
 
+/* What is put back is taken again, once, and counted once. */
+START_TEST(what_is_put_back_comes_first)
+{
+    static struct world w;
+    char seen[8] = { 0 };
+    world_init(&w, 1);
+    ck_assert_uint_eq(gw_pipe_put(&w.pipe, "abcdef", 6), 6);
+    for (int round = 0; round < 3; round++) {
+        size_t n = 2 + (size_t)round; /* further each time */
+        ck_assert_int_eq(gw_pipe_take(&w.pipe, &w.out, n), GW_OK);
+        ck_assert_uint_eq(w.pipe.bytes_out, n);
+        ck_assert_uint_eq(gw_pipe_at(&w.pipe), n);
+        ck_assert_int_eq(gw_pipe_put_back(&w.pipe, "abcdef", n), GW_OK);
+        ck_assert_uint_eq(gw_pipe_at(&w.pipe), 0);
+        ck_assert_uint_eq(gw_pipe_len(&w.pipe), 6);
+    }
+    ck_assert_uint_eq(gw_chain_read(&w.pipe.chain, 0, seen, 8), 6);
+    ck_assert_str_eq(seen, "abcdef");
+    gw_pipe_skip(&w.pipe, 5);
+    ck_assert_uint_eq(w.pipe.bytes_out, 5);
+    w.alloc.fail_at = w.alloc.count + 1; /* refused: nothing has changed */
+    if (gw_pipe_put_back(&w.pipe, "abcde", 5) != GW_OK)
+        ck_assert_uint_eq(gw_pipe_len(&w.pipe), 1);
+    gw_pipe_reset(&w.pipe);
+    ck_assert_uint_eq(gw_pipe_len(&w.pipe) + w.pipe.bytes_out + w.pipe.bytes_in + w.pipe.again, 0);
+    world_fini(&w);
+}
+END_TEST
+
 Suite *pipe_suite(void)
 {
     Suite *suite = suite_create("pipe");
@@ -252,5 +281,6 @@ Suite *pipe_suite(void)
     check_add_loop(suite, pipe_without_memory, 0, 6);
     check_add(suite, pipe_may_be_passed_once);
     check_add(suite, cut_is_not_done);
+    check_add(suite, what_is_put_back_comes_first);
     return suite;
 }
