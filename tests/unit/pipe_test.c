@@ -265,9 +265,15 @@ START_TEST(what_is_put_back_comes_first)
     ck_assert_str_eq(seen, "abcdef");
     gw_pipe_skip(&w.pipe, 5);
     ck_assert_uint_eq(w.pipe.bytes_out, 5);
-    w.alloc.fail_at = w.alloc.count + 1; /* refused: nothing has changed */
-    if (gw_pipe_put_back(&w.pipe, "abcde", 5) != GW_OK)
-        ck_assert_uint_eq(gw_pipe_len(&w.pipe), 1);
+    struct gw_block *all[64];
+    int blocks = 0;
+    while ((all[blocks] = gw_block_take(&w.pool, NULL)) != NULL)
+        blocks++;
+    ck_assert_int_eq(gw_pipe_put_back(&w.pipe, "abcde", 5), GW_ENOMEM); /* nothing has changed */
+    ck_assert_uint_eq(gw_pipe_len(&w.pipe), 1);
+    ck_assert_uint_eq(gw_pipe_at(&w.pipe), 5);
+    while (blocks > 0)
+        gw_block_unref(all[--blocks]);
     gw_pipe_reset(&w.pipe);
     ck_assert_uint_eq(gw_pipe_len(&w.pipe) + w.pipe.bytes_out + w.pipe.bytes_in + w.pipe.again, 0);
     world_fini(&w);
