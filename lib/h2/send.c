@@ -293,6 +293,8 @@ static void on_head_sent(struct gw_h2 *h, const nghttp2_frame *frame)
         h->ending = t; /* its bytes are yet to be appended */
 }
 
+const uint8_t gw_h2_notice_ping[8] = { 'l', 'a', 's', 't', 'c', 'a', 'l', 'l' };
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gw_h2 *h = ctx;
@@ -316,6 +318,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
             gw_h2_terminated(h, frame->goaway.error_code);
         else if (frame->goaway.last_stream_id != INT32_MAX)
             h->is_goaway_sent = h->policy.is_closing = true;
+        else /* not before: the library sends a PING ahead of all that waits. Benign failure: whoever
+                drains does not wait for the answer alone. */
+            (void)nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, gw_h2_notice_ping);
         break;
     default:
         break;
@@ -545,16 +550,12 @@ static gw_status submit_all(struct gw_h2 *h)
     return GW_OK;
 }
 
-const uint8_t gw_h2_notice_ping[8] = { 'l', 'a', 's', 't', 'c', 'a', 'l', 'l' };
-
 static gw_status submit_goaway(struct gw_h2 *h)
 {
     if (h->wants_notice && !h->has_notice_out) {
         if (nghttp2_submit_shutdown_notice(h->session) != 0)
             return GW_ENOMEM;
         h->has_notice_out = true;
-        /* Benign failure: whoever drains does not wait for the answer alone. */
-        (void)nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, gw_h2_notice_ping);
     }
     if (h->wants_goaway && !h->has_goaway_out) {
         int32_t last = h->is_client ? 0 : nghttp2_session_get_last_proc_stream_id(h->session);

@@ -98,6 +98,56 @@ class Drain(harness.PeerCase):
         self.assertEqual(self.ended(), 0)
         self.assertEqual([e["cause"] for e in self.gw.entries()], ["none"])
 
+    def told_first(self, c):
+        """The first GOAWAY, which takes every stream, and the PING behind it."""
+        c.answers_pings = False
+        self.terminate()
+        first = c.find(frames.GOAWAY)
+        self.assertEqual((first.last, first.code), (2**31 - 1, frames.NO_ERROR))
+        return c.read()
+
+    def test_h2_what_was_sent_before_the_client_knew_is_served(self):
+        self.begin("20s")
+        with frames.Client(self.gw.port).settle() as c:
+            c.send(c.headers(1, frames.request_fields("GET", "/slow"), end=True))
+            self.assertEqual(c.find(frames.DATA, 1).payload, b"half")
+            ping = self.told_first(c)
+            self.assertEqual(ping.kind, frames.PING)
+            c.send(c.headers(3, frames.request_fields("GET", "/"), end=True))
+            fields, _, _, code = c.message(3)
+            self.assertEqual((dict(fields)[":status"], code), ("200", None))
+            c.send(frames.frame(frames.PING, frames.ACK, 0, ping.payload))
+            final = c.find(frames.GOAWAY)
+            self.assertEqual((final.last, final.code), (3, frames.NO_ERROR))
+            c.send(c.headers(5, frames.request_fields("GET", "/late"), end=True))
+            self.go.set()
+            self.assertEqual(c.find(frames.DATA, 1).payload, b"rest")
+            self.assertIsNone(c.find(frames.HEADERS), "nothing answers what came after")
+        self.assertEqual(self.ended(), 0)
+        self.assertEqual([e["cause"] for e in self.gw.entries()], ["none", "none"])
+
+    def test_h2_a_client_that_does_not_answer(self):
+        """An idle connection too: it is told at last, and then it is over."""
+        self.begin("20s")
+        with frames.Client(self.gw.port).settle() as c:
+            self.assertEqual(self.told_first(c).kind, frames.PING)
+            final = c.find(frames.GOAWAY)
+            self.assertEqual((final.last, final.code), (0, frames.NO_ERROR))
+            self.assertIsNone(c.find(frames.PING), "the connection ends")
+        self.assertEqual(self.ended(), 0)
+
+    def test_who_has_only_just_connected_is_served(self):
+        self.begin("20s")
+        with http1.Client(self.gw.port) as held, http1.Client(self.gw.port) as c:
+            held.send(http1.text("GET /slow HTTP/1.1", "Host: a.example"))
+            self.assertEqual(held.response_head().status, 200)
+            c.send(http1.text("GET / HTTP/1.1", "Host: a.example"))
+            self.terminate()
+            answer = c.response()
+            self.assertEqual(answer.status, 200)
+            self.go.set()
+        self.assertEqual(self.ended(), 0)
+
     def test_what_outlives_the_deadline_is_cut(self):
         self.begin("400ms")
         with frames.Client(self.gw.port).settle() as c:

@@ -46,6 +46,11 @@ class Frame:
         return struct.unpack(">I", self.payload[at : at + 4])[0]
 
     @property
+    def last(self):
+        """Of GOAWAY: the last stream."""
+        return struct.unpack(">I", self.payload[:4])[0] & 0x7FFFFFFF
+
+    @property
     def is_end(self):
         return self.kind in (DATA, HEADERS) and bool(self.flags & END_STREAM)
 
@@ -67,6 +72,7 @@ class Connection(http1.Stream):
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder()
         self.credit = True  # give windows back as DATA comes
+        self.answers_pings = True
 
     def block(self, fields):
         return self.encoder.encode(fields)
@@ -93,7 +99,7 @@ class Connection(http1.Stream):
             f.fields = [(str(n), str(v)) for n, v in self.decoder.decode(block)]
         elif kind == SETTINGS and not flags & ACK:
             self.send(frame(SETTINGS, ACK, 0))
-        elif kind == PING and not flags & ACK:
+        elif kind == PING and not flags & ACK and self.answers_pings:
             self.send(frame(PING, ACK, 0, f.payload))
         elif kind == DATA and f.payload and self.credit:
             grant = struct.pack(">I", len(f.payload))

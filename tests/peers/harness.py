@@ -63,6 +63,13 @@ def lack(what):
     raise unittest.SkipTest(what)
 
 
+def is_sanitized():
+    """Is gw built with a sanitizer that keeps freed memory?"""
+    with open(GW, "rb") as f:
+        program = f.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 # ---- waiting
 
 
@@ -163,10 +170,10 @@ class Gateway(Process):
     def __init__(self, folder, config):
         self.access_path = os.path.join(folder, "access.%d.json" % len(os.listdir(folder)))
         config = dict(config, access_log={"path": self.access_path, "format": "json"})
-        path = os.path.join(folder, "gw.%d.yaml" % len(os.listdir(folder)))
-        with open(path, "w") as f:
+        self.config_path = os.path.join(folder, "gw.%d.yaml" % len(os.listdir(folder)))
+        with open(self.config_path, "w") as f:
             json.dump(config, f, indent=2)  # JSON is YAML
-        super().__init__(folder, [GW, "run", path], name="gw")
+        super().__init__(folder, [GW, "run", self.config_path], name="gw")
 
     def entries(self, match=None):
         """What the access log says so far; match keeps entries with these members."""
