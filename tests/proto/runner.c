@@ -18,6 +18,7 @@
  *     upstream responds STATUS [...] [reset=CODE]   to the last request; 1xx too
  *     upstream body | says | ends | breaks | resets CODE | drains | stops taking
  *     gateway drains
+ *     gateway reloads [without route|listener]
  *     time 5s                               passes
  *     client gets STATUS|nothing [body=TEXT] [begins=TEXT] [has=name: value] [lacks=name]
  *                 [trailer=name: value] [infos=N] [whole|cut|open]     "#1" before: of the first request

@@ -529,6 +529,27 @@ static bool do_side(struct proto *p, const struct proto_line *l, bool is_client)
     return true;
 }
 
+/* "gateway reloads", "... without route", "... without listener": the same again, or under another name. */
+static bool reload(struct proto *p, const struct proto_line *l)
+{
+    gw_str listener = p->listener.name, path = p->route.path;
+    gw_config *config;
+
+    if (l->words > 3 && is(l->word[3], "route"))
+        p->route.path = gw_cstr("/elsewhere");
+    else if (l->words > 3 && is(l->word[3], "listener"))
+        p->listener.name = gw_cstr("elsewhere");
+    else if (l->words > 2)
+        return false;
+    config = proto_config(p);
+    SIM_CHECK(&p->sim, gw_engine_apply(p->sim.engine, config, NULL) == GW_OK, "apply");
+    gw_config_unref(config);
+    p->listener.name = listener;
+    p->route.path = path;
+    p->sim.wake = true;
+    return true;
+}
+
 bool proto_do(struct proto *p, const struct proto_line *l)
 {
     if (l->words < 2)
@@ -537,6 +558,8 @@ bool proto_do(struct proto *p, const struct proto_line *l)
         return do_side(p, l, true);
     if (is(l->word[0], "upstream"))
         return do_side(p, l, false);
+    if (is(l->word[0], "gateway") && is(l->word[1], "reloads"))
+        return reload(p, l);
     if (is(l->word[0], "gateway") && is(l->word[1], "drains")) {
         SIM_CHECK(&p->sim, gw_worker_drain(p->sim.worker, 5000) == GW_OK, "drain");
         p->sim.wake = true;
