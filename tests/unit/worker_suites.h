@@ -8,6 +8,7 @@ Suite *admission_suite(void);
 Suite *contract_suite(void);
 Suite *deadline_suite(void);
 Suite *hooks_suite(void);
+Suite *keep_suite(void);
 Suite *pool_suite(void);
 
 #endif

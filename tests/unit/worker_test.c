@@ -603,4 +603,5 @@ static Suite *worker_suite(void)
     return suite;
 }
 
-CHECK_MAIN(worker_suite, admission_suite, contract_suite, deadline_suite, hooks_suite, pool_suite)
+CHECK_MAIN(worker_suite, admission_suite, contract_suite, deadline_suite, hooks_suite, keep_suite,
+           pool_suite)
