@@ -13,7 +13,8 @@
 #include "exchange/wait.h"
 #include "link/pool.h"
 
-enum { GW_EXCHANGE_CELL = 1024 };
+/* Room for the heads and trailers of a gRPC call, or of a small request: no block is needed for them. */
+enum { GW_EXCHANGE_CELL = 1536 };
 
 struct gw_exchanges;
 

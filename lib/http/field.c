@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 
-enum { FIRST_ROOM = 12, NAME_MAX = 19, SAME_LENGTH_MAX = 4 };
+enum { FIRST_ROOM = 8, NAME_MAX = 19, SAME_LENGTH_MAX = 4 };
 
 static const struct known {
     gw_str name;
