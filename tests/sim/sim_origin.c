@@ -105,6 +105,13 @@ static void break_connection(struct sim_peer *peer, bool is_reset)
     peer->is_dead = true;
 }
 
+/* All of it is out, and nobody waits for an end: silence comes too late, and only the next request on
+ * the connection would meet it. */
+static bool is_answer_whole(const struct sim_call *call)
+{
+    return call->answered && !call->plan->response_unknown && call->put >= call->plan->response_len;
+}
+
 /* True: the fault has struck, the call goes no further. */
 static bool strike(struct sim_call *call)
 {
@@ -112,7 +119,7 @@ static bool strike(struct sim_call *call)
     struct sim_peer *peer = call->peer;
     bool is_h1 = peer->codec->ops->protocol == GW_PROTO_H1;
 
-    if (call->is_spared)
+    if (call->is_spared || (p->fault == SIM_ORIGIN_SILENT && is_answer_whole(call)))
         return false;
     if (p->fault <= SIM_CLIENT_LEAVES || (p->fault_at > 0 && call->put < p->fault_at) ||
         p->fault_struck)
