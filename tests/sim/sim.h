@@ -82,6 +82,7 @@ struct sim_plan {
     uint64_t origin_got; /* body bytes there                                               */
     bool origin_whole;
     bool is_excused; /* something shared broke under it                                */
+    uint32_t origin_wire, origin_turn; /* where an upstream saw it last                       */
     bool fault_struck;
     bool client_done, client_whole, client_cut;
     uint32_t client_status;

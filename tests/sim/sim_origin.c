@@ -27,6 +27,8 @@ static void count_try(struct sim_call *call)
     struct sim_plan *p = call->plan;
 
     p->origin_seen++;
+    p->origin_wire = call->peer->wire->index;
+    p->origin_turn = call->peer->wire->turn;
     SIM_CHECK(sim,
               p->origin_seen == 1 || (p->origin_seen == 2 && is_idempotent(p) &&
                                       (p->is_excused || sim->io_failed > 0)),
@@ -90,14 +92,18 @@ static void answer(struct sim_call *call)
     call->peer->codec->ops->advance(call->peer->codec, &call->stream);
 }
 
+/* Also what was answered here and is still on its way: the gateway may see the break first. */
 static void break_connection(struct sim_peer *peer, bool is_reset)
 {
-    for (struct gw_list *node = peer->calls.next; node != &peer->calls; node = node->next) {
-        struct sim_call *call = GW_CONTAINER(node, struct sim_call, node);
-        if (call->plan != NULL)
-            call->plan->is_excused = true;
+    struct sim *sim = peer->sim;
+
+    for (uint32_t i = 0; i < sim->plans_len; i++) {
+        struct sim_plan *p = &sim->plans[i];
+        if (p->origin_seen > 0 && p->ended == 0 && p->origin_wire == peer->wire->index &&
+            p->origin_turn == peer->wire->turn)
+            p->is_excused = true;
     }
-    peer->sim->shared_broken++;
+    sim->shared_broken++;
     if (is_reset)
         sim_wire_rst(peer->wire, peer->sim);
     else
