@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define MUST(condition)                                                                            \
@@ -18,15 +19,13 @@ static const char wanted[] = "POST /x HTTP/1.1\r\nHost: a\r\nX-Key: secret\r\n"
                              "Content-Length: 5\r\n\r\nhello";
 static const char refused[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-static gw_engine *make_engine(gw_str *secret)
+static gw_config *make_config(gw_str *secret, const char *listener)
 {
     gw_builder *builder = NULL;
     gw_config *config = NULL;
-    gw_engine *engine = NULL;
     gw_config_error error = GW_SPEC(gw_config_error);
-    gw_listener_spec edge = { .size = sizeof edge, .name = gw_cstr("edge") };
+    gw_listener_spec edge = { .size = sizeof edge, .name = gw_cstr(listener) };
     gw_route_spec all = { .size = sizeof all, .name = gw_cstr("all"), .cluster = gw_cstr("echo") };
-    gw_engine_spec spec = { .size = sizeof spec, .workers_max = 2 };
 
     MUST(gw_builder_new(NULL, &builder) == GW_OK);
     gw_builder_listener(builder, &edge);
@@ -34,8 +33,17 @@ static gw_engine *make_engine(gw_str *secret)
     add_echo(builder);
     gw_builder_route(builder, &all);
     MUST(gw_builder_build(builder, &config, &error) == GW_OK);
+    return config;
+}
+
+static gw_engine *make_engine(gw_str *secret)
+{
+    gw_engine *engine = NULL;
+    gw_config *config = make_config(secret, "edge");
+    gw_engine_spec spec = { .size = sizeof spec, .workers_max = 2 };
+
     MUST(gw_engine_new(&spec, &engine) == GW_OK);
-    MUST(gw_engine_apply(engine, config, &error) == GW_OK);
+    MUST(gw_engine_apply(engine, config, NULL) == GW_OK);
     gw_config_unref(config);
     return engine;
 }
@@ -129,6 +137,48 @@ static void converse_in_a_loop(gw_engine *engine)
     close(own[1]);
 }
 
+static void *run_to_the_end(void *loop)
+{
+    MUST(gw_loop_run(loop) == GW_OK);
+    return NULL;
+}
+
+/* Another listener and the configuration that knows it, while the loop runs. */
+static void change_in_passing(gw_engine *engine, gw_str *secret)
+{
+    gw_loop_spec spec = { .size = sizeof spec };
+    gw_config *config = make_config(secret, "more");
+    struct arrival arrival = { .listener = gw_cstr("more") };
+    char path[64], answer[4096] = "";
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    gw_loop *loop = NULL;
+    pthread_t thread;
+    size_t len = 0;
+    int client = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(path, sizeof path, "unix:/tmp/gw-embedding.%ld", (long)getpid());
+    memcpy(at.sun_path, path + 5, strlen(path + 5) + 1);
+    MUST(gw_loop_new(engine, &spec, &loop) == GW_OK);
+    MUST(pthread_create(&thread, NULL, run_to_the_end, loop) == 0);
+    MUST(change(engine, loop, config, &arrival, gw_cstr("not an address")) == GW_EINVAL);
+    MUST(change(engine, loop, config, &arrival, gw_cstr(path)) == GW_OK);
+    gw_config_unref(config);
+    MUST(connect(client, (const struct sockaddr *)&at, sizeof at) == 0);
+    MUST(write(client, wanted, strlen(wanted)) == (ssize_t)strlen(wanted));
+    while (!strstr(answer, "hello")) {
+        ssize_t got = read(client, answer + len, sizeof answer - 1 - len);
+        MUST(got > 0);
+        len += (size_t)got;
+        answer[len] = 0;
+    }
+    gw_loop_stop(loop);
+    MUST(pthread_join(thread, NULL) == 0);
+    MUST(arrival.status == GW_OK);
+    gw_loop_free(loop);
+    close(client);
+    unlink(path + 5);
+}
+
 int main(void)
 {
     gw_str secret = gw_cstr("secret");
@@ -138,6 +188,7 @@ int main(void)
     converse(engine, wanted, "HTTP/1.1 200", "hello");
     converse(engine, refused, "HTTP/1.1 401", "no key\n");
     converse_in_a_loop(engine);
+    change_in_passing(engine, &secret);
     MUST(serve(engine, gw_cstr("no address"), &loop) == GW_EINVAL);
     gw_loop_free(loop);
     gw_engine_free(engine);
