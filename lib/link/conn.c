@@ -71,12 +71,14 @@ void gw_conn_fini(struct gw_link *link)
         if (link->codec->ops->protocol == GW_PROTO_H2)
             link->links->h2_count--;
         link->codec->ops->free(link->codec);
+        link->codec = NULL;
     }
     if (link->tls != NULL) {
         link->tls->engine->ops->free(link->tls->engine);
         gw_chain_clear(&link->tls->in);
         gw_chain_clear(&link->tls->out);
         gw_heap_release(link->links->heap, link->tls, sizeof *link->tls);
+        link->tls = NULL;
     }
 }
 
