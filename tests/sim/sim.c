@@ -185,6 +185,8 @@ static void happen(struct sim *sim, const struct sim_event *e)
 {
     if (e->what == SIM_CLIENT_RUNS)
         sim_client_run(sim, e->who);
+    else if (e->what == SIM_ADVERSARY)
+        sim_adversary_run(sim);
     else if (e->what == SIM_ACT)
         sim_reload(sim);
     else
@@ -297,10 +299,13 @@ void sim_run(struct sim *sim, uint64_t seed)
     trace_swarm(sim);
     if (make_gateway(sim) == GW_OK) {
         make_clients(sim);
+        sim_adversary_make(sim);
         for (uint32_t i = 0; i < sim->swarm.reloads; i++)
             sim_at(sim, gw_prng_below(&sim->extra, GW_MS(1000)), SIM_ACT, 0, 0, 0);
-        if (run_world(sim))
+        if (run_world(sim)) {
             sim_oracle_check(sim);
+            sim_adversary_check(sim);
+        }
     } else {
         SIM_CHECK(sim, sim->allocations_failed > 0, "no gateway, without a reason");
     }

@@ -11,6 +11,7 @@
  *   sim_client.c  clients: requests by plan, bodies, early leave
  *   sim_origin.c  upstreams: answers by plan, and every way of not answering
  *   sim_reload.c  configurations, and new ones while everything goes on
+ *   sim_adversary.c  raw bytes that are meant to do harm
  *   sim_oracle.c  what each request must have come to
  */
 #ifndef SIM_SIM_H
@@ -101,6 +102,7 @@ enum sim_what {
     SIM_CLOSED,
     SIM_PEER_RUNS,   /* a peer goes on (thinking, slow reading)    */
     SIM_CLIENT_RUNS, /* a client begins a request or a connection  */
+    SIM_ADVERSARY,   /* one who wants to do harm goes on           */
     SIM_ACT          /* the world's own deeds                      */
 };
 
@@ -185,6 +187,12 @@ struct sim_client {
     struct sim_wire *wire;
 };
 
+struct sim_adversary {
+    bool is_there, was_cut_off;
+    uint32_t kind, id, rounds, turn;
+    struct sim_wire *wire; /* NULL: it has not come yet */
+};
+
 enum { SIM_CLIENTS_TAKE_NOTHING = 1, SIM_UPSTREAMS_TAKE_NOTHING = 2 };
 
 struct sim_swarm {
@@ -245,6 +253,7 @@ struct sim {
     uint32_t events_len;
     struct sim_wire wires[SIM_WIRES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_adversary adversary;
     struct sim_config configs[SIM_CONFIGS_MAX];
     uint32_t configs_len;
     struct sim_plan plans[SIM_CALLS_MAX];
@@ -332,6 +341,10 @@ gw_config *sim_config_first(struct sim *sim);
 void sim_reload(struct sim *sim);            /* another one is applied                        */
 void sim_reload_in_passing(struct sim *sim); /* perhaps, before a step; half of them are bad  */
 void sim_reload_check(struct sim *sim);      /* the worker has let go of what nobody needs    */
+/* sim_adversary.c */
+void sim_adversary_make(struct sim *sim);
+void sim_adversary_run(struct sim *sim);
+void sim_adversary_check(struct sim *sim);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
 void sim_oracle_step(struct sim *sim); /* what must be true after every step */

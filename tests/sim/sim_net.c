@@ -381,6 +381,7 @@ void sim_net_event(struct sim *sim, const struct sim_event *e)
             sim_peer_run(w->peer);
         break;
     case SIM_CLIENT_RUNS:
+    case SIM_ADVERSARY:
     case SIM_ACT:
         break;
     }

@@ -33,7 +33,10 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     struct sim_config *config = ctx;
     struct sim *sim = config->sim;
     struct sim_plan *p = plan_of(sim, x);
+    gw_reply reply = GW_SPEC(gw_reply);
 
+    if (sim->adversary.is_there && gw_str_eq(x->request.path, gw_cstr("/bad")))
+        return gw_exchange_reply(x, &reply) == GW_OK ? GW_REPLY : GW_ABORT;
     SIM_CHECK(sim, p != NULL, "a request nobody sent");
     SIM_CHECK(sim, ++p->begun == 1, "request %u began twice", p->id);
     check_binding(config, x, p->id);
