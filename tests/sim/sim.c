@@ -163,6 +163,8 @@ static void make_clients(struct sim *sim)
         next = next + each < sim->plans_len ? next + each : sim->plans_len;
         c->end = next;
         c->at_once = c->protocol == GW_PROTO_H1 ? 1 : 1 + (uint32_t)sim_below(sim, 20);
+        if (c->protocol == GW_PROTO_H2 && i < sim->swarm.stalled && c->at_once == 1)
+            c->at_once = 2; /* what does not stall goes on beside it */
         sim_at(sim, sim_below(sim, GW_MS(100)), SIM_CLIENT_RUNS, i, 0, 0);
     }
 }
