@@ -168,8 +168,7 @@ gw_status gw_reserve_grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t n
 {
     if (n > gw_pool_spare(pool))
         return GW_ELIMIT;
-    r->size += n;
-    pool->promised += n;
+    gw_reserve_add(r, pool, n);
     return GW_OK;
 }
 
@@ -193,13 +192,6 @@ void gw_reserve_shrink(struct gw_reserve *r, struct gw_pool *pool, uint32_t size
     pool->promised -= r->size - size;
     pool->returns++;
     r->size = size;
-}
-
-void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n)
-{
-    GW_ASSERT(from->size - from->used >= n);
-    from->size -= n;
-    to->size += n;
 }
 
 /* All of a block that nobody views any more. */

@@ -9,6 +9,7 @@
 #ifndef GW_BUF_BLOCK_H
 #define GW_BUF_BLOCK_H
 
+#include "base/assert.h"
 #include "base/heap.h"
 
 struct gw_block {
@@ -70,8 +71,25 @@ void gw_pool_fini(struct gw_pool *pool); /* asserts that all blocks and slices a
 struct gw_block *gw_block_take(struct gw_pool *pool, struct gw_reserve *reserve) GW_MUST_CHECK;
 /* n blocks more are promised to r. GW_ELIMIT: so many are not free; nothing changed. */
 gw_status gw_reserve_grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t n) GW_MUST_CHECK;
+/* The same for who has looked that so many are spare. */
+static inline void gw_reserve_add(struct gw_reserve *r, struct gw_pool *pool, uint32_t n)
+{
+    r->size += n;
+    pool->promised += n;
+}
 /* Gives the promise up, but for size blocks. Blocks taken beyond that are nobody's from now on. */
 void gw_reserve_shrink(struct gw_reserve *r, struct gw_pool *pool, uint32_t size);
+/* Gives all of it up; for who does so with every request. */
+static inline void gw_reserve_end(struct gw_reserve *r, struct gw_pool *pool)
+{
+    if (r->used == 0) {
+        pool->promised -= r->size;
+        pool->returns++;
+        r->size = 0;
+    } else {
+        gw_reserve_shrink(r, pool, 0);
+    }
+}
 /* How many bytes can surely be put into blocks of r. */
 size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool);
 /* A place for up to len bytes, in the block that is open or a new one; *room: how many. Nobody else fills
@@ -80,7 +98,12 @@ size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool);
 struct gw_block *gw_reserve_open(struct gw_reserve *r, struct gw_pool *pool, size_t *room)
     GW_MUST_CHECK;
 /* n blocks of from's promise, not yet taken, are to's now. */
-void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n);
+static inline void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n)
+{
+    GW_ASSERT(from->size - from->used >= n);
+    from->size -= n;
+    to->size += n;
+}
 /* A block around the host's bytes, full, with one reference. NULL: no memory, or longer than 4 GiB;
  * done is not run. */
 struct gw_block *gw_block_lend(struct gw_pool *pool, gw_const_span bytes, gw_done_fn *done,

@@ -81,10 +81,10 @@ static void free_exchange(struct gw_exchange *x)
     gw_pipe_fini(&x->request_pipe);
     gw_pipe_fini(&x->response_pipe);
     gw_arena_fini(&x->arena);
-    gw_reserve_shrink(&x->arena_reserve, all->links->pool, 0);
-    gw_reserve_shrink(&x->request_reserve, all->links->pool, 0);
-    gw_reserve_shrink(&x->response_reserve, all->links->pool, 0);
-    gw_reserve_shrink(&x->up_reserve, all->links->pool, 0);
+    gw_reserve_end(&x->arena_reserve, all->links->pool);
+    gw_reserve_end(&x->request_reserve, all->links->pool);
+    gw_reserve_end(&x->response_reserve, all->links->pool);
+    gw_reserve_end(&x->up_reserve, all->links->pool);
     release_binding(all, x->binding);
     gw_list_remove(&x->all);
     gw_list_remove(&x->run);

@@ -234,9 +234,9 @@ static void return_reserves(struct gw_exchange *x)
 
     if (x->request_reserve.size > 0 && x->down.in >= GW_HALF_DONE &&
         gw_pipe_len(&x->request_pipe) == 0)
-        gw_reserve_shrink(&x->request_reserve, pool, 0);
+        gw_reserve_end(&x->request_reserve, pool);
     if (x->up_reserve.size > 0 && x->phase == GW_PHASE_RELAY) /* no other try can follow */
-        gw_reserve_shrink(&x->up_reserve, pool, 0);
+        gw_reserve_end(&x->up_reserve, pool);
 }
 
 static void note_thirst(struct gw_exchange *x)

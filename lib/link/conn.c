@@ -135,9 +135,8 @@ static void rest(struct gw_link *link)
 {
     struct gw_codec *codec = link->codec;
 
-    if (codec == NULL || !gw_link_is_idle(link) || link->phase != GW_LINK_OPEN ||
-        link->is_read_ended || codec->abuse.clear > link->links->now ||
-        !codec->ops->is_spare(codec))
+    if (codec == NULL || link->phase != GW_LINK_OPEN || link->is_read_ended ||
+        codec->abuse.clear > link->links->now || !codec->ops->is_spare(codec))
         return;
     if (link->tls != NULL && link->tls->in.len + link->tls->out.len > 0)
         return;
@@ -306,7 +305,8 @@ static void read_open(struct gw_link *link)
         return;
     if (link->codec != NULL)
         read_codec(link, in);
-    gw_slot_trim(link);
+    if (link->slot != NULL)
+        gw_slot_trim(link);
     if (link->tls != NULL && link->rx.len > 0 && link->rx.len < before)
         gw_link_mark_readable(link); /* the engine stopped at its mark: there is more to open */
     if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
@@ -671,7 +671,9 @@ void gw_link_write(struct gw_link *link)
     else
         tell_want(link);
     tell_flushed(link);
-    rest(link);
-    gw_slot_trim(link);
+    if (gw_link_is_idle(link)) {
+        rest(link);
+        gw_slot_rest(link);
+    }
     gw_link_rearm(link);
 }

@@ -47,19 +47,10 @@ static uint32_t lacks(const struct gw_reserve *r, uint32_t need)
 /* Blocks that are still to be promised. */
 static uint32_t missing(const struct gw_slot *has, const struct needs *n)
 {
-    static const struct gw_slot nothing;
-
     if (has == NULL)
-        has = &nothing;
+        return 2 * n->each + n->kit + n->early;
     return lacks(&has->in, n->each) + lacks(&has->out, n->each) + lacks(&has->kit, n->kit) +
            lacks(&has->early, n->early);
-}
-
-static void grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t need)
-{
-    gw_status status = gw_reserve_grow(r, pool, lacks(r, need));
-
-    GW_ASSERT(status == GW_OK);
 }
 
 static bool make_slot(struct gw_link *link)
@@ -86,15 +77,17 @@ static gw_status fill(struct gw_link *link)
 {
     struct gw_pool *pool = link->links->pool;
     struct needs n = needs_of(link);
+    struct gw_slot *slot;
 
     if (missing(link->slot, &n) > gw_pool_spare(pool))
         return GW_ELIMIT;
     if (link->slot == NULL && !make_slot(link))
         return GW_ENOMEM;
-    grow(&link->slot->in, pool, n.each);
-    grow(&link->slot->out, pool, n.each);
-    grow(&link->slot->kit, pool, n.kit);
-    grow(&link->slot->early, pool, n.early);
+    slot = link->slot;
+    gw_reserve_add(&slot->in, pool, lacks(&slot->in, n.each));
+    gw_reserve_add(&slot->out, pool, lacks(&slot->out, n.each));
+    gw_reserve_add(&slot->kit, pool, lacks(&slot->kit, n.kit));
+    gw_reserve_add(&slot->early, pool, lacks(&slot->early, n.early));
     return GW_OK;
 }
 
@@ -173,13 +166,16 @@ void gw_slot_trim(struct gw_link *link)
 {
     struct gw_slot *slot = link->slot;
 
-    if (slot == NULL)
+    if (slot != NULL && slot->early.size > 0 && early_need(link) == 0)
+        gw_reserve_end(&slot->early, link->links->pool);
+}
+
+void gw_slot_rest(struct gw_link *link)
+{
+    if (link->slot == NULL || link->phase == GW_LINK_CONNECTING || link->is_in_line ||
+        link->lent != NULL || (link->tls != NULL && link->tls->in.len + link->tls->out.len > 0))
         return;
-    if (slot->early.size > 0 && early_need(link) == 0)
-        gw_reserve_shrink(&slot->early, link->links->pool, 0);
-    if (link->phase != GW_LINK_CONNECTING && !link->is_in_line && gw_link_is_idle(link) &&
-        link->lent == NULL && (link->tls == NULL || link->tls->in.len + link->tls->out.len == 0))
-        gw_slot_give(link);
+    gw_slot_give(link);
 }
 
 void gw_slot_give(struct gw_link *link)
@@ -189,10 +185,10 @@ void gw_slot_give(struct gw_link *link)
 
     if (slot == NULL)
         return;
-    gw_reserve_shrink(&slot->in, pool, 0);
-    gw_reserve_shrink(&slot->out, pool, 0);
-    gw_reserve_shrink(&slot->kit, pool, 0);
-    gw_reserve_shrink(&slot->early, pool, 0);
+    gw_reserve_end(&slot->in, pool);
+    gw_reserve_end(&slot->out, pool);
+    gw_reserve_end(&slot->kit, pool);
+    gw_reserve_end(&slot->early, pool);
     link->rx.reserve = link->tx.reserve = NULL;
     if (link->tls != NULL)
         link->tls->in.reserve = link->tls->out.reserve = NULL;

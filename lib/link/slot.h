@@ -31,8 +31,10 @@ struct gw_reserve *gw_slot_kit(struct gw_link *link) GW_MUST_CHECK;
 /* A second try takes another link: what that needs is asked for again. Benign if so many are not free: then
  * the try depends on spare blocks. */
 void gw_slot_renew_gift(const struct gw_links *links, struct gw_reserve *gift);
-/* What is needed no more goes back: of a link that is idle, all. */
+/* What is kept for early bytes goes back when none can come any more. */
 void gw_slot_trim(struct gw_link *link);
+/* The link is idle: all goes back, unless something of it is still in use. */
+void gw_slot_rest(struct gw_link *link);
 void gw_slot_give(struct gw_link *link);
 /* Links in line get their slots, first come first served, as long as there are any. */
 void gw_slots_feed(struct gw_links *links);

@@ -53,6 +53,8 @@ void sim_swarm_pick(struct sim *sim)
     if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
         s->piece_max >= 1500 && !s->tls_client && !s->tls_upstream)
         s->stalled = (uint32_t)sim_below(sim, s->clients);
+    if (s->stalled > 0)
+        s->connections_max = 0; /* or those who stall hold all connections to an upstream */
 }
 
 /* The first request of each of the first clients is never read: more of a response than any buffer
