@@ -199,6 +199,14 @@ static gw_status client_read(struct gw_codec *codec, struct gw_chain *rx, gw_nan
     return GW_OK;
 }
 
+/* Nobody can have processed a request of which the transport took nothing. The low bits will do: of one
+ * that is so long that they wrap nothing is kept to send again. */
+static bool is_untaken(const struct gw_h1 *c)
+{
+    return c->stream->out == GW_HALF_HEAD ||
+           (uint32_t)c->base.written - c->head_at <= c->base.untaken;
+}
+
 static void end_of_input(struct gw_h1 *c)
 {
     c->is_eof = true;
@@ -208,7 +216,7 @@ static void end_of_input(struct gw_h1 *c)
             gw_h1_over(c, GW_REASON_none);
             break;
         }
-        c->stream->is_refused = c->stream->out == GW_HALF_HEAD;
+        c->stream->is_refused = is_untaken(c);
         c->stream->is_silent = true;
         gw_h1_cut(c, GW_REASON_upstream_closed, true);
         break;
@@ -245,7 +253,7 @@ static void client_read_end(struct gw_codec *codec, gw_status why, gw_nanos now)
         gw_h1_over(c, GW_REASON_none);
         return;
     }
-    s->is_refused = s->out == GW_HALF_HEAD;
+    s->is_refused = is_untaken(c);
     s->is_silent = s->in == GW_HALF_IDLE;
     if (s->out != GW_HALF_DONE)
         s->out = GW_HALF_CUT;
@@ -287,6 +295,7 @@ gw_status gw_h1_client_write_head(struct gw_h1 *c, struct gw_chain *tx)
     gw_status status = gw_h1_write_request(tx, m, &spec);
     if (status != GW_OK)
         return status;
+    c->head_at = (uint32_t)c->base.written;
     c->is_last = spec.is_close;
     c->is_holding = m->method == GW_METHOD_CONNECT || m->protocol.len > 0;
     gw_h1_start_out(c, c->is_holding ? GW_H1_BODY_RAW : kind, spec.length);

@@ -179,6 +179,8 @@ struct gw_codec {
                               request is still dropped: the head's deadline runs */
     bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
                               side may be ended (a tunnel's other half may still be read) */
+    uint32_t untaken;   /* the last so many of them the transport has surely not taken: set before
+                           read_end */
     uint64_t written;   /* bytes ever appended to tx */
     struct gw_abuse abuse; /* what the peer makes us do for nothing */
     /* The link's. */

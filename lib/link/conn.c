@@ -196,6 +196,16 @@ static gw_status open_wire(struct gw_link *link)
     return status == GW_ENOMEM ? GW_OK : status;
 }
 
+/* What the transport has not taken, at least. A send that is on its way may have gone as a whole; and so
+ * may in mode 1 what the host was shown, unless it has said otherwise. What is sealed counts as taken. */
+static void count_untaken(struct gw_link *link)
+{
+    bool is_known = link->broken != GW_OK || (link->links->ops != NULL && !link->is_send_pending);
+    size_t len = link->tls != NULL ? link->tls->out.len : is_known ? link->tx.len : 0;
+
+    link->codec->untaken = len < UINT32_MAX ? (uint32_t)len : 0;
+}
+
 static void tell_end(struct gw_link *link)
 {
     gw_status why = end_status(link);
@@ -209,6 +219,7 @@ static void tell_end(struct gw_link *link)
         gw_link_lose(link, why);
         return;
     }
+    count_untaken(link);
     link->codec->ops->read_end(link->codec, GW_EOF, link->links->now);
     if (link->upstream != NULL)
         gw_upstream_changed(link);
@@ -407,6 +418,7 @@ void gw_conn_lost(struct gw_link *link, gw_status why)
     struct gw_list *node;
 
     if (codec != NULL) {
+        count_untaken(link);
         codec->ops->read_end(codec, why == GW_EOF ? GW_ERESET : why, link->links->now);
         while ((node = gw_list_pop_front(&codec->flushing)) != NULL)
             gw_link_tell_unsent(link, GW_CONTAINER(node, struct gw_stream, flushing));

@@ -291,6 +291,33 @@ START_TEST(retry_takes_a_new_connection)
 }
 END_TEST
 
+/* A POST of which the transport took nothing is sent again; of which it took a byte, not. */
+START_TEST(what_nobody_took_is_sent_again)
+{
+    struct mode1_link *client, *up;
+
+    start(&(struct plan){ .endpoints = 1 });
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    up = asked();
+    answer();
+    up->is_broken = _i == 0;
+    ask(client, "POST");
+    if (_i == 1) {
+        ck_assert_ptr_nonnull(strstr(up->out, "POST /x"));
+        gw_link_received(up->link, 0, GW_ERESET);
+        mode1_pump(&host);
+        ck_assert_ptr_nonnull(strstr(client->out, " 502 "));
+    } else {
+        ck_assert_uint_eq(up->out_len, 0);
+        answer();
+        ck_assert_ptr_nonnull(strstr(client->out, " 200 "));
+    }
+    ck_assert_uint_eq(count_of("retries"), _i == 0);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* HTTP/1.0 without Host is told whom it asks: that is who is asked. */
 START_TEST(host_is_that_of_the_endpoint)
 {
@@ -319,6 +346,7 @@ static Suite *retry_suite(void)
     check_add(s, connect_timeout_has_its_name);
     check_add_loop(s, budget_survives_a_reload, 0, 2);
     check_add_loop(s, retry_takes_a_new_connection, 0, 2);
+    check_add_loop(s, what_nobody_took_is_sent_again, 0, 2);
     check_add(s, host_is_that_of_the_endpoint);
     return s;
 }
