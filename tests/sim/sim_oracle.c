@@ -113,13 +113,14 @@ void sim_oracle_step(struct sim *sim)
 
 /* ---- what must be true at the end ---- */
 
-/* The request before it on its connection was answered for its upstream, with much of its body to come:
+/* The request before it on its connection was answered by the gateway itself, with much of its body to come:
  * then an HTTP/1 connection ends, and a client that has begun the next one must try again. */
 static bool follows_unread_body(const struct sim *sim, const struct sim_plan *p)
 {
     const struct sim_plan *before = p - 1;
 
-    return p != sim->plans && before->fault_struck && before->request_len >= SIM_SKIPPED_MAX;
+    return p != sim->plans && before->cause.by != GW_BY_NONE &&
+           before->request_len >= SIM_SKIPPED_MAX;
 }
 
 /* An upstream that is silent holds a connection for an hour: who waits for one may wait in vain. */
