@@ -194,6 +194,12 @@ void gw_reserve_shrink(struct gw_reserve *r, struct gw_pool *pool, uint32_t size
     r->size = size;
 }
 
+void gw_reserve_adopt(struct gw_reserve *r, struct gw_block *b)
+{
+    if (b->home == NULL && b->done == NULL && b->refs == 1 && r->used < r->size)
+        own(r, b->pool, b);
+}
+
 /* All of a block that nobody views any more. */
 static size_t open_room(const struct gw_reserve *r)
 {

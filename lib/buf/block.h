@@ -97,6 +97,8 @@ size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool);
  * or the allocator refused. The caller fills it (gw_block_filled). */
 struct gw_block *gw_reserve_open(struct gw_reserve *r, struct gw_pool *pool, size_t *room)
     GW_MUST_CHECK;
+/* b, which is nobody's and which nobody else views, counts as taken from r, if r has one left. */
+void gw_reserve_adopt(struct gw_reserve *r, struct gw_block *b);
 /* n blocks of from's promise, not yet taken, are to's now. */
 static inline void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *from, uint32_t n)
 {

@@ -457,9 +457,18 @@ static void tell_flushed(struct gw_link *link)
     }
 }
 
+/* What an attempt took and gave back is no news for those who wait for blocks: else two whose heads need
+ * more than there is would call each other for ever. */
+static void forget_attempt(struct gw_pool *pool, const struct gw_pool *before)
+{
+    if (pool->out == before->out && pool->promised == before->promised)
+        pool->returns = before->returns;
+}
+
 /* Fills tx from the codec. GW_OK, or the link is lost. */
 static gw_status fill(struct gw_link *link)
 {
+    const struct gw_pool before = *link->links->pool;
     size_t mark = TX_MARK_BLOCKS * (size_t)link->links->pool->block_bytes;
     struct gw_chain *out = link->tls != NULL ? &link->tls->out : &link->tx;
     gw_status status = GW_OK;
@@ -475,6 +484,7 @@ static gw_status fill(struct gw_link *link)
         return status;
     if (!gw_chain_is_empty(&link->tx)) /* what was written leaves, and frees blocks */
         return GW_OK;
+    forget_attempt(link->links->pool, &before);
     gw_link_mark_starving(link);
     return GW_OK;
 }

@@ -138,14 +138,15 @@ static bool may_lend(const gw_link *l)
            !(is_behind && l->rx.len >= GW_LINK_ROOMS_MAX * (size_t)l->links->pool->block_bytes);
 }
 
-/* Whoever is read to be answered has been admitted. What is read only to be dropped needs no more than
- * a block. */
+/* Whoever is read to be answered has been admitted; also who waits with what was read before is not read
+ * on. What is read only to be dropped needs no more than a block. */
 static bool is_admitted(gw_link *l)
 {
+    bool is_waiting = l->is_in_line && gw_list_is_linked(&l->starving);
     bool is_served = l->phase == GW_LINK_OPEN &&
                      (l->codec == NULL || l->codec->state != GW_CODEC_OVER);
 
-    return !is_served || l->slot != NULL || gw_slot_take(l);
+    return !is_served || (l->slot != NULL && !is_waiting) || gw_slot_take(l);
 }
 
 /* With the one block that is promised, the begin of a line must not lie at its end. */

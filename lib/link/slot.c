@@ -91,8 +91,17 @@ static gw_status fill(struct gw_link *link)
     return GW_OK;
 }
 
-/* Who waits keeps nothing that others wait for. What was read of a next request stays, in one block if
- * it fits, and goes first: so there are always enough for one of those. */
+/* What was read of a next request comes into one block if it fits, and that counts as promised. */
+static void pack_input(struct gw_link *link)
+{
+    if (link->rx.len < link->links->pool->block_bytes)
+        gw_chain_pull_up(&link->rx);
+    if (link->rx.first != NULL)
+        gw_reserve_adopt(&link->slot->in, link->rx.first->block);
+}
+
+/* Who waits keeps nothing that others wait for but what was read of a next request, and with that goes
+ * first: so there are always enough for one of those. */
 static void get_in_line(struct gw_link *link)
 {
     struct gw_links *links = link->links;
@@ -103,8 +112,7 @@ static void get_in_line(struct gw_link *link)
     if (slot == NULL) {
         gw_list_push_back(&links->line, &link->starving);
     } else {
-        if (link->rx.len < pool->block_bytes)
-            gw_chain_pull_up(&link->rx);
+        pack_input(link);
         gw_reserve_shrink(&slot->in, pool, slot->in.used);
         gw_reserve_shrink(&slot->out, pool, 0);
         gw_reserve_shrink(&slot->kit, pool, 0);
@@ -143,6 +151,9 @@ gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift)
         return GW_ENOMEM;
     gw_reserve_pass(&link->slot->in, gift, each);
     gw_reserve_pass(&link->slot->out, gift, each);
+    if (link->is_in_line) /* while it was idle it had something to read */
+        gw_list_remove(&link->starving);
+    link->is_in_line = false;
     return GW_OK;
 }
 

@@ -20,6 +20,7 @@ static gw_config *make_config(void)
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
     gw_route_spec route = GW_SPEC(gw_route_spec), reply = GW_SPEC(gw_route_spec);
+    gw_route_spec two = GW_SPEC(gw_route_spec);
     gw_id id;
 
     env.allocator = host.alloc.allocator;
@@ -32,6 +33,17 @@ static gw_config *make_config(void)
     id = gw_builder_cluster(b, &cluster);
     endpoint.address = gw_cstr("127.0.0.1:81");
     gw_builder_endpoint(b, id, &endpoint);
+    cluster.name = gw_cstr("two");
+    id = gw_builder_cluster(b, &cluster);
+    endpoint.address = gw_cstr("127.0.0.1:82");
+    gw_builder_endpoint(b, id, &endpoint);
+    endpoint.address = gw_cstr("127.0.0.1:83");
+    gw_builder_endpoint(b, id, &endpoint);
+    two.name = gw_cstr("two");
+    two.path = gw_cstr("/two");
+    two.cluster = gw_cstr("two");
+    two.retries = 1;
+    gw_builder_route(b, &two);
     route.name = gw_cstr("web");
     route.path = gw_cstr("/");
     route.cluster = gw_cstr("web");
@@ -44,17 +56,22 @@ static gw_config *make_config(void)
     return config;
 }
 
-static void start(uint32_t blocks, bool has_h2)
+static void start_with(uint32_t blocks, uint32_t block_bytes, uint32_t head_bytes, bool has_h2)
 {
     gw_limits limits = GW_SPEC(gw_limits);
 
     memset(&host, 0, sizeof host);
     test_alloc_init(&host.alloc);
-    limits.block_bytes = 2048;
-    limits.head_bytes_max = 2048;
+    limits.block_bytes = block_bytes;
+    limits.head_bytes_max = head_bytes;
     limits.blocks_max = blocks;
     limits.h2_links_max = has_h2 ? 0 : GW_OFF;
     mode1_start(&host, make_config(), &limits);
+}
+
+static void start(uint32_t blocks, bool has_h2)
+{
+    start_with(blocks, 2048, 2048, has_h2);
 }
 
 static const struct gw_pool *pool(void)
@@ -199,6 +216,34 @@ START_TEST(one_block_is_enough_for_any_head)
 }
 END_TEST
 
+/* Heads of many blocks, which nothing is promised for: who cannot write his, since another one holds what is
+ * left, waits for that and not for what the other tried with. */
+START_TEST(two_that_starve_let_each_other_rest)
+{
+    struct mode1_link *client[2], *upstream[2];
+    char head[4096];
+    int len = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
+
+    for (int i = 0; i < 6; i++)
+        len += snprintf(head + len, sizeof head - (size_t)len, "X-%d: %0500d\r\n", i, i);
+    len += snprintf(head + len, sizeof head - (size_t)len, "\r\n");
+    for (uint32_t blocks = 2 * ONE; blocks < 4 * ONE; blocks++) {
+        start_with(blocks, 1024, 8192, false);
+        for (int i = 0; i < 2; i++) {
+            client[i] = mode1_accept(&host, "edge");
+            mode1_say(&host, client[i], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            upstream[i] = mode1_upstream(&host);
+        }
+        for (int at = 0; at < len; at += 500)
+            for (int i = 0; i < 2; i++)
+                mode1_feed(&host, upstream[i], head + at, (size_t)(len - at < 500 ? len - at : 500),
+                           0);
+        ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+        mode1_stop(&host);
+    }
+}
+END_TEST
+
 /* What was read of a next request goes first, and keeps its block and nothing else. */
 START_TEST(a_pipelined_request_goes_to_the_front)
 {
@@ -214,11 +259,31 @@ START_TEST(a_pipelined_request_goes_to_the_front)
     ck_assert_uint_eq(gw_link_room(l[1]->link, room, 1), 0);
     upstream = mode1_upstream(&host);
     mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_uint_eq(gw_link_room(l[0]->link, room, 1), 0); /* no second one to read into */
     for (int i = 1; i < 3; i++) {
         mode1_say(&host, l[i], hello);
         ck_assert_msg(is_answered(l[i]), "%d: %s", i, l[i]->out);
     }
     ck_assert_ptr_nonnull(strstr(l[0]->out + 1, "HTTP/1.1 200 OK\r\n")); /* both were answered */
+    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(pool()->out, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* What is left of a request that was answered before lies in a block from before it waits: that one counts. */
+START_TEST(what_was_read_counts)
+{
+    struct mode1_link *client;
+
+    start(ONE, false);
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 2; i++) {
+        mode1_say(&host, client, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+        ck_assert_msg(is_answered(client), "%d: %s", i, client->out);
+        mode1_clear(client);
+        mode1_say(&host, client, "x");
+    }
     ck_assert_uint_eq(pool()->promised, 0);
     ck_assert_uint_eq(pool()->out, 0);
     mode1_stop(&host);
@@ -249,6 +314,55 @@ START_TEST(what_may_be_http2_needs_more)
 }
 END_TEST
 
+/* What answers a second try has the room that was promised with the first. */
+START_TEST(a_second_try_has_its_promise)
+{
+    struct mode1_link *client, *upstream;
+
+    start(ONE, false);
+    host.refused = "127.0.0.1:82";
+    for (int i = 0; i < 2; i++) { /* one of them begins at the endpoint that refuses */
+        client = mode1_accept(&host, "edge");
+        mode1_say(&host, client, "POST /two HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+        upstream = mode1_upstream(&host);
+        mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        ck_assert_msg(is_answered(client) && strstr(client->out, "\r\n\r\nok") != NULL, "%d: %s", i,
+                      client->out);
+        mode1_say(&host, client, "x");
+    }
+    ck_assert_uint_gt(host.worker->stats.values[GW_STAT_RETRIES], 0);
+    ck_assert_uint_eq(pool()->promised, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A connection to an upstream that waits to be read is called by the exchange that takes it. */
+START_TEST(an_upstream_in_line_is_taken_out)
+{
+    struct mode1_link *client, *second, *upstream;
+    gw_span room[1];
+
+    start(ONE, false);
+    client = mode1_accept(&host, "edge");
+    second = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream = mode1_upstream(&host);
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    ck_assert_msg(is_answered(client), "%s", client->out);
+    mode1_clear(client);
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n");
+    ck_assert_uint_eq(gw_link_room(second->link, room, 1), 0);
+    ck_assert_uint_eq(gw_link_room(upstream->link, room, 1), 0);
+    mode1_say(&host, client, "\r\n");
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    ck_assert_msg(is_answered(client), "%s", client->out);
+    mode1_say(&host, second, hello);
+    ck_assert_msg(is_answered(second), "%s", second->out);
+    ck_assert_uint_eq(pool()->promised, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
 Suite *admission_suite(void)
 {
     Suite *suite = suite_create("admission");
@@ -258,7 +372,11 @@ Suite *admission_suite(void)
     check_add(suite, who_waits_is_told);
     check_add(suite, the_head_deadline_runs_in_line);
     check_add(suite, one_block_is_enough_for_any_head);
+    check_add(suite, two_that_starve_let_each_other_rest);
     check_add(suite, a_pipelined_request_goes_to_the_front);
+    check_add(suite, what_was_read_counts);
     check_add(suite, what_may_be_http2_needs_more);
+    check_add(suite, a_second_try_has_its_promise);
+    check_add(suite, an_upstream_in_line_is_taken_out);
     return suite;
 }
