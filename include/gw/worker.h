@@ -44,9 +44,11 @@ GW_API gw_status gw_worker_step(gw_worker *w, gw_nanos now);
 /* When to step again though nothing is reported, on the clock of now: 0: now; UINT64_MAX: no timer
  * is set. */
 GW_API gw_nanos gw_worker_deadline(const gw_worker *w);
-/* Begins to end: no new link, no new exchange; Connection: close (RFC 9112 9.6) and GOAWAY (RFC
- * 9113 6.8); what is alive after grace_ms is ended with a named cause. 0: 30,000. Acts with the
- * next step. A second call changes nothing. */
+/* Begins to end: no new link; each that is there is told, by Connection: close (RFC 9112 9.6) or GOAWAY
+ * (RFC 9113 6.8). What a client has sent before it can know is served: HTTP/2 is told in two steps, and
+ * a link of which nothing has come yet has a second. What is alive after grace_ms is ended with a named
+ * cause, and a second later every link is closed. 0: 30,000. Acts with the next step. A second call
+ * changes nothing. */
 GW_API gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms);
 /* No link and no exchange is left: a drained worker can be freed. */
 GW_API bool gw_worker_is_idle(const gw_worker *w);
