@@ -534,6 +534,7 @@ static bool reload(struct proto *p, const struct proto_line *l)
 {
     gw_str listener = p->listener.name, path = p->route.path;
     gw_config *config;
+    gw_status status;
 
     if (l->words > 3 && is(l->word[3], "route"))
         p->route.path = gw_cstr("/elsewhere");
@@ -542,10 +543,11 @@ static bool reload(struct proto *p, const struct proto_line *l)
     else if (l->words > 2)
         return false;
     config = proto_config(p);
-    SIM_CHECK(&p->sim, gw_engine_apply(p->sim.engine, config, NULL) == GW_OK, "apply");
+    status = gw_engine_apply(p->sim.engine, config, NULL);
     gw_config_unref(config);
     p->listener.name = listener;
     p->route.path = path;
+    SIM_CHECK(&p->sim, status == GW_OK, "apply");
     p->sim.wake = true;
     return true;
 }
