@@ -226,12 +226,12 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     link->protocols = (uint8_t)protocols;
     if (spec->facts != NULL)
         status = gw_link_set_names(link, spec->facts->peer, spec->facts->local);
+    if (status == GW_OK)
+        status = gw_conn_init(link);
     if (status == GW_OK && spec->early.len > 0 && !gw_slot_take(link))
         status = GW_ENOMEM; /* it may come again without them */
     if (status == GW_OK && spec->early.len > 0)
         status = gw_chain_write(&link->rx, spec->early.ptr, spec->early.len);
-    if (status == GW_OK)
-        status = gw_conn_init(link);
     if (status != GW_OK) {
         free_link(link);
         return status;

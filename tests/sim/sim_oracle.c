@@ -149,7 +149,7 @@ static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
     if (sim->swarm.leave_pct > 0 && sim->swarm.connections_max > 0)
         return false; /* where no new connection can be had, the second try may meet one too */
     if (sim->swarm.small_pool && (sim->swarm.tls_client || sim->swarm.tls_upstream))
-        return false; /* what an engine holds back is not counted yet: there is none but the stub */
+        return false; /* what an engine holds back is not promised yet: there is none but the stub */
     return sim->shared_broken == 0;
 }
 
