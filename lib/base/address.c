@@ -37,6 +37,8 @@ static bool parse_decimal(gw_str s, uint32_t max, uint32_t *out)
 static bool parse_ipv4(gw_str s, uint8_t *out)
 {
     size_t at = 0;
+    if (s.len == 0)
+        return false;
     for (int i = 0; i < 4; i++) {
         uint32_t octet;
         size_t from = at;

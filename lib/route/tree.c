@@ -58,6 +58,8 @@ static bool host_has_edge(gw_str host, size_t matched, const struct gw_radix_nod
 {
     if (host.len - matched < node->edge_len)
         return false;
+    if (node->edge_len == 0)
+        return true;
     const char *at = host.ptr + host.len - matched;
     for (uint32_t i = 0; i < node->edge_len; i++)
         if (gw_ascii_lower(*--at) != node->edge[i])

@@ -117,6 +117,7 @@ static gw_status make_gateway(struct sim *sim)
 {
     gw_env env = GW_SPEC(gw_env);
     gw_limits limits = GW_SPEC(gw_limits);
+    gw_footprint footprint = GW_SPEC(gw_footprint);
     gw_engine_spec engine = GW_SPEC(gw_engine_spec);
     gw_worker_spec worker = GW_SPEC(gw_worker_spec);
     gw_config *config;
@@ -132,7 +133,12 @@ static gw_status make_gateway(struct sim *sim)
         limits.blocks_max = smallest_pool(sim);
         limits.head_bytes_max = 2048;
         limits.pipe_bytes_max = 8192;
+        limits.links_max = 256;
+        limits.h2_links_max = 64;
+        limits.exchanges_max = 128;
     }
+    SIM_CHECK(sim, gw_limits_footprint(&limits, NULL, &footprint) == GW_OK, "the limits");
+    sim->footprint = footprint.total;
     engine.env = &env;
     engine.limits = &limits;
     worker.ops = &sim_io;
@@ -245,6 +251,8 @@ static void end_world(struct sim *sim)
 {
     gw_worker_free(sim->worker);
     gw_engine_free(sim->engine);
+    SIM_CHECK(sim, sim->memory_peak <= sim->footprint, "%llu bytes where %llu are the worst case",
+              (unsigned long long)sim->memory_peak, (unsigned long long)sim->footprint);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
     for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
         if (sim->wires[i].is_used && sim->wires[i].peer != NULL)

@@ -237,6 +237,8 @@ struct sim {
     struct sim_swarm swarm;
     /* The gateway. Its memory is counted. */
     gw_allocator allocator;
+    uint64_t taken;     /* body bytes that peers have taken off their pipes */
+    uint64_t footprint; /* what gw_limits_footprint says of it */
     uint64_t memory, memory_peak, allocations, fail_alloc_at;
     bool fail_alloc_on; /* for ever after */
     uint64_t allocations_failed;

@@ -75,7 +75,10 @@ static void pipeline(struct sim *sim)
 }
 static void send_head(struct sim *sim)
 {
-    say(sim, LITERAL(sim->adversary.rounds == 0 ? "GET /bad HTTP/1.1\r\nHost: a\r\nX: " : "x"));
+    if (sim->adversary.rounds == 0)
+        say(sim, LITERAL("GET /bad HTTP/1.1\r\nHost: a\r\nX: "));
+    else
+        say(sim, "x", 1);
 }
 
 static const struct {

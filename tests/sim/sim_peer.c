@@ -172,6 +172,7 @@ void sim_call_get(struct sim_call *call, bool is_response)
             len += spans[i].len;
         }
         call->got += len;
+        sim->taken += len;
         SIM_CHECK(sim, gw_pipe_drop(&call->in_pipe, len) == GW_OK, "drop");
     }
     if (call->stream.codec != NULL)
@@ -260,8 +261,10 @@ void sim_peer_run(struct sim_peer *peer)
     bool moved = true;
 
     for (int i = 0; i < 100 && moved && !peer->is_dead; i++) {
+        uint64_t taken = peer->sim->taken;
         moved = read_in(peer);
         tell_calls(peer);
+        moved = moved || peer->sim->taken != taken; /* what waits behind a full pipe may be read */
         if (!peer->is_dead && write_out(peer))
             moved = true;
     }

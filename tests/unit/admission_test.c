@@ -2,6 +2,7 @@
  * That whoever was let in can go on is the simulator's to show. */
 
 #include "check_main.h"
+#include "gw_features.h"
 #include "link/slot.h"
 #include "mode1.h"
 #include "worker_suites.h"
@@ -375,7 +376,8 @@ Suite *admission_suite(void)
     check_add(suite, two_that_starve_let_each_other_rest);
     check_add(suite, a_pipelined_request_goes_to_the_front);
     check_add(suite, what_was_read_counts);
-    check_add(suite, what_may_be_http2_needs_more);
+    if (GW_HAVE_H2)
+        check_add(suite, what_may_be_http2_needs_more);
     check_add(suite, a_second_try_has_its_promise);
     check_add(suite, an_upstream_in_line_is_taken_out);
     return suite;
