@@ -194,8 +194,21 @@ class Soak(harness.PeerCase):
         print("%d reloads, %d kills" % (reloads, kills))
         return seen
 
+    def read_log(self):
+        """What the log says of each path that was asked, and how often it names each cause. Line by line:
+        of ten minutes there are millions."""
+        asked, causes = {}, collections.Counter()
+        with open(self.gw.access_path) as log:
+            for line in log:
+                e = json.loads(line)
+                causes[e["cause"]] += 1
+                self.assertFalse(e["cause"] == "none" and (e["status"] or 500) >= 500, line)
+                if e["path"] != "/load":
+                    asked[e["path"]] = e["cause"]
+        return asked, causes
+
     def judge(self, asking, seen):
-        entries = {e["path"]: e for e in self.gw.entries() if e["path"] != "/load"}
+        causes_of, causes = self.read_log()
         came = collections.Counter()
         for thread in asking:
             if thread.trouble:
@@ -203,15 +216,12 @@ class Soak(harness.PeerCase):
             self.assertGreater(len(thread.came_to), 10)
             for path, end in thread.came_to.items():
                 came[end if end in (200, "cut") else "refused"] += 1
-                cause = entries[path]["cause"] if path in entries else None
+                cause = causes_of.get(path)
                 if end == 200:
                     self.assertIn(cause, ("none", "client/relay/client_closed"), path)
                 elif cause is not None:  # None: it left while its connection was ending, unread
                     self.assertNotEqual(cause, "none", (path, end))
-        self.assertEqual([e for e in self.gw.entries()
-                          if e["cause"] == "none" and (e["status"] or 500) >= 500], [])
-        print("%s; causes: %s; KiB and descriptors: %s" % (
-            dict(came), dict(collections.Counter(e["cause"] for e in self.gw.entries())), seen))
+        print("%s; causes: %s; KiB and descriptors: %s" % (dict(came), dict(causes), seen))
         self.assertGreater(came[200], 10 * came["cut"])
         if not harness.is_sanitized() and len(seen) > 1:
             self.assertLess(seen[-1][0] - seen[0][0], 8 * 1024)
