@@ -66,8 +66,9 @@ void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
     struct gw_binding *other;
 
     while (mine != NULL) {
+        uint64_t generation = mine->generation; /* once it is there, it is others' to free */
         other = atomic_exchange_explicit(&seat->binding, mine, memory_order_acq_rel);
-        if (other == NULL || other->generation < mine->generation) {
+        if (other == NULL || other->generation < generation) {
             gw_binding_free(other);
             break;
         }
