@@ -66,8 +66,8 @@ struct gw_pool {
 void gw_pool_init(struct gw_pool *pool, struct gw_heap *heap, uint32_t block_bytes,
                   uint32_t blocks_max);
 void gw_pool_fini(struct gw_pool *pool); /* asserts that all blocks and slices are back */
-/* An empty block with one reference: while there is plenty one promised to nobody; else from reserve (may
- * be NULL), and if that has none, what is spare. NULL: there is none, or the allocator refused. */
+/* An empty block with one reference: one promised to nobody while there is plenty; else one of reserve's
+ * (may be NULL); if that has none, one that is spare. NULL: there is none, or the allocator refused. */
 struct gw_block *gw_block_take(struct gw_pool *pool, struct gw_reserve *reserve) GW_MUST_CHECK;
 /* n blocks more are promised to r. GW_ELIMIT: so many are not free; nothing changed. */
 gw_status gw_reserve_grow(struct gw_reserve *r, struct gw_pool *pool, uint32_t n) GW_MUST_CHECK;
@@ -92,7 +92,7 @@ static inline void gw_reserve_end(struct gw_reserve *r, struct gw_pool *pool)
 }
 /* How many bytes can surely be put into blocks of r. */
 size_t gw_reserve_room(const struct gw_reserve *r, const struct gw_pool *pool);
-/* A place for up to len bytes, in the block that is open or a new one; *room: how many. Nobody else fills
+/* The block that is open, or a new one; *room: how many bytes it takes from used on. Nobody else fills
  * that block on, so what it has room for stays promised whatever becomes of what lies in it. NULL: none,
  * or the allocator refused. The caller fills it (gw_block_filled). */
 struct gw_block *gw_reserve_open(struct gw_reserve *r, struct gw_pool *pool, size_t *room)

@@ -25,8 +25,8 @@ struct gw_slot {
 bool gw_slot_take(struct gw_link *link);
 /* Client role: with what it needs from gift, unless it has a slot. GW_ENOMEM. */
 gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift) GW_MUST_CHECK;
-/* The blocks for an exchange that begins now and for its link to an upstream; NULL: so many are not free, or there are links
- * in line before it. */
+/* The blocks for an exchange that begins now and for its link to an upstream. NULL: so many are not
+ * free, or there are links in line before it. */
 struct gw_reserve *gw_slot_kit(struct gw_link *link) GW_MUST_CHECK;
 /* A second try takes another link: what that needs is asked for again. Benign if so many are not free: then
  * the try depends on spare blocks. */
