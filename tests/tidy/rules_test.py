@@ -47,6 +47,8 @@ BROKEN = [
     ("headers", "include/gw/b.h", "typedef int gw_b;\n", "missing in gw/gw.h"),
     ("headers", "include/gw/a.h", "static inline int gw_new(int *new) { return *new; }\n",
      "c++17"),
+    ("headers", "include/gw/a.h", "typedef struct gw_n { union { int a; float b; }; } gw_n;\n", "c99"),
+    ("headers", "include/gw/a.h", "static inline int *gw_no(void) { return 0; }\n", "c++11"),
     ("chart", "lib/buf/three.c", "int x;\n", "buf/three"),
     ("chart", "docs/architecture.md", "    buf/gone  third\n", "lib/buf/gone"),
     ("registered", "tests/unit/other_test.c", "", "other_test.c"),

@@ -10,6 +10,7 @@ import fnmatch
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -132,22 +133,34 @@ def banned(root):
 
 
 def headers(root, cc, cxx):
-    """Each public header alone, in C99, C11 and C++17, with everything a host may turn on."""
-    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror",
-              "-fsyntax-only", f"-I{root}/include"]
-    strict_c = ["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef"]
+    """Each public header alone, in C99 to C23 and C++11 to C++20 as far as the compilers go, with
+    everything that a host may turn on; by the given compilers, and by the other of gcc and clang where
+    it is there."""
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-pedantic-errors", "-Wshadow", "-Wconversion",
+              "-Wsign-conversion", "-Wundef", "-Wcast-align", "-Wmissing-field-initializers",
+              "-Werror", "-fsyntax-only", f"-I{root}/include"]
+    strict_of = {"c": ["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wold-style-definition"],
+                 "c++": ["-Wold-style-cast", "-Wzero-as-null-pointer-constant", "-Wnon-virtual-dtor"]}
+    wanted = [(cc, "c"), (cxx, "c++"), ("gcc", "c"), ("g++", "c++"), ("clang", "c"), ("clang++", "c++")]
+    found = []
+    for compiler, language in wanted:
+        if not compiler or not shutil.which(compiler.split()[-1]):
+            continue
+        names = subprocess.run([*compiler.split(), "--version"], capture_output=True, text=True)
+        maker = (language, re.sub(r"^\S+", "", names.stdout.split("\n")[0]))
+        if maker not in [of for of, _ in found]:
+            found.append((maker, compiler))
     for path in files(root, "include/gw/*.h"):
         include = path[len("include/"):]
         text = f"#include <{include}>\n#include <{include}>\nint main(void) {{ return 0; }}\n"
-        for compiler, language, flags in ((cc, "c", ["-std=c99", *strict_c]),
-                                          (cc, "c", ["-std=c11", *strict_c]),
-                                          (cxx, "c++", ["-std=c++17"])):
-            if not compiler:
-                continue
-            run = subprocess.run([*compiler.split(), *strict, *flags, "-x", language, "-"],
-                                 input=text, capture_output=True, text=True)
-            if run.returncode != 0:
-                offence(path, f"does not stand alone with {flags[0]}:\n{run.stderr}")
+        for (language, _), compiler in found:
+            for standard in ("c99", "c11", "c2x") if language == "c" else ("c++11", "c++17", "c++20"):
+                run = subprocess.run([*compiler.split(), *strict, *strict_of[language],
+                                      f"-std={standard}", "-x", language, "-"],
+                                     input=text, capture_output=True, text=True)
+                if run.returncode != 0:
+                    offence(path, f"does not stand alone with -std={standard} ({compiler}):\n"
+                            f"{run.stderr}")
         for paragraph in re.split(r"\n\s*\n", read(root, path)):
             for call in re.findall(r"^GW_API\b[^;]*?\b(gw_\w+)\s*\(", paragraph, flags=re.M):
                 if not re.search(r"^/\*(?s:.)*\b" + call + r"\b", paragraph, flags=re.M):
