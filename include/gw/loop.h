@@ -12,10 +12,18 @@ typedef struct gw_loop gw_loop;
 typedef struct gw_listener gw_listener;       /* a listening socket of a loop */
 enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2 }; /* 0: the best there is */
 
+/* gw_loop_fd is all that a foreign loop watches: it becomes readable when a turn is due for whatever
+ * reason, time included. What the host asks of the worker or a link outside of a turn and of hooks
+ * (gw_link_abort, gw_worker_drain) is done by the next turn; asked in a gw_loop_visit it is done at
+ * once. Costs a descriptor, and a system call when something is due earlier than all before. */
+enum { GW_LOOP_ONE_FD = 1u };
+
 typedef struct gw_loop_spec {
     uint32_t size;
     uint32_t kind;                /* GW_LOOP_*                                            */
     const gw_worker_spec *worker; /* index, seed, trace, name, user; ops and wake unused  */
+    uint32_t flags;               /* GW_LOOP_ONE_FD                                       */
+    uint32_t reserved;
 } gw_loop_spec;
 
 enum { GW_LISTEN_REUSEPORT = 1u, GW_LISTEN_V6ONLY = 2u };
@@ -37,9 +45,9 @@ typedef struct gw_visit {
 } gw_visit;
 
 /* Makes one and its worker. The caller owns it; the engine must outlive it. Any thread, which
- * becomes the loop's until another takes its place. GW_EUNSUPPORTED: that kind is not there;
- * GW_ELIMIT: no descriptor is left; else as gw_worker_new. Allocates; takes up to three
- * descriptors. */
+ * becomes the loop's until another takes its place. GW_EUNSUPPORTED: that kind is not there, or has
+ * no GW_LOOP_ONE_FD; GW_ELIMIT: no descriptor is left; else as gw_worker_new. Allocates; takes up
+ * to four descriptors. */
 GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
 /* Its worker: made and freed with it. */
 GW_API gw_worker *gw_loop_worker(gw_loop *loop);
@@ -80,7 +88,8 @@ GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec
 GW_API gw_nanos gw_loop_now(const gw_loop *loop);
 /* Watch this for reading (-1: this kind has none)... */
 GW_API int gw_loop_fd(const gw_loop *loop);
-/* ...and wait no longer than this; -1: no timer. Then call gw_loop_run_once(loop, 0). */
+/* ...and, without GW_LOOP_ONE_FD, wait no longer than this, asked just before waiting; -1: no timer.
+ * Then call gw_loop_run_once(loop, 0). */
 GW_API int gw_loop_timeout_ms(const gw_loop *loop);
 /* Waits at most timeout_ms (-1: as long as it takes), moves bytes, steps. For hosts that do
  * something of their own each turn. GW_EOF: stopped, or drained: gw_loop_run would return here;

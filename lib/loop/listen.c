@@ -305,8 +305,10 @@ void gw_listener_close(gw_listener *l)
 {
     if (l == NULL)
         return;
+    struct gw_loop *loop = l->loop;
     shut(l);
     release(l);
+    gw_clock_set(loop);
 }
 
 gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_link **out)
@@ -330,6 +332,7 @@ gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_li
         own.facts = &facts;
     }
     status = enter(loop, fd, &own, GW_WATCH_GIVEN, &link);
+    gw_clock_set(loop);
     if (status == GW_OK && out != NULL)
         *out = link;
     return status;

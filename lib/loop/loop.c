@@ -132,7 +132,7 @@ static struct gw_loop *allocate(gw_engine *e, const struct gw_poller *poller)
     struct gw_loop *loop = allocator->alloc(allocator->ctx, sizeof(*loop));
     if (loop == NULL)
         return NULL;
-    *loop = (struct gw_loop){ .poller = poller, .fd = -1 };
+    *loop = (struct gw_loop){ .poller = poller, .fd = -1, .clock = -1, .rings_at = UINT64_MAX };
     gw_heap_init(&loop->heap, allocator, 0);
     gw_watches_init(loop);
     gw_list_init(&loop->listeners);
@@ -168,7 +168,7 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
     if (status == GW_OK && own.worker != NULL)
         status = gw_spec_copy(&worker, sizeof(worker), own.worker);
-    if (status != GW_OK || e == NULL || out == NULL)
+    if (status != GW_OK || e == NULL || out == NULL || (own.flags & ~(uint32_t)GW_LOOP_ONE_FD) != 0)
         return GW_EINVAL;
     const struct gw_poller *poller = poller_of(own.kind);
     if (poller == NULL)
@@ -179,6 +179,8 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
     status = poller->open(loop);
     if (status == GW_OK)
         status = hang_bell(loop);
+    if (status == GW_OK && (own.flags & GW_LOOP_ONE_FD) != 0)
+        status = gw_clock_hang(loop);
     if (status == GW_OK)
         status = make_worker(loop, e, &worker);
     if (status != GW_OK) {
@@ -227,15 +229,19 @@ static bool is_drained(const struct gw_loop *loop)
     return loop->is_draining && gw_worker_is_idle(loop->worker);
 }
 
-/* How long nothing needs to be done, from since on; at most limit_ms; -1: for ever. */
-static int idle_ms(const struct gw_loop *loop, gw_nanos since, int limit_ms)
+gw_nanos gw_loop_due(const struct gw_loop *loop)
 {
     if (loop->has_more || loop->has_room_again || !gw_list_is_empty(&loop->ready) ||
         is_drained(loop))
         return 0;
     gw_nanos until = gw_worker_deadline(loop->worker);
-    if (loop->resume_at < until)
-        until = loop->resume_at;
+    return loop->resume_at < until ? loop->resume_at : until;
+}
+
+/* How long nothing needs to be done, from since on; at most limit_ms; -1: for ever. */
+static int idle_ms(const struct gw_loop *loop, gw_nanos since, int limit_ms)
+{
+    gw_nanos until = gw_loop_due(loop);
     if (until == UINT64_MAX)
         return limit_ms;
     if (until <= since)
@@ -316,7 +322,9 @@ gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
         return loop == NULL ? GW_EINVAL : GW_ESTATE;
     /* The host may have been away since the last turn. */
     gw_nanos since = timeout_ms == 0 ? loop->now : clock_now();
-    return turn(loop, idle_ms(loop, since, timeout_ms));
+    gw_status status = turn(loop, idle_ms(loop, since, timeout_ms));
+    gw_clock_set(loop);
+    return status;
 }
 
 gw_status gw_loop_run(gw_loop *loop)

@@ -25,7 +25,8 @@ enum gw_watch_kind {
     GW_WATCH_FREE = 0,
     GW_WATCH_WAKE, /* the reading end of the bell's pipe: the bell closes it */
     GW_WATCH_LISTENER,
-    GW_WATCH_LINK
+    GW_WATCH_LINK,
+    GW_WATCH_CLOCK /* GW_LOOP_ONE_FD: readable when a turn is due */
 };
 enum {
     /* What is known of the descriptor. */
@@ -114,6 +115,9 @@ struct gw_loop {
     bool is_heard;       /* another thread has left something for the next step */
     bool has_room_again; /* a link was closed, or the configuration may have changed */
     bool is_draining;
+    /* GW_LOOP_ONE_FD */
+    int clock;         /* its watch's descriptor; -1: without */
+    gw_nanos rings_at; /* UINT64_MAX: never */
     /* other threads' */
     struct gw_bell *bell;
     struct gw_mailbox visits;
@@ -127,6 +131,15 @@ struct gw_loop {
 
 /* Any thread and signal handlers; ctx is a gw_bell. */
 void gw_bell_ring(void *ctx);
+/* When the next turn is due though nothing is reported: 0: now; UINT64_MAX: never. */
+gw_nanos gw_loop_due(const struct gw_loop *loop);
+
+/* clock.c: GW_LOOP_ONE_FD. Without it the second and third do nothing. */
+gw_status gw_clock_hang(struct gw_loop *loop) GW_MUST_CHECK;
+/* The host is about to wait: the clock rings in time. Nothing in a turn: its end does it. */
+void gw_clock_set(struct gw_loop *loop);
+/* It has rung. */
+void gw_clock_heard(struct gw_loop *loop);
 
 /* visit.c */
 /* Does what other threads have asked for until now. False: nothing. */

@@ -66,6 +66,7 @@ static short wanted(const struct gw_watch *w)
     switch ((enum gw_watch_kind)w->kind) {
     case GW_WATCH_FREE:
         break;
+    case GW_WATCH_CLOCK:
     case GW_WATCH_WAKE:
         return POLLIN;
     case GW_WATCH_LISTENER:

@@ -116,6 +116,7 @@ static bool can_act(const struct gw_watch *w)
             return true;
         return (w->flags & GW_WATCH_RECV) != 0 && (w->flags & GW_WATCH_READABLE) != 0;
     case GW_WATCH_WAKE:
+    case GW_WATCH_CLOCK:
     case GW_WATCH_FREE:
         break;
     }
@@ -146,6 +147,10 @@ void gw_loop_note(struct gw_loop *loop, uint64_t id, uint32_t flags)
         return;
     if (w->kind == GW_WATCH_WAKE) {
         hear(loop, w);
+        return;
+    }
+    if (w->kind == GW_WATCH_CLOCK) {
+        gw_clock_heard(loop);
         return;
     }
     if ((flags & GW_WATCH_HUNG_UP) != 0)

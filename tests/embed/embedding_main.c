@@ -108,7 +108,7 @@ static void *run_beside(void *given)
 
 static void converse_in_a_loop(gw_engine *engine)
 {
-    gw_loop_spec spec = { .size = sizeof spec, .kind = GW_LOOP_EPOLL };
+    gw_loop_spec spec = { .size = sizeof spec, .flags = GW_LOOP_ONE_FD };
     gw_accept_spec accept = { .size = sizeof accept, .listener = gw_cstr("edge") };
     struct beside beside = { .loop = NULL };
     int pair[2], own[2];

@@ -1,6 +1,7 @@
 /* The poll and epoll loops over real sockets, with a machine in place of the worker
  * (fake_worker.h), each test once with each kind of loop. The system calls that matter are counted:
- * this program has its own recv, send, sendmsg, readv, epoll_ctl and clock_gettime, which pass on.
+ * this program has its own recv, send, sendmsg, readv, epoll_ctl, clock_gettime and timerfd_settime,
+ * which pass on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,7 +32,7 @@
 
 /* Counting. */
 
-static atomic_uint recvs, sends, ctls, clocks;
+static atomic_uint recvs, sends, ctls, clocks, alarms;
 static atomic_int fail_ctl; /* the n-th epoll_ctl from now fails */
 
 ssize_t recv(int fd, void *out, size_t len, int flags)
@@ -66,6 +68,12 @@ int clock_gettime(clockid_t id, struct timespec *out)
 {
     clocks++;
     return (int)syscall(SYS_clock_gettime, id, out);
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *old)
+{
+    alarms++;
+    return (int)syscall(SYS_timerfd_settime, fd, flags, when, old);
 }
 
 /* A loop, its machine, its listener. */
@@ -813,6 +821,85 @@ START_TEST(deadlines)
 }
 END_TEST
 
+/* GW_LOOP_ONE_FD: the host waits for the descriptor and for nothing else. */
+
+static bool is_due(const struct bench *b, int wait_ms)
+{
+    struct pollfd p = { .fd = gw_loop_fd(b->loop), .events = POLLIN };
+    return poll(&p, 1, wait_ms) == 1;
+}
+
+static void turn_while_due(struct bench *b)
+{
+    for (int i = 0; i < 20; i++) {
+        if (!is_due(b, 0))
+            return;
+        ck_assert_int_eq(gw_loop_run_once(b->loop, 0), GW_OK);
+    }
+    ck_abort_msg("the descriptor stays readable");
+}
+
+static void do_nothing(gw_loop *loop, void *ctx)
+{
+    (void)loop;
+    (void)ctx;
+}
+
+START_TEST(one_descriptor)
+{
+    struct bench b;
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    gw_visit visit = { do_nothing, NULL, NULL };
+    int pair[2];
+    memset(&b, 0, sizeof(b));
+    fake_engine_init(&b.engine);
+    spec.flags = GW_LOOP_ONE_FD;
+    ck_assert_int_eq(gw_loop_new(&b.engine, &spec, &b.loop), GW_OK);
+    b.worker = gw_loop_worker(b.loop);
+    ck_assert(is_due(&b, 0)); /* the first turn */
+    turn_while_due(&b);
+    bench_listen(&b, "127.0.0.1:0");
+    int fd = dial(b.address); /* a connection, then its bytes */
+    turn_while_due(&b);
+    ck_assert_uint_eq(b.worker->accepted, 1);
+    /* Time: asleep until then, and not longer. */
+    b.worker->deadline = gw_loop_now(b.loop) + 50 * 1000000;
+    gw_nanos want = b.worker->deadline;
+    gw_loop_visit(b.loop, &visit);
+    turn_while_due(&b);
+    uint32_t before = b.worker->steps;
+    while (b.worker->deadline != UINT64_MAX) {
+        ck_assert(is_due(&b, 20000));
+        ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    }
+    ck_assert_uint_ge(b.worker->now, want);
+    ck_assert_uint_le(b.worker->steps, before + 5);
+    turn_while_due(&b);
+    /* Deadlines that move on are not told to the system. */
+    alarms = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        b.worker->deadline = gw_loop_now(b.loop) + (gw_nanos)3600 * 1000000000 + i;
+        ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    }
+    ck_assert_uint_eq(alarms, 1);
+    ck_assert(!is_due(&b, 0));
+    /* What is left of a turn. */
+    b.worker->step_status = GW_AGAIN;
+    ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    ck_assert(is_due(&b, 0));
+    turn_while_due(&b);
+    /* What is handed over between two turns. */
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    b.worker->deadline = 0; /* as of a worker with a new link */
+    ck_assert_int_eq(gw_loop_adopt(b.loop, pair[0], &b.accept, NULL), GW_OK);
+    ck_assert(is_due(&b, 0));
+    turn_while_due(&b);
+    close(pair[1]);
+    close(fd);
+    bench_fini(&b);
+}
+END_TEST
+
 struct nested {
     gw_loop *loop;
     uint32_t calls;
@@ -1099,6 +1186,11 @@ START_TEST(kinds_and_specs)
     ck_assert_str_eq(gw_loop_name(loop), "epoll");
     gw_loop_free(loop);
     gw_loop_free(NULL);
+    spec.flags = GW_LOOP_ONE_FD << 1;
+    ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), GW_EINVAL);
+    spec.flags = GW_LOOP_ONE_FD;
+    spec.kind = GW_LOOP_POLL;
+    ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), GW_EUNSUPPORTED);
 }
 END_TEST
 
@@ -1152,6 +1244,7 @@ Suite *loop_suite(void)
     check_add(s, cannot_be_watched);
     check_add_loop(s, nested_in_another_loop, 0, KINDS);
     check_add_loop(s, deadlines, 0, KINDS);
+    check_add(s, one_descriptor);
     check_add_loop(s, not_inside_a_hook, 0, KINDS);
     check_add_loop(s, listens, 0, KINDS);
     check_add_loop(s, stops_from_another_thread, 0, KINDS);
