@@ -18,6 +18,7 @@
 #define GW_GW_H
 
 #include <gw/bytes.h>
+#include <gw/call.h>
 #include <gw/config.h>
 #include <gw/engine.h>
 #include <gw/env.h>

@@ -21,6 +21,7 @@
     X(EXCHANGES_OPEN, GAUGE, "exchanges_open", "exchanges", "requests in flight")                  \
     X(EXCHANGES_FAILED, COUNTER, "exchanges_failed", "exchanges",                                  \
       "requests that ended with a cause")                                                          \
+    X(CALLS, COUNTER, "calls", "exchanges", "of the requests begun, those of the host's own")      \
     X(UPSTREAM_REUSED, COUNTER, "upstream_reused", "exchanges",                                    \
       "requests sent on a connection that had served one before")                                  \
     X(BYTES_RECEIVED, COUNTER, "bytes_received", "bytes", "bytes received, both sides")            \

@@ -37,6 +37,12 @@ static inline bool gw_pipe_is_done(const struct gw_pipe *p) /* ended, and all wa
 {
     return p->is_ended && p->chain.len == 0;
 }
+/* For the hook that runs now, the host is its source, or else its target. */
+static inline void gw_pipe_face_host(struct gw_pipe *p, bool is_source)
+{
+    p->is_host_source = is_source;
+    p->is_host_target = !is_source;
+}
 /* What fits now: while there is not plenty of memory, what fits into blocks that are its own. */
 static inline size_t gw_pipe_space(const struct gw_pipe *p)
 {

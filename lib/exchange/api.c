@@ -53,7 +53,11 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
     own.kind = x->kind;
-    own.client_protocol = x->down_link->protocol;
+    if (x->down_link != NULL) {
+        own.client_protocol = x->down_link->protocol;
+        own.peer = gw_link_peer(x->down_link);
+        own.client = gw_identity_client(x);
+    }
     own.upstream_protocol = x->upstream_protocol;
     own.code = x->code;
     own.grpc_status = grpc_status_of(x);
@@ -64,8 +68,6 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
         own.cluster = x->cluster->name;
     if (x->endpoint != NULL)
         own.endpoint = x->endpoint->name;
-    own.peer = gw_link_peer(x->down_link);
-    own.client = gw_identity_client(x);
     own.retries = x->tries > 0 ? x->tries - 1u : 0;
     own.started = x->started;
     own.routed = x->routed;
@@ -189,7 +191,8 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 {
     if (!gw_exchange_is_valid(x) || !is_final_code(code))
         return GW_EINVAL;
-    if (!x->in_hook || !x->is_origin_started || x->has_response || x->phase != GW_PHASE_AWAIT)
+    if (!x->in_hook || !x->is_origin_started || x->has_response || x->phase != GW_PHASE_AWAIT ||
+        (x->call != NULL && x->call->in_hook))
         return GW_ESTATE;
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     x->response.code = (uint16_t)code;
@@ -203,15 +206,17 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 gw_ticket gw_exchange_wait(gw_exchange *x)
 {
     gw_ticket ticket = { NULL, 0, 0 };
+    struct gw_wait **wait;
 
     if (!gw_exchange_is_valid(x) || !x->in_hook || x->phase == GW_PHASE_END)
         return ticket;
-    if (x->wait == NULL)
-        x->wait = gw_wait_arm(&x->of->waits, x);
-    if (x->wait == NULL)
+    wait = x->call != NULL && x->call->in_hook ? &x->call->wait : &x->wait;
+    if (*wait == NULL)
+        *wait = gw_wait_arm(&x->of->waits, x);
+    if (*wait == NULL)
         return ticket;
     ticket.worker = x->of->links->worker;
-    ticket.slot = x->wait->slot;
-    ticket.turn = gw_wait_turn(x->wait);
+    ticket.slot = (*wait)->slot;
+    ticket.turn = gw_wait_turn(*wait);
     return ticket;
 }

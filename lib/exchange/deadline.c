@@ -82,7 +82,8 @@ static void consider_patience(struct nearest *n, const struct gw_exchange *x, st
 static void consider_relay(struct gw_exchange *x, struct nearest *n)
 {
     if (x->is_response_whole || gw_pipe_len(&x->response_pipe) > 0) {
-        consider_patience(n, x, &x->taking, GW_REASON_client_read_timeout);
+        if (x->call == NULL)
+            consider_patience(n, x, &x->taking, GW_REASON_client_read_timeout);
     } else if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
         consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
                  x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
@@ -126,6 +127,8 @@ static struct nearest find(struct gw_exchange *x)
     if (x->route != NULL && x->kind != GW_EXCHANGE_TUNNEL && !x->is_failed)
         consider(&n, x->started, x->route->request_timeout, GW_REASON_request_timeout,
                  GW_BY_GATEWAY);
+    if (x->call != NULL && !x->is_failed)
+        consider(&n, x->started, x->call->timeout, GW_REASON_request_timeout, GW_BY_HOST);
     if (x->grpc_deadline < n.when && !x->is_failed)
         n = (struct nearest){ x->grpc_deadline, GW_REASON_grpc_deadline, GW_BY_CLIENT };
     /* Where nobody set a deadline (a gRPC call, an upload that its origin does not read) silence is

@@ -31,7 +31,7 @@ void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *ev
     gw_text_cstr(&text, gw_phase_name(cause.phase));
     gw_text_cstr(&text, "/");
     gw_text_cstr(&text, row.name);
-    if (x->cluster != NULL) {
+    if (x->cluster != NULL && x->cluster->name.len > 0) {
         gw_text_cstr(&text, ": cluster ");
         gw_text_str(&text, x->cluster->name);
     }
@@ -138,6 +138,14 @@ static void let_go(struct gw_exchange *x)
     gw_list_push_back(&x->of->dead, &x->all);
 }
 
+static bool is_let_go(struct gw_exchange *x, struct gw_wait **wait)
+{
+    if (*wait != NULL && !gw_wait_disarm(&x->of->waits, *wait))
+        return false;
+    *wait = NULL;
+    return true;
+}
+
 void gw_exchange_finish(struct gw_exchange *x)
 {
     if (x->is_over)
@@ -145,11 +153,8 @@ void gw_exchange_finish(struct gw_exchange *x)
     if (x->phase != GW_PHASE_END)
         gw_exchange_enter(x, GW_PHASE_END);
     /* An answer that was taken from another thread must reach on_resume before on_end. */
-    if (x->wait != NULL) {
-        if (!gw_wait_disarm(&x->of->waits, x->wait))
-            return;
-        x->wait = NULL;
-    }
+    if (!is_let_go(x, &x->wait) || (x->call != NULL && !is_let_go(x, &x->call->wait)))
+        return;
     x->is_over = true;
     let_go(x);
 }

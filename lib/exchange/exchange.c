@@ -49,6 +49,7 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     gw_list_init(&all->runnable);
     gw_list_init(&all->dead);
     gw_list_init(&all->thirsty);
+    gw_list_init(&all->calls);
     all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
                                             all->limits->block_bytes - sizeof(void *) };
     return gw_waits_init(&all->waits, all->links->heap, all->limits->exchanges_max);
@@ -71,7 +72,8 @@ static void release_binding(struct gw_exchanges *all, struct gw_binding *binding
     }
 }
 
-static void free_exchange(struct gw_exchange *x)
+/* This and the next two are on every request's way: they stay a part of it. */
+static inline void release(struct gw_exchange *x)
 {
     struct gw_exchanges *all = x->of;
 
@@ -86,19 +88,32 @@ static void free_exchange(struct gw_exchange *x)
     gw_reserve_end(&x->response_reserve, all->links->pool);
     gw_reserve_end(&x->up_reserve, all->links->pool);
     release_binding(all, x->binding);
+    x->magic = 0;
+    gw_slab_give(&all->slab, x);
+}
+
+static void free_exchange(struct gw_exchange *x)
+{
+    struct gw_exchanges *all = x->of;
+
     gw_list_remove(&x->all);
     gw_list_remove(&x->run);
     gw_list_remove(&x->thirsty);
     all->count--;
     gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
-    x->magic = 0;
-    gw_slab_give(&all->slab, x);
+    release(x);
+}
+
+void gw_exchange_release(struct gw_exchange *x)
+{
+    release(x);
 }
 
 void gw_exchanges_fini(struct gw_exchanges *all)
 {
     struct gw_list *node;
 
+    all->is_closing = true;
     while ((node = all->all.next) != &all->all) {
         struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
@@ -142,6 +157,8 @@ static void quench(struct gw_exchange *x)
     if (x->up.codec != NULL)
         gw_link_advance(x->up_link, &x->up);
     x->wants_on_write = x->wants_on_write || x->is_origin_started;
+    if (x->call != NULL)
+        x->call->wants_on_write = true;
     gw_exchange_wake(x);
 }
 
@@ -235,17 +252,17 @@ static struct gw_exchanges *of_link(const struct gw_link *link)
     return link->links->above_ctx;
 }
 
-static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struct gw_link *link)
+static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all,
+                          struct gw_binding *binding, const struct gw_listener_conf *listener)
 {
     memset(x, 0, offsetof(struct gw_exchange, down));
     x->magic = EXCHANGE_MAGIC;
     x->of = all;
     x->id = ++all->ids;
     x->kind = GW_EXCHANGE_HTTP;
-    x->down_link = link;
-    x->binding = link->binding;
+    x->binding = binding;
     x->binding->users++;
-    x->listener = link->listener;
+    x->listener = listener;
     x->started = x->client_in = x->client_out = all->links->now;
     x->grpc_deadline = GW_NEVER;
     gw_list_init(&x->run);
@@ -265,6 +282,40 @@ static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all, struc
     x->response_pipe.chain.reserve = &x->response_reserve;
     gw_timer_init(&x->alarm.timer);
     x->alarm.ring = gw_deadline_ring;
+}
+
+static inline struct gw_exchange *take_exchange(struct gw_exchanges *all,
+                                                struct gw_binding *binding,
+                                                const struct gw_listener_conf *listener)
+{
+    struct gw_exchange *x = gw_slab_take(&all->slab);
+
+    if (x != NULL)
+        init_exchange(x, all, binding, listener);
+    return x;
+}
+
+static inline void begin_exchange(struct gw_exchange *x, uint64_t link)
+{
+    struct gw_exchanges *all = x->of;
+
+    gw_list_push_back(&all->all, &x->all);
+    all->count++;
+    gw_stats_add(all->stats, GW_STAT_EXCHANGES, 1);
+    gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
+    gw_trace_event(all->trace, all->links->now, GW_TRACE_EXCHANGE_BEGIN, x->id, link, 0);
+    gw_exchange_wake(x); /* its deadline is armed */
+}
+
+struct gw_exchange *gw_exchange_new(struct gw_exchanges *all, struct gw_binding *binding,
+                                    const struct gw_listener_conf *listener)
+{
+    return take_exchange(all, binding, listener);
+}
+
+void gw_exchange_begun(struct gw_exchange *x, uint64_t link)
+{
+    begin_exchange(x, link);
 }
 
 /* What the link has for its next exchange is this one's. */
@@ -287,20 +338,15 @@ static struct gw_stream *open_exchange(struct gw_link *link)
     if (link->binding != all->binding &&
         gw_exchange_bind_link(all, link, link->listener->name) != GW_OK)
         link->is_drain_due = true; /* its listener is gone: this one is served, then it closes */
-    x = gw_slab_take(&all->slab);
+    x = take_exchange(all, link->binding, link->listener);
     if (x == NULL)
         return NULL;
-    init_exchange(x, all, link);
+    x->down_link = link;
     admit(x, kit);
     x->down.in_head = &x->request;
     x->down.in_trailers = &x->request_trailers;
     x->down.in_pipe = &x->request_pipe;
-    gw_list_push_back(&all->all, &x->all);
-    all->count++;
-    gw_stats_add(all->stats, GW_STAT_EXCHANGES, 1);
-    gw_stats_set(all->stats, GW_STAT_EXCHANGES_OPEN, all->count);
-    gw_trace_event(all->trace, all->links->now, GW_TRACE_EXCHANGE_BEGIN, x->id, link->id, 0);
-    gw_exchange_wake(x); /* its deadline is armed */
+    begin_exchange(x, link->id);
     return &x->down;
 }
 
@@ -363,9 +409,14 @@ void gw_exchanges_take_letters(struct gw_exchanges *all)
         struct gw_exchange *x = w->x;
         void *answer = w->answer;
         letter = letter->next;
-        x->wait = NULL;
         gw_wait_release(&all->waits, w);
-        gw_exchange_resumed(x, answer);
+        if (x->wait == w) {
+            x->wait = NULL;
+            gw_exchange_resumed(x, answer);
+        } else {
+            x->call->wait = NULL;
+            gw_call_resumed(x, answer);
+        }
         gw_exchange_wake(x);
     }
 }

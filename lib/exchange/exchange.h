@@ -9,6 +9,7 @@
 #define GW_EXCHANGE_EXCHANGE_H
 
 #include "exchange/binding.h"
+#include "exchange/call.h"
 #include "exchange/states.h"
 #include "exchange/wait.h"
 #include "link/pool.h"
@@ -54,7 +55,8 @@ struct gw_exchange {
      * its link to an upstream until it has one. */
     struct gw_reserve arena_reserve, request_reserve, response_reserve, up_reserve;
     uint64_t id;
-    struct gw_link *down_link, *up_link;
+    struct gw_link *down_link, *up_link; /* down_link NULL: the host is the client: call */
+    struct gw_call *call;                /* NULL: it came over a link                    */
     struct gw_waiter waiter;
     struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
     struct gw_binding *binding;
@@ -115,6 +117,8 @@ struct gw_exchanges {
     struct gw_slab slab;
     struct gw_arena_source blocks;
     struct gw_list all, runnable, dead;
+    struct gw_list calls;   /* of the host's own */
+    bool is_closing;        /* no more of those  */
     struct gw_list thirsty; /* a pipe of theirs waits for its own blocks to come back */
     uint32_t thirsty_since; /* the pool's returns when they were last looked at       */
     struct gw_waits waits;
@@ -144,6 +148,13 @@ void gw_exchanges_feed(struct gw_exchanges *all);
 /* The link's listener in the current configuration; GW_EUNKNOWN: it is no longer there. */
 gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
     GW_MUST_CHECK;
+
+/* For who begins one without a link: NULL: no memory, or no more than exchanges_max. It is on no list
+ * before gw_exchange_begun, and until then may be released. */
+struct gw_exchange *gw_exchange_new(struct gw_exchanges *all, struct gw_binding *binding,
+                                    const struct gw_listener_conf *listener) GW_MUST_CHECK;
+void gw_exchange_begun(struct gw_exchange *x, uint64_t link);
+void gw_exchange_release(struct gw_exchange *x);
 
 /* run.c */
 void gw_exchange_run(struct gw_exchange *x);

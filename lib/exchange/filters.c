@@ -159,7 +159,9 @@ void gw_filters_end(struct gw_exchange *x)
         x->hook_memory = x->origin_memory;
         x->cluster->origin.on_end(x->cluster->origin.ctx, x);
     }
-    for (uint32_t i = 0; i < config->filters_len; i++) {
+    if (x->call != NULL)
+        gw_call_end(x);
+    for (uint32_t i = 0; i < config->filters_len && x->call == NULL; i++) {
         x->hook_memory = x->memory != NULL ? x->memory[i] : NULL;
         if (config->filters[i].on_end != NULL)
             config->filters[i].on_end(config->filters[i].ctx, x);

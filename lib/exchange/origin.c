@@ -30,7 +30,10 @@ static void pass_on(struct gw_exchange *x)
         gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
     }
     x->upstream_in = x->of->links->now;
-    gw_link_advance(x->down_link, &x->down);
+    if (x->call != NULL)
+        gw_exchange_wake(x);
+    else
+        gw_link_advance(x->down_link, &x->down);
 }
 
 static bool judge(struct gw_exchange *x, gw_verdict verdict)
@@ -49,6 +52,10 @@ static void enter(struct gw_exchange *x)
 {
     x->in_hook = true;
     x->hook_memory = x->origin_memory;
+    if (x->call != NULL) { /* the pipes are the caller's, too */
+        gw_pipe_face_host(&x->request_pipe, false);
+        gw_pipe_face_host(&x->response_pipe, true);
+    }
 }
 
 /* Who answers itself must say 100 itself, unless it has answered already (RFC 9110 10.1.1). */

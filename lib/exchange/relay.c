@@ -62,7 +62,8 @@ static bool is_body_too_large(const struct gw_exchange *x)
 {
     uint64_t max = x->of->limits->body_bytes_max;
 
-    return max > 0 && x->request_pipe.bytes_in > max && x->kind != GW_EXCHANGE_TUNNEL;
+    return max > 0 && x->request_pipe.bytes_in > max && x->kind != GW_EXCHANGE_TUNNEL &&
+           x->call == NULL;
 }
 
 static void send_on(struct gw_exchange *x)

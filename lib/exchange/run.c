@@ -112,9 +112,10 @@ static void go_route(struct gw_exchange *x)
 {
     uint64_t body_max = x->of->limits->body_bytes_max;
 
-    if (!find_route(x))
+    if (x->route == NULL && !find_route(x))
         return;
-    if (body_max > 0 && x->request.body == GW_BODY_LENGTH && x->request.length > body_max) {
+    if (body_max > 0 && x->call == NULL && x->request.body == GW_BODY_LENGTH &&
+        x->request.length > body_max) {
         gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
         return;
     }
@@ -260,6 +261,8 @@ void gw_exchange_run(struct gw_exchange *x)
             take_down_news(x);
         if (x->up.news != 0)
             gw_exchange_take_upstream_news(x);
+        if (x->call != NULL)
+            gw_call_run(x);
         go_on(x);
         if (is_complete(x)) {
             if (!x->is_failed && x->down.codec != NULL)

@@ -33,7 +33,7 @@ static gw_status prepare_request(struct gw_exchange *x)
     x->has_own_host = x->request.authority.len == 0;
     if (gw_hop_strip(&x->request) != GW_OK)
         return GW_ENOMEM;
-    return gw_identity_tell(x);
+    return x->call == NULL ? gw_identity_tell(x) : GW_OK; /* the host is nobody's proxy */
 }
 
 /* HTTP/1.0 need not say Host; the versions that it is forwarded in must. */

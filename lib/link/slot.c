@@ -16,6 +16,11 @@ static uint32_t kit_need(const struct gw_links *links)
     return GW_SLOT_EXCHANGE + 2 * ways(links->stub_tls_client);
 }
 
+uint32_t gw_slot_kit_blocks(const struct gw_links *links)
+{
+    return kit_need(links);
+}
+
 /* An HTTP/2 client may have sent so much before it knows our windows; and as long as nobody knows what a
  * client speaks, it may be one. */
 static uint32_t early_need(const struct gw_link *link)

@@ -28,6 +28,8 @@ gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift) GW_MU
 /* The blocks for an exchange that begins now and for its link to an upstream. NULL: so many are not
  * free, or there are links in line before it. */
 struct gw_reserve *gw_slot_kit(struct gw_link *link) GW_MUST_CHECK;
+/* So many are asked for an exchange that no client's link brings along. */
+uint32_t gw_slot_kit_blocks(const struct gw_links *links);
 /* A second try takes another link: what that needs is asked for again. Benign if so many are not free: then
  * the try depends on spare blocks. */
 void gw_slot_renew_gift(const struct gw_links *links, struct gw_reserve *gift);

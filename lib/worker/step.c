@@ -88,6 +88,7 @@ static void begin_drain(gw_worker *w)
 /* Exchanges end; what tells the clients so has a moment to leave. */
 static void end_drain(gw_worker *w)
 {
+    w->exchanges.is_closing = true;
     for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
         next = node->next;

@@ -304,6 +304,28 @@ gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
     return GW_OK;
 }
 
+/* ---- calls ---- */
+
+gw_status gw_worker_call(gw_worker *w, const gw_call_spec *spec, gw_exchange_id *out)
+{
+    gw_call_spec own = { 0 };
+
+    if (w == NULL || w->magic != WORKER_MAGIC || gw_spec_copy(&own, sizeof own, spec) != GW_OK)
+        return GW_EINVAL;
+    if (w->exchanges.is_closing)
+        return GW_ESTATE;
+    if (w->exchanges.binding == NULL) /* before the first step */
+        gw_worker_adopt(w);
+    return gw_call_begin(&w->exchanges, &own, out);
+}
+
+gw_status gw_worker_cancel(gw_worker *w, gw_exchange_id call)
+{
+    if (w == NULL || w->magic != WORKER_MAGIC)
+        return GW_EINVAL;
+    return gw_call_cancel(&w->exchanges, call);
+}
+
 gw_status gw_resume(gw_ticket ticket, void *answer)
 {
     struct gw_engine_seat *seat;
