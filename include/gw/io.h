@@ -28,6 +28,10 @@ typedef struct gw_io_ops {
     gw_status (*shutdown)(void *io, gw_link *l);
     /* Cancels what is in flight; ends in gw_link_closed, perhaps before it returns. */
     void (*close)(void *io, gw_link *l);
+    /* The connection goes back to the host (GW_ACCEPT_RETURN), open. Cancels a recv, reports what that
+     * got, then hands over the transport and gw_link_unread; ends in gw_link_closed, perhaps before it
+     * returns. Never with a send in flight; nothing is asked after it. NULL: it cannot. */
+    gw_status (*give_back)(void *io, gw_link *l);
 } gw_io_ops;
 
 #ifdef __cplusplus

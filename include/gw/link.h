@@ -34,6 +34,9 @@ enum {
     GW_WANT_CONNECT = 4u,
     /* All is sent: end the writing side, then report gw_link_sent(0, GW_EOF). */
     GW_WANT_SHUTDOWN = 8u,
+    /* It is the host's again (GW_ACCEPT_RETURN): take gw_link_unread, keep the connection open, then
+     * report gw_link_closed. */
+    GW_WANT_RETURN = 16u,
     /* Close it, then report gw_link_closed. */
     GW_WANT_CLOSE = 32u
 };
@@ -78,6 +81,10 @@ GW_API size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max);
 /* len bytes of those were accepted by the transport. More than those, or an error, ends the link.
  * (0, GW_EOF): the GW_WANT_SHUTDOWN is done. */
 GW_API void gw_link_sent(gw_link *l, size_t len, gw_status result);
+/* A link that goes back to the host: all that was read of it and belongs to the host, from the first
+ * byte of the request that nobody claims, as up to max spans. Returns how many spans there are, which
+ * may be more than max; 0: it does not go back. Valid until gw_link_closed. O(spans). */
+GW_API size_t gw_link_unread(const gw_link *l, gw_const_span *out, size_t max);
 /* The last word on every link, failed connects too, exactly once: no operation is in flight, no
  * notice for l will follow, l is gone. May come at any time. */
 GW_API void gw_link_closed(gw_link *l);

@@ -24,6 +24,11 @@ typedef struct gw_loop_spec {
     const gw_worker_spec *worker; /* index, seed, trace, name, user; ops and wake unused  */
     uint32_t flags;               /* GW_LOOP_ONE_FD                                       */
     uint32_t reserved;
+    /* A link goes back to the host (GW_ACCEPT_RETURN), in the loop's thread, inside a step, as a hook.
+     * fd is the host's from here on: connected, non-blocking, no longer watched. What was read of it:
+     * gw_link_unread; link ends when this returns. gw_loop_adopt may take the next one here. */
+    void (*on_return)(void *ctx, gw_link *link, int fd);
+    void *return_ctx;
 } gw_loop_spec;
 
 enum { GW_LISTEN_REUSEPORT = 1u, GW_LISTEN_V6ONLY = 2u };
@@ -63,7 +68,7 @@ GW_API gw_status gw_listen_open(const gw_listen_spec *spec, int *fd) GW_MUST_CHE
 GW_API size_t gw_listen_address(int fd, char *out, size_t max);
 /* Listens at spec's address; each connection becomes a link by spec's accept, copied. The listener
  * is the loop's, until gw_listener_close; out may be NULL. GW_EINVAL: not a numeric or unix:
- * address; GW_EREFUSED: in use or not permitted; GW_ELIMIT: no descriptor is left; GW_EIO;
+ * address, or GW_ACCEPT_RETURN in a loop without on_return; GW_EREFUSED: in use or not permitted; GW_ELIMIT: no descriptor is left; GW_EIO;
  * GW_ENOMEM; GW_ESTATE: draining. Of a connection that names a listener which the configuration
  * does not have yet, nothing is read until one comes that has it. */
 GW_API gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out);
@@ -81,7 +86,8 @@ GW_API int gw_listener_fd(const gw_listener *l);
  * first: then there is no moment at which nobody listens. */
 GW_API void gw_listener_close(gw_listener *l);
 /* A connected stream socket becomes a client's link. Takes fd on success; makes it non-blocking.
- * out may be NULL. GW_EINVAL: no such socket; GW_EIO; else as gw_worker_accept. */
+ * out may be NULL. GW_EINVAL: no such socket, or GW_ACCEPT_RETURN in a loop without on_return;
+ * GW_EIO; else as gw_worker_accept. */
 GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_link **out);
 
 /* CLOCK_MONOTONIC of its last step. */

@@ -56,6 +56,11 @@ GW_API bool gw_worker_is_idle(const gw_worker *w);
  * inside a hook or an operation: it does nothing there. NULL is fine. O(links and exchanges). */
 GW_API void gw_worker_free(gw_worker *w);
 
+enum {
+    /* An HTTP/1 request that no route claims is not answered: the connection goes back to the host at
+     * that message boundary, with every byte that was read from there on (docs/hand-over.md). */
+    GW_ACCEPT_RETURN = 1u
+};
 typedef struct gw_accept_spec {
     uint32_t size;
     uint32_t protocols;    /* 0: the listener's                              */
@@ -63,13 +68,16 @@ typedef struct gw_accept_spec {
     const gw_facts *facts; /* copied; NULL: nothing known                    */
     gw_const_span early;   /* bytes already read; copied                     */
     void *user, *io;
+    uint32_t flags; /* GW_ACCEPT_*                                    */
+    uint32_t reserved;
 } gw_accept_spec;
 /* A client has connected: a link for it, which is acted on by the next step. A protocol in facts is
  * the one that is spoken. The link is the library's until gw_link_closed. GW_EUNKNOWN: no such
- * listener; GW_EINVAL: protocols that there are not, or a known one that may not be spoken here, or
- * names that are too long; GW_EUNSUPPORTED: a build without it; GW_ELIMIT: links_max; GW_ENOMEM;
- * GW_ESTATE: draining, or being freed. Then the transport is still the caller's. O(listeners);
- * allocates. */
+ * listener; GW_EINVAL: protocols or flags that there are not, or a known protocol that may not be
+ * spoken here, or names that are too long; GW_EUNSUPPORTED: a build without it, or a backend that
+ * cannot give back; GW_ELIMIT: links_max, more than eight blocks of early, or GW_ACCEPT_RETURN in a
+ * pool that is too small; GW_ENOMEM: also if early does not fit now; GW_ESTATE: draining, or being
+ * freed. Then the transport is still the caller's. O(listeners + early); allocates. */
 GW_API gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
     GW_MUST_CHECK;
 

@@ -12,6 +12,7 @@
     X(LINK_SENT, "link.sent")           /* a: bytes, b: status                 */                  \
     X(LINK_CLOSE, "link.close")         /* the library asks for it             */                  \
     X(LINK_CLOSED, "link.closed")       /* reported                            */                  \
+    X(LINK_RETURN, "link.return")       /* it goes back to the host            */                  \
     X(EXCHANGE_BEGIN, "exchange.begin") /* a: id of the link                   */                  \
     X(EXCHANGE_PHASE, "exchange.phase") /* a: phase                            */                  \
     X(EXCHANGE_FAIL, "exchange.fail")   /* a: by, b: reason                    */                  \

@@ -22,7 +22,7 @@ static void consider(struct nearest *n, gw_nanos since, gw_nanos timeout, enum g
 static bool waits_for_body(const struct gw_exchange *x)
 {
     return x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE && x->down.codec != NULL &&
-           gw_pipe_len(&x->request_pipe) == 0;
+           gw_pipe_len(&x->request_pipe) == 0 && !x->down.is_held;
 }
 
 /* When the last byte moved, or the host said something, on either side. */

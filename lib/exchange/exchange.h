@@ -194,6 +194,16 @@ void gw_exchange_pick(struct gw_exchange *x);
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
 
+/* back.c: no route claims its request. True: its connection goes back to the host, or it has failed for
+ * want of memory; false: to be answered here. */
+bool gw_exchange_give_back(struct gw_exchange *x);
+/* Whoever answers it has been found: what follows its head may be taken in. */
+static inline void gw_exchange_claim(struct gw_exchange *x)
+{
+    if (x->down.is_held)
+        gw_link_claim(x->down_link, &x->down);
+}
+
 bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
 /* retry.c: body bytes have come, and may leave from now on. */
 void gw_exchange_keep(struct gw_exchange *x);

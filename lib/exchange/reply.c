@@ -14,6 +14,7 @@ enum { GRPC_STATUS_DIGITS = 10 };
 static void send_reply(struct gw_exchange *x)
 {
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
+    gw_exchange_claim(x);
     x->is_local = true;
     x->is_response_whole = true;
     x->has_response = true;

@@ -101,6 +101,8 @@ static bool find_route(struct gw_exchange *x)
     x->routed = x->of->links->now;
     if (x->route != NULL)
         return true;
+    if (gw_exchange_give_back(x))
+        return false;
     if (is_method_missing || x->request.method == GW_METHOD_CONNECT)
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_method_not_allowed, GW_EUNKNOWN);
     else
@@ -114,6 +116,7 @@ static void go_route(struct gw_exchange *x)
 
     if (x->route == NULL && !find_route(x))
         return;
+    gw_exchange_claim(x);
     if (body_max > 0 && x->call == NULL && x->request.body == GW_BODY_LENGTH &&
         x->request.length > body_max) {
         gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);

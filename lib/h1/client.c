@@ -186,6 +186,7 @@ static gw_status client_read(struct gw_codec *codec, struct gw_chain *rx, gw_nan
         case GW_H1_WAIT:
         case GW_H1_SKIP:
         case GW_H1_OVER:
+        case GW_H1_HELD:
             break;
         }
         if (reason == GW_REASON_no_memory && may_retry)
@@ -236,6 +237,7 @@ static void end_of_input(struct gw_h1 *c)
     case GW_H1_WAIT:
     case GW_H1_SKIP:
     case GW_H1_OVER:
+    case GW_H1_HELD:
         break;
     }
 }

@@ -149,6 +149,28 @@ static enum gw_reason_id take_line(struct gw_h1 *c, gw_str line,
     return gw_h1_field_line(c->head != NULL ? &c->head->fields : NULL, line);
 }
 
+/* A copy of the first len bytes, for who may have to give them back. */
+static void keep(struct gw_h1 *c, const struct gw_chain *rx, size_t len)
+{
+    struct gw_chain *kept = c->base.kept;
+    for (const struct gw_slice *s = rx->first; len > 0 && !c->base.is_kept_short; s = s->next) {
+        size_t n = s->len < len ? s->len : len;
+        len -= n;
+        if (gw_chain_write(kept, s->ptr, n) != GW_OK) {
+            c->base.is_kept_short = true;
+            gw_chain_clear(kept);
+        }
+    }
+}
+
+static void drop_lines(struct gw_h1 *c, struct gw_chain *rx, size_t len)
+{
+    if (c->base.kept != NULL)
+        keep(c, rx, len);
+    gw_chain_drop(rx, len);
+    c->scanned = 0;
+}
+
 /* Lines that lie in one piece at the front of rx, taken off together: the usual case. */
 static enum gw_reason_id take_front(struct gw_h1 *c, struct gw_chain *rx, size_t max,
                                     const struct gw_h1_head_steps *steps)
@@ -165,10 +187,8 @@ static enum gw_reason_id take_front(struct gw_h1 *c, struct gw_chain *rx, size_t
         reason = take_line(c, (gw_str){ at, (size_t)(lf - at) - 1 }, steps);
         at = lf + 1;
     }
-    if (at != start) {
-        gw_chain_drop(rx, (size_t)(at - start));
-        c->scanned = 0;
-    }
+    if (at != start)
+        drop_lines(c, rx, (size_t)(at - start));
     return reason;
 }
 
@@ -201,8 +221,7 @@ enum gw_reason_id gw_h1_read_head(struct gw_h1 *c, struct gw_chain *rx,
             break;
         }
         reason = take_line(c, line, steps);
-        gw_chain_drop(rx, line.len + 2);
-        c->scanned = 0;
+        drop_lines(c, rx, line.len + 2);
     }
     return reason;
 }

@@ -14,7 +14,8 @@ enum gw_h1_phase {
     GW_H1_WAIT = 3, /* server: the request asked for a tunnel; the response decides            */
     GW_H1_DONE = 4, /* all of the message was read; rx holds the next one                      */
     GW_H1_SKIP = 5, /* server: the stream has left; the rest of its request is dropped         */
-    GW_H1_OVER = 6  /* nothing more is read                                                    */
+    GW_H1_OVER = 6, /* nothing more is read                                                    */
+    GW_H1_HELD = 7  /* server: nobody has claimed the request yet: its body stays in rx        */
 };
 
 /* What a server drops of a request body that nobody wants, to keep the connection. */
@@ -41,8 +42,8 @@ struct gw_h1 {
 
     /* Writing. */
     uint8_t out_kind; /* gw_h1_body_kind */
+    bool owes_crlf;   /* behind the last chunk: memory was short for it */
     struct gw_h1_spare spare;
-    bool owes_crlf; /* behind the last chunk: memory was short for it */
     uint64_t out_left;
 
     bool is_server;

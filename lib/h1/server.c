@@ -44,6 +44,8 @@ static bool open_request(struct gw_h1 *c)
     c->is_keep_asked = false;
     c->is_awaiting = false;
     c->is_http10 = false;
+    c->base.is_kept_short = false;
+    GW_ASSERT(c->base.kept == NULL || gw_chain_is_empty(c->base.kept));
     gw_h1_start_head(c, s->in_head);
     return true;
 }
@@ -83,6 +85,7 @@ static enum gw_reason_id take_whole_head(struct gw_h1 *c)
     c->base.is_head_pending = false;
     c->has_empty_line = false;
     s->in = GW_HALF_BODY;
+    s->is_held = c->base.kept != NULL;
     if (m->body == GW_BODY_TUNNEL || m->protocol.len > 0) {
         c->phase = GW_H1_WAIT;
         gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
@@ -95,7 +98,7 @@ static enum gw_reason_id take_whole_head(struct gw_h1 *c)
     c->is_awaiting = gw_fields_find(&m->fields, GW_FIELD_EXPECT) != NULL;
     gw_h1_body_start(&c->body, m->body == GW_BODY_LENGTH ? GW_H1_BODY_LENGTH : GW_H1_BODY_CHUNKED,
                      m->length);
-    c->phase = GW_H1_BODY;
+    c->phase = s->is_held ? GW_H1_HELD : GW_H1_BODY;
     gw_stream_tell(&c->owner, s, GW_NEWS_HEAD);
     return GW_REASON_none;
 }
@@ -184,6 +187,10 @@ static void end_of_input(struct gw_h1 *c)
         c->is_last = true;
         gw_h1_in_done(c, 0);
         break;
+    case GW_H1_HELD: /* some of its body waits in rx, or none will come */
+        if (c->rx_left == 0)
+            gw_h1_cut(c, GW_REASON_client_closed, true);
+        break;
     case GW_H1_DONE: /* requests may still wait in rx */
         if (c->rx_left == 0)
             c->is_last = true;
@@ -225,6 +232,7 @@ static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx, gw_nanos now)
         case GW_H1_WAIT:
         case GW_H1_DONE:
         case GW_H1_OVER:
+        case GW_H1_HELD:
             break;
         }
         if (reason == GW_REASON_no_memory && may_retry)
@@ -247,6 +255,7 @@ static bool is_hungry(const struct gw_h1 *c, size_t rx_len)
         return gw_h1_body_wants(&c->body, c->stream->in_pipe);
     case GW_H1_WAIT:
     case GW_H1_DONE:
+    case GW_H1_HELD:
         return rx_len < c->pool->block_bytes;
     case GW_H1_OVER:
         break;
@@ -440,6 +449,8 @@ static void server_advance(struct gw_codec *codec, struct gw_stream *s)
 {
     struct gw_h1 *c = gw_h1_of(codec);
     GW_ASSERT(s == c->stream);
+    if (c->phase == GW_H1_HELD && !s->is_held)
+        c->phase = GW_H1_BODY;
     if (s->is_tunnel && s->out == GW_HALF_HEAD)
         begin_tunnel(c);
     else if (c->phase == GW_H1_WAIT && s->in_head->protocol.len == 0 &&

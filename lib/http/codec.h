@@ -53,13 +53,15 @@ struct gw_stream {
     uint8_t in, out;         /* gw_half                                     */
     uint8_t request_method;  /* gw_method; client role: set before open     */
     bool is_http10;          /* server role: the client speaks HTTP/1.0     */
-    bool is_tunnel;     /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
-    bool is_refused;    /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
+    bool is_tunnel;  /* owner: set with a 101 or a 2xx to CONNECT: bytes follow, both ways     */
+    bool is_refused; /* client role, with CUT: provably not processed (REFUSED_STREAM, GOAWAY,
                          or closed before any byte of it was taken by the transport)           */
-    bool is_silent;     /* client role, with CUT: the connection ended, and not a byte of a response
+    bool is_silent;  /* client role, with CUT: the connection ended, and not a byte of a response
                          had come                                                             */
-    bool by_peer;       /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
-    uint16_t fault;     /* gw_reason_id, with CUT                                                */
+    bool by_peer;    /* with CUT: the peer itself did it (a reset, or bytes that are wrong)    */
+    bool is_held;    /* server role: set with HEAD where the head is kept (gw_codec.kept): nothing
+                         * behind it is taken before the owner has cleared this and advanced     */
+    uint16_t fault;  /* gw_reason_id, with CUT                                                */
     uint32_t peer_code; /* h2: the code of the peer's RST_STREAM or GOAWAY, for the log        */
     /* Receiving. */
     struct gw_message *in_head;     /* the owner's memory; filled by the codec                */
@@ -179,6 +181,7 @@ struct gw_codec {
                               request is still dropped: the head's deadline runs */
     bool is_write_done; /* nothing will ever be appended to tx again: when it has left, the sending
                               side may be ended (a tunnel's other half may still be read) */
+    bool is_kept_short; /* there was no memory to keep all of the last head: kept is empty */
     uint32_t untaken;   /* the last so many of them the transport has surely not taken: set before
                            read_end */
     uint64_t written;   /* bytes ever appended to tx */
@@ -190,6 +193,9 @@ struct gw_codec {
      * 6.9.2), for which early (the owner's; may be NULL) has blocks. */
     bool is_window_known;
     struct gw_reserve *early;
+    /* h1, server role: a request's head is copied there as it is taken off rx, so that it can be given
+     * back. The owner's, who empties it; NULL: it is not kept. */
+    struct gw_chain *kept;
 };
 
 static inline void gw_stream_tell(const struct gw_codec_owner *owner, struct gw_stream *s,

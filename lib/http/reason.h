@@ -86,7 +86,8 @@ enum gw_h2_code {
     /* what the host wanted */                                                                     \
     X(host_abort, 502, 10, 8, "the host cut the exchange off")                                     \
     X(host_gone, 503, 14, 8, "the host took the worker or the connection away")                    \
-    X(loop_detected, 508, 9, 8, "the request has come through this gateway before")
+    X(loop_detected, 508, 9, 8, "the request has come through this gateway before")                \
+    X(handed_back, 0, 0, 8, "no route claimed it: the connection went back to the host")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

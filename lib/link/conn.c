@@ -109,6 +109,8 @@ static gw_status make_codec(struct gw_link *link, uint32_t protocol)
     links->h2_count += is_h2;
     if (link->slot != NULL)
         link->codec->early = &link->slot->early;
+    if (gw_link_kept_of(link) != NULL)
+        link->codec->kept = &gw_link_kept_of(link)->head;
     return GW_OK;
 }
 
@@ -368,7 +370,7 @@ static void read_connecting(struct gw_link *link)
  * taken in may have answered: those come first. */
 static bool must_break(const struct gw_link *link)
 {
-    return link->broken != GW_OK && link->phase != GW_LINK_CLOSING &&
+    return link->broken != GW_OK && link->phase != GW_LINK_CLOSING && !link->is_close_begun &&
            (link->is_aborted || !link->is_client || !link->is_read_ended || link->is_end_told);
 }
 
@@ -404,6 +406,8 @@ void gw_link_read(struct gw_link *link)
     case GW_LINK_LINGERING:
         drop_input(link);
         break;
+    case GW_LINK_RETURNING:
+        break;
     case GW_LINK_CLOSING:
         gw_chain_clear(&link->rx);
         break;
@@ -424,6 +428,7 @@ void gw_conn_lost(struct gw_link *link, gw_status why)
             gw_link_tell_unsent(link, GW_CONTAINER(node, struct gw_stream, flushing));
     }
     gw_chain_clear(&link->rx);
+    gw_link_forget_head(link);
 }
 
 /* ---- writing ---- */
@@ -520,6 +525,7 @@ bool gw_conn_wants_read(const struct gw_link *link)
         return true;
     case GW_LINK_CONNECTING:
     case GW_LINK_ENDING:
+    case GW_LINK_RETURNING:
     case GW_LINK_CLOSING:
         return false;
     }
@@ -534,6 +540,8 @@ uint32_t gw_conn_want(const struct gw_link *link)
         return 0;
     if (link->phase == GW_LINK_CLOSING)
         return GW_WANT_CLOSE;
+    if (link->phase == GW_LINK_RETURNING)
+        return GW_WANT_RETURN;
     if (link->phase == GW_LINK_CONNECTING)
         return link->is_connect_reported ? 0 : GW_WANT_CONNECT;
     if (gw_conn_wants_read(link))
@@ -631,6 +639,17 @@ static void begin_close(struct gw_link *link)
     link->links->ops->close(link->links->io, link);
 }
 
+static void begin_return(struct gw_link *link)
+{
+    if (link->is_close_begun || link->is_closed)
+        return;
+    link->is_close_begun = true;
+    if (link->links->ops->give_back(link->links->io, link) == GW_OK)
+        return;
+    link->is_close_begun = false;
+    gw_link_lose(link, GW_EIO);
+}
+
 /* Asks the backend for what is wanted. */
 static void ask_backend(struct gw_link *link)
 {
@@ -659,6 +678,8 @@ static void ask_backend(struct gw_link *link)
             gw_link_lose(link, status);
         }
     }
+    if (link->phase == GW_LINK_RETURNING)
+        begin_return(link);
     if (link->phase == GW_LINK_CLOSING)
         begin_close(link);
 }

@@ -16,6 +16,11 @@ bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */
 uint32_t gw_conn_want(const struct gw_link *link);
 
+/* In back.c. */
+gw_status gw_link_keep_heads(struct gw_link *link) GW_MUST_CHECK;
+void gw_link_forget_head(struct gw_link *link);
+void gw_link_free_kept(struct gw_link *link);
+
 /* In link.c: the end of s was written, but will never leave. */
 void gw_link_tell_unsent(struct gw_link *link, struct gw_stream *s);
 /* In report.c: what was lent to read into is ours again. */

@@ -153,6 +153,7 @@ static void free_link(struct gw_link *link)
     gw_chain_clear(&link->rx);
     gw_chain_clear(&link->tx);
     gw_slot_give(link);
+    gw_link_free_kept(link);
     free_names(link);
     gw_timer_cancel(links->wheel, &link->alarm.timer);
     gw_list_remove(&link->all);
@@ -202,13 +203,20 @@ static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phas
     gw_list_init(&link->dirty);
     gw_list_init(&link->notice);
     gw_list_init(&link->starving);
-    gw_list_init(&link->pooled);
     gw_list_push_back(&links->all, &link->all);
     gw_timer_init(&link->alarm.timer);
     link->alarm.ring = ring;
     links->count++;
     gw_stats_set(links->stats, GW_STAT_LINKS_OPEN, links->count);
     return link;
+}
+
+/* All of it or nothing: who accepts can try again. */
+static gw_status take_early(struct gw_link *link, gw_const_span early)
+{
+    if (early.len > GW_LINK_ROOMS_MAX * (size_t)link->links->pool->block_bytes)
+        return GW_ELIMIT;
+    return gw_slot_take(link) ? gw_chain_write(&link->rx, early.ptr, early.len) : GW_ENOMEM;
 }
 
 gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
@@ -228,10 +236,10 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
         status = gw_link_set_names(link, spec->facts->peer, spec->facts->local);
     if (status == GW_OK)
         status = gw_conn_init(link);
-    if (status == GW_OK && spec->early.len > 0 && !gw_slot_take(link))
-        status = GW_ENOMEM; /* it may come again without them */
+    if (status == GW_OK && (spec->flags & GW_ACCEPT_RETURN) != 0)
+        status = gw_link_keep_heads(link);
     if (status == GW_OK && spec->early.len > 0)
-        status = gw_chain_write(&link->rx, spec->early.ptr, spec->early.len);
+        status = take_early(link, spec->early);
     if (status != GW_OK) {
         free_link(link);
         return status;
@@ -254,6 +262,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
     if (link == NULL)
         return links->count >= links->limits->links_max ? GW_ELIMIT : GW_ENOMEM;
     link->is_client = true;
+    gw_list_init(&link->role.pooled);
     link->upstream = upstream;
     link->protocols = (uint8_t)upstream->spec.protocol;
     link->idle_timeout = upstream->spec.idle_timeout;
@@ -336,6 +345,7 @@ static gw_nanos deadline_of(const struct gw_link *link)
     case GW_LINK_ENDING:
     case GW_LINK_LINGERING:
         return link->until;
+    case GW_LINK_RETURNING:
     case GW_LINK_CLOSING:
         return GW_NEVER;
     case GW_LINK_OPEN:
@@ -390,6 +400,7 @@ static void timed_out(struct gw_link *link)
     case GW_LINK_LINGERING:
         gw_link_lose(link, GW_ETIMEDOUT);
         return;
+    case GW_LINK_RETURNING:
     case GW_LINK_CLOSING:
         return;
     }
@@ -446,6 +457,7 @@ void gw_link_end(struct gw_link *link)
     link->phase = GW_LINK_ENDING;
     link->until = link->links->now + ENDING_NS;
     (void)gw_link_close_engine(link);
+    gw_link_forget_head(link);
     if (link->upstream != NULL)
         gw_upstream_changed(link);
     gw_link_mark_dirty(link);

@@ -3,6 +3,7 @@
  * are told through `struct gw_link_above`.
  *
  *   CONNECTING -> OPEN -> ENDING -> LINGERING -> CLOSING -> (closed report) -> freed at the reap
+ *                      -> RETURNING ------------>
  *
  * Reports of the host only record and put the link on a list; gw_link_read and gw_link_write, called
  * by the step, do the work.
@@ -34,6 +35,7 @@ enum gw_link_phase {
     GW_LINK_OPEN,
     GW_LINK_ENDING,    /* what lies in tx leaves, then FIN                                    */
     GW_LINK_LINGERING, /* FIN is out: read and drop until the peer ends, bounded              */
+    GW_LINK_RETURNING, /* it is or will be the host's again; waits for the report               */
     GW_LINK_CLOSING    /* close was or will be asked of the backend; waits for the report      */
 };
 
@@ -48,6 +50,12 @@ struct gw_link_tls {
     struct gw_chain in, out;
     bool is_ended;   /* close_notify came                          */
     bool is_closing; /* ours was asked for: nothing comes after it */
+};
+
+/* Of a link that can go back to the host: the head of the request that is not claimed yet. */
+struct gw_link_kept {
+    struct gw_chain head;
+    struct gw_reserve reserve; /* with the slot */
 };
 
 /* The names of both ends, in one piece of the heap. */
@@ -110,8 +118,17 @@ struct gw_link {
     gw_nanos head_timeout, idle_timeout;
     /* Client role. */
     struct gw_upstream *upstream;
-    struct gw_list pooled; /* node in the upstream's list */
+    union {
+        struct gw_list pooled;     /* client role: node in the upstream's list       */
+        struct gw_link_kept *kept; /* server role: see gw_link_kept_of               */
+    } role;
 };
+
+/* NULL: it never goes back to the host. */
+static inline struct gw_link_kept *gw_link_kept_of(const struct gw_link *link)
+{
+    return link->is_client ? NULL : link->role.kept;
+}
 
 /* The layer above, told of what happens on links. Each only notes it. */
 struct gw_link_above {
@@ -185,6 +202,13 @@ void gw_link_detach(struct gw_link *link, struct gw_stream *s);
 /* gift: of who opens it; a link without a slot takes GW_SLOT_LINK blocks of it. */
 gw_status gw_link_open_stream(struct gw_link *link, struct gw_stream *s, struct gw_reserve *gift)
     GW_MUST_CHECK;
+/* What follows the head of s, which was held, is taken in: nobody gives it back any more. */
+void gw_link_claim(struct gw_link *link, struct gw_stream *s);
+/* Could it go back to the host now, with all from the head of s on? GW_EUNSUPPORTED: it never can;
+ * GW_ENOMEM: that head could not be kept. */
+gw_status gw_link_may_return(const struct gw_link *link, const struct gw_stream *s) GW_MUST_CHECK;
+/* It does, now that s has left. */
+void gw_link_return(struct gw_link *link);
 /* True: all of s has left. False: above->flushed will come, or the stream is told that it is CUT. */
 bool gw_link_is_flushed(struct gw_link *link, struct gw_stream *s);
 /* Ends the link in order: what lies in tx leaves first. */

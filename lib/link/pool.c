@@ -133,7 +133,7 @@ void gw_upstream_unref(struct gw_upstream *u)
     if (--u->refs > 0)
         return;
     for (node = u->open.next; node != &u->open; node = next) {
-        struct gw_link *link = GW_CONTAINER(node, struct gw_link, pooled);
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
         next = node->next;
         gw_link_drain(link); /* no configuration leads here any more */
     }
@@ -166,7 +166,7 @@ static struct gw_link *find_link(struct gw_upstream *u, const struct gw_waiter *
     struct gw_link *best = NULL;
 
     for (struct gw_list *node = u->open.next; node != &u->open; node = node->next) {
-        struct gw_link *link = GW_CONTAINER(node, struct gw_link, pooled);
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
         if (!is_usable(link))
             continue;
         if (u->spec.protocol == GW_PROTO_H1) {
@@ -262,8 +262,8 @@ static void serve_waiters(struct gw_upstream *u)
         if (status == GW_AGAIN)
             break;
         if (status == GW_OK && u->spec.protocol == GW_PROTO_H1) {
-            gw_list_remove(&link->pooled); /* busy ones go to the back */
-            gw_list_push_back(&u->open, &link->pooled);
+            gw_list_remove(&link->role.pooled); /* busy ones go to the back */
+            gw_list_push_back(&u->open, &link->role.pooled);
         }
         finish(w, link, status, status == GW_OK ? GW_REASON_none : GW_REASON_no_memory);
     }
@@ -296,7 +296,7 @@ void gw_upstream_connected(struct gw_link *link)
     GW_ASSERT(u->connecting > 0);
     u->connecting--;
     link->is_in_pool = true;
-    gw_list_push_front(&u->open, &link->pooled);
+    gw_list_push_front(&u->open, &link->role.pooled);
     serve(u);
     if (u->refs == 0)
         gw_link_drain(link); /* nobody leads here since it was begun */
@@ -342,8 +342,8 @@ void gw_upstream_changed(struct gw_link *link)
         return;
     if (is_usable(link)) {
         if (link->codec->streams == 0 && u->spec.protocol == GW_PROTO_H1) {
-            gw_list_remove(&link->pooled); /* idle ones come first, the last used foremost */
-            gw_list_push_front(&u->open, &link->pooled);
+            gw_list_remove(&link->role.pooled); /* idle ones come first, the last used foremost */
+            gw_list_push_front(&u->open, &link->role.pooled);
         }
     } else if (link->codec->streams == 0 && link->phase == GW_LINK_OPEN) {
         if (link->requests >= u->spec.requests_max || link->codec->state != GW_CODEC_OPEN)
@@ -359,7 +359,7 @@ void gw_upstream_left(struct gw_link *link)
 
     if (link->phase == GW_LINK_CONNECTING) /* freed with its worker */
         u->connecting--;
-    gw_list_remove(&link->pooled);
+    gw_list_remove(&link->role.pooled);
     link->is_in_pool = false;
     GW_ASSERT(u->links_count > 0);
     u->links_count--;

@@ -35,13 +35,13 @@ static uint32_t early_need(const struct gw_link *link)
 }
 
 struct needs {
-    uint32_t each, kit, early;
+    uint32_t each, kit, early, kept;
 };
 
 static struct needs needs_of(const struct gw_link *link)
 {
     return (struct needs){ ways(link->tls != NULL), link->is_client ? 0 : kit_need(link->links),
-                           early_need(link) };
+                           early_need(link), gw_link_kept_of(link) != NULL };
 }
 
 static uint32_t lacks(const struct gw_reserve *r, uint32_t need)
@@ -49,13 +49,20 @@ static uint32_t lacks(const struct gw_reserve *r, uint32_t need)
     return r->size < need ? need - r->size : 0;
 }
 
-/* Blocks that are still to be promised. */
-static uint32_t missing(const struct gw_slot *has, const struct needs *n)
+static uint32_t lacks_kept(const struct gw_link *link, const struct needs *n)
 {
+    return n->kept > 0 ? lacks(&link->role.kept->reserve, n->kept) : 0;
+}
+
+/* Blocks that are still to be promised. */
+static uint32_t missing(const struct gw_link *link, const struct needs *n)
+{
+    const struct gw_slot *has = link->slot;
+
     if (has == NULL)
-        return 2 * n->each + n->kit + n->early;
-    return lacks(&has->in, n->each) + lacks(&has->out, n->each) + lacks(&has->kit, n->kit) +
-           lacks(&has->early, n->early);
+        return 2 * n->each + n->kit + n->early + n->kept;
+    return lacks_kept(link, n) + lacks(&has->in, n->each) + lacks(&has->out, n->each) +
+           lacks(&has->kit, n->kit) + lacks(&has->early, n->early);
 }
 
 static bool make_slot(struct gw_link *link)
@@ -84,7 +91,7 @@ static gw_status fill(struct gw_link *link)
     struct needs n = needs_of(link);
     struct gw_slot *slot;
 
-    if (missing(link->slot, &n) > gw_pool_spare(pool))
+    if (missing(link, &n) > gw_pool_spare(pool))
         return GW_ELIMIT;
     if (link->slot == NULL && !make_slot(link))
         return GW_ENOMEM;
@@ -93,6 +100,8 @@ static gw_status fill(struct gw_link *link)
     gw_reserve_add(&slot->out, pool, lacks(&slot->out, n.each));
     gw_reserve_add(&slot->kit, pool, lacks(&slot->kit, n.kit));
     gw_reserve_add(&slot->early, pool, lacks(&slot->early, n.early));
+    if (n.kept > 0)
+        gw_reserve_add(&link->role.kept->reserve, pool, lacks_kept(link, &n));
     return GW_OK;
 }
 
@@ -122,6 +131,8 @@ static void get_in_line(struct gw_link *link)
         gw_reserve_shrink(&slot->out, pool, 0);
         gw_reserve_shrink(&slot->kit, pool, 0);
         gw_reserve_shrink(&slot->early, pool, 0);
+        if (gw_link_kept_of(link) != NULL)
+            gw_reserve_shrink(&link->role.kept->reserve, pool, 0);
         gw_list_push_front(&links->line, &link->starving);
     }
     link->is_in_line = true;
@@ -134,7 +145,7 @@ bool gw_slot_take(struct gw_link *link)
 {
     struct needs n = needs_of(link);
 
-    if (link->slot != NULL && missing(link->slot, &n) == 0) {
+    if (link->slot != NULL && missing(link, &n) == 0) {
         link->is_in_line = false;
         return true;
     }
@@ -144,6 +155,13 @@ bool gw_slot_take(struct gw_link *link)
         return true;
     get_in_line(link);
     return false;
+}
+
+bool gw_slot_can_be(const struct gw_link *link)
+{
+    struct needs n = needs_of(link);
+
+    return missing(link, &n) <= link->links->pool->blocks_max;
 }
 
 gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift)
@@ -205,6 +223,8 @@ void gw_slot_give(struct gw_link *link)
     gw_reserve_end(&slot->out, pool);
     gw_reserve_end(&slot->kit, pool);
     gw_reserve_end(&slot->early, pool);
+    if (gw_link_kept_of(link) != NULL)
+        gw_reserve_end(&link->role.kept->reserve, pool);
     link->rx.reserve = link->tx.reserve = NULL;
     if (link->tls != NULL)
         link->tls->in.reserve = link->tls->out.reserve = NULL;

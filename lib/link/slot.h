@@ -23,6 +23,8 @@ struct gw_slot {
 /* Is all there that link needs for what it reads next? If not it is in line, and will be marked
  * readable. False also if there is no memory for the slot itself. */
 bool gw_slot_take(struct gw_link *link);
+/* Could it ever? Not in a pool that is too small. */
+bool gw_slot_can_be(const struct gw_link *link);
 /* Client role: with what it needs from gift, unless it has a slot. GW_ENOMEM. */
 gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift) GW_MUST_CHECK;
 /* The blocks for an exchange that begins now and for its link to an upstream. NULL: so many are not

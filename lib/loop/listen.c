@@ -15,6 +15,11 @@
 
 enum { ACCEPTS_A_TURN = 64, ACCEPTS_AT_END = 65536, PAUSE_MS = 100, BACKLOG = 1024 };
 
+static bool can_return(const struct gw_loop *loop, const gw_accept_spec *spec)
+{
+    return (spec->flags & GW_ACCEPT_RETURN) == 0 || loop->on_return != NULL;
+}
+
 /* Makes fd a link; fd is taken on success. */
 static gw_status enter(struct gw_loop *loop, int fd, gw_accept_spec *spec, uint8_t flags,
                        gw_link **out)
@@ -182,6 +187,8 @@ static gw_status listener_new(struct gw_loop *loop, const gw_listen_spec *spec, 
 {
     gw_accept_spec accept = { 0 };
     gw_status status = gw_spec_copy(&accept, sizeof(accept), spec->accept);
+    if (status == GW_OK && !can_return(loop, &accept))
+        status = GW_EINVAL;
     if (status != GW_OK)
         return status;
     gw_listener *listener = gw_heap_zalloc(&loop->heap, sizeof(*listener));
@@ -318,7 +325,7 @@ gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec, gw_li
     gw_accept_spec own = { 0 };
     gw_link *link;
     gw_status status = gw_spec_copy(&own, sizeof(own), spec);
-    if (status == GW_OK && loop == NULL)
+    if (status == GW_OK && (loop == NULL || !can_return(loop, &own)))
         status = GW_EINVAL;
     if (status == GW_OK)
         status = gw_socket_adopt(fd);

@@ -176,6 +176,8 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
     struct gw_loop *loop = allocate(e, poller);
     if (loop == NULL)
         return GW_ENOMEM;
+    loop->on_return = own.on_return;
+    loop->return_ctx = own.return_ctx;
     status = poller->open(loop);
     if (status == GW_OK)
         status = hang_bell(loop);

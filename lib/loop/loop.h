@@ -98,6 +98,8 @@ struct gw_loop {
     gw_worker *worker;
     struct gw_heap heap;
     gw_nanos now;
+    void (*on_return)(void *ctx, gw_link *link, int fd); /* may be NULL */
+    void *return_ctx;
     struct gw_list ready; /* watches for which something can be done */
     struct gw_list listeners;
     gw_nanos resume_at; /* paused listeners try again; UINT64_MAX: none is paused */

@@ -291,6 +291,26 @@ static void close_link(void *io, gw_link *l)
     gw_link_closed(l);
 }
 
+/* The descriptor outlives its watch: the poller must be told that it is gone, as of one that the host has
+ * a copy of. */
+static gw_status give_back(void *io, gw_link *l)
+{
+    struct gw_loop *loop = io;
+    struct gw_watch *w = gw_link_io(l);
+    if (w == NULL || loop->on_return == NULL)
+        return GW_ESTATE;
+    int fd = w->fd;
+    w->flags |= GW_WATCH_GIVEN;
+    loop->poller->drop(loop, w);
+    w->fd = -1;
+    gw_link_set_io(l, NULL);
+    gw_watch_free(loop, w);
+    loop->has_room_again = true;
+    loop->on_return(loop->return_ctx, l, fd);
+    gw_link_closed(l);
+    return GW_OK;
+}
+
 const gw_io_ops gw_loop_ops = {
     .size = sizeof(gw_io_ops),
     .name = "loop",
@@ -299,4 +319,5 @@ const gw_io_ops gw_loop_ops = {
     .send = begin_send,
     .shutdown = end_writing,
     .close = close_link,
+    .give_back = give_back,
 };

@@ -114,6 +114,8 @@ static void close_links(gw_worker *w)
     for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
         next = node->next;
+        if (link->phase == GW_LINK_RETURNING)
+            continue; /* the host's */
         if (w->links.now >= farewell_until(w))
             gw_link_lose(link, GW_ECANCELED);
         else if (w->links.now >= w->drain_until || (link->is_client && gw_link_is_idle(link)))

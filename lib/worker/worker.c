@@ -255,7 +255,9 @@ static gw_status copy_accept(gw_accept_spec *own, gw_facts *facts, const gw_acce
         status = gw_spec_copy(facts, sizeof *facts, own->facts);
     if (own->facts != NULL)
         own->facts = facts;
-    if (status == GW_OK && own->early.len > 0 && own->early.ptr == NULL)
+    if (own->early.len > 0 && own->early.ptr == NULL)
+        return GW_EINVAL;
+    if ((own->flags & ~(uint32_t)GW_ACCEPT_RETURN) != 0)
         return GW_EINVAL;
     return status;
 }

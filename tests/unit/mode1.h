@@ -22,6 +22,8 @@ struct mode1_link {
     bool is_slow;   /* takes only what mode1_drip says */
     char *out;      /* what the library sent, zero-terminated */
     size_t out_len;
+    char *back; /* what came back with it; NULL: it did not */
+    size_t back_len;
 };
 
 struct mode1 {
@@ -63,7 +65,7 @@ static inline void mode1_stop(struct mode1 *h)
     gw_worker_free(h->worker);
     gw_engine_free(h->engine);
     for (int i = 0; i < h->count; i++)
-        free(h->links[i].out);
+        free(h->links[i].out), free(h->links[i].back);
     test_alloc_fini(&h->alloc);
 }
 
@@ -76,7 +78,7 @@ static inline struct mode1_link *mode1_find(struct mode1 *h, gw_link *link)
         struct mode1_link *l = &h->links[i]; /* of many upstreams one that is closed is forgotten */
         if (l->link != NULL || !l->is_upstream)
             continue;
-        *l = (struct mode1_link){ .link = link, .out = l->out };
+        *l = (struct mode1_link){ .link = link, .out = l->out, .back = l->back };
         memset(l->out, 0, MODE1_OUT);
         return l;
     }
@@ -125,6 +127,28 @@ static inline void mode1_connect(struct mode1 *h, gw_link *link)
         gw_link_connected(link, is_refused ? GW_EREFUSED : GW_OK, NULL);
 }
 
+/* The host takes a connection back. */
+static inline void mode1_take_back(struct mode1_link *l)
+{
+    gw_const_span spans[64];
+    size_t n = gw_link_unread(l->link, spans, 64), len = 0;
+
+    ck_assert_uint_gt(n, 0);
+    ck_assert_uint_le(n, 64);
+    for (size_t i = 0; i < n; i++)
+        len += spans[i].len;
+    free(l->back);
+    l->back = malloc(len + 1);
+    l->back_len = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(l->back + l->back_len, spans[i].ptr, spans[i].len);
+        l->back_len += spans[i].len;
+    }
+    l->back[len] = '\0';
+    gw_link_closed(l->link);
+    l->link = NULL;
+}
+
 /* Steps until nothing is wanted but reading. */
 static inline void mode1_pump(struct mode1 *h)
 {
@@ -149,6 +173,8 @@ static inline void mode1_pump(struct mode1 *h)
                 l->is_shutdown = true;
                 gw_link_sent(l->link, 0, GW_EOF);
             }
+            if ((notice.want & GW_WANT_RETURN) != 0)
+                mode1_take_back(l);
             if ((notice.want & GW_WANT_CLOSE) != 0) {
                 gw_link_closed(l->link);
                 l->link = NULL;
