@@ -210,7 +210,8 @@ static const char *const unclaimed[] = {
     "GET /page HTTP/1.0\r\n\r\n",
     "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\na=b&c",
     "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n",
-    "POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET / H",
+    "POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET "
+    "/ H",
     "GET /page HTTP/1.1\r\nHost: a\r\n\r\nGET /own HTTP/1.1\r\nHost: a\r\n\r\n",
 };
 
@@ -429,14 +430,15 @@ static void play(struct site *s, size_t cut)
 
 START_TEST(a_client_may_mix)
 {
-    static const char text[] = "GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "GET /host/1 HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"
-                               "POST /host/2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nGET /own "
-                               "GET /host/3 HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "\r\nGET /host/4 HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nbye";
+    static const char text[] =
+        "GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
+        "GET /host/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"
+        "POST /host/2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nGET /own "
+        "GET /host/3 HTTP/1.1\r\nHost: a\r\n\r\n"
+        "GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
+        "\r\nGET /host/4 HTTP/1.1\r\nHost: a\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nbye";
     static struct site whole, s;
 
     for (size_t cut = 0; cut < sizeof text; cut++) {
@@ -448,7 +450,8 @@ START_TEST(a_client_may_mix)
         if (cut == 0) {
             whole = s;
             ck_assert_int_eq(s.returns, 3);
-            ck_assert_msg(strstr(s.out, "hello world\r\n0\r\n\r\n<host>POST /host/2 ") != NULL, "%s", s.out);
+            ck_assert_msg(strstr(s.out, "hello world\r\n0\r\n\r\n<host>POST /host/2 ") != NULL,
+                          "%s", s.out);
         }
         ck_assert_str_eq(s.out, whole.out);
         ck_assert_int_eq(s.returns, whole.returns);
