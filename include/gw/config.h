@@ -135,8 +135,30 @@ GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint
 /* Adds a route. Names of clusters and listeners may be added later; they are looked up by the
  * build. */
 GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
-/* Adds a filter behind those that are there; its ctx must outlive the configuration. */
+/* Adds a filter behind those that are there; its ctx must outlive the configuration: see
+ * gw_builder_keep. It is on everywhere until gw_builder_use says something else. */
 GW_API gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter);
+
+enum { GW_USE_ON = 1, GW_USE_OFF = 2 };
+typedef struct gw_use_spec {
+    uint32_t size;
+    uint32_t mode; /* GW_USE_*; on                                                             */
+    void *config;  /* gw_exchange_config in the filter's hooks; must outlive the configuration */
+} gw_use_spec;
+/* Where a filter runs, and with which configuration. route 0: where no call names the route, and
+ * before there is a route (on_request); so a filter that is off there and on for a route has its
+ * hooks from on_route on. Of two calls for the same the later one counts. GW_EINVAL: no ids of this
+ * builder, or what is no use; GW_ELIMIT: too many; GW_ENOMEM; each is reported by gw_builder_build
+ * too. O(1); allocates. */
+GW_API gw_status gw_builder_use(gw_builder *b, gw_id filter, gw_id route, const gw_use_spec *use);
+/* Ties the host's object (a ctx, user or config) to a part of the same builder, or, after a refused
+ * one, to 0: done runs once, when the configuration is gone from everywhere, or was not built; in the
+ * thread that lets go of it last, which may be a worker's in a step. An object that several
+ * configurations name is tied once to each. GW_EINVAL: no such part, or done is NULL; GW_ELIMIT: too
+ * many; GW_ENOMEM: then done does not run. O(1); allocates. */
+GW_API gw_status gw_builder_keep(gw_builder *b, gw_id part, void *object, gw_done_fn *done,
+                                 void *ctx);
+
 /* Every error found so far and by the checks across parts, one a call, before build; fills what
  * out->size covers. False: no more, or out has no size. */
 GW_API bool gw_builder_next_error(gw_builder *b, gw_config_error *out);

@@ -98,6 +98,27 @@ GW_API void *gw_exchange_memory(const gw_exchange *x);
 GW_API void *gw_exchange_alloc(gw_exchange *x, size_t len);
 /* The user pointer of its route; NULL before it is routed. */
 GW_API void *gw_exchange_route_user(const gw_exchange *x);
+/* What gw_builder_use said for the filter whose hook runs, on this route; NULL: nothing, or the hook
+ * is no filter's. */
+GW_API void *gw_exchange_config(const gw_exchange *x);
+
+/* Filters, in on_route: the route of what the request says now, and the filters that are on there;
+ * those behind the one that asks have their on_route. GW_EUNKNOWN: no route matches, and the old one
+ * stays; GW_ESTATE: in another hook; GW_ENOMEM. O(length of host and path). */
+GW_API gw_status gw_exchange_reroute(gw_exchange *x);
+/* Filters, in on_request and on_route: the request goes there, whatever its route says, also where that
+ * would answer itself. Its other rules stay the route's. GW_EUNKNOWN: the configuration has no such
+ * cluster; GW_ESTATE: in another hook. O(clusters). */
+GW_API gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster);
+/* Filters, in every hook of the request: a try that fails is not followed by another. GW_ESTATE: in
+ * another hook. */
+GW_API gw_status gw_exchange_forbid_retry(gw_exchange *x);
+/* A word that filters and origins leave for others, and for who writes the log in on_end. Copied; takes
+ * the place of one of that name. GW_EINVAL: an empty name; GW_ELIMIT: more than 32, or over
+ * exchange_bytes_max; GW_ENOMEM; GW_ESTATE: in on_end. O(labels). */
+GW_API gw_status gw_exchange_set_label(gw_exchange *x, gw_str name, gw_str value);
+/* ptr NULL: none of that name. Lives as long as x. O(labels). */
+GW_API gw_str gw_exchange_label(const gw_exchange *x, gw_str name);
 
 /* 0 and empty: from the reason's row. Copied; texts too. */
 typedef struct gw_reply {
@@ -107,10 +128,11 @@ typedef struct gw_reply {
     uint32_t reserved;
     gw_str type, body, grpc_message;
 } gw_reply;
-/* The answer that a hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
+/* The answer that a filter's hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
  * GW_EINVAL: a code or type that cannot be sent; a 2xx to CONNECT, which would say that a tunnel
  * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds;
- * GW_ENOMEM; GW_ESTATE: not in a filter's on_request or on_resume. O(length); takes blocks. */
+ * GW_ENOMEM; GW_ESTATE: not a filter's hook; a hook of the request when somebody has answered; of the
+ * response when its head has left. O(length); takes blocks. */
 GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
 /* Origins: makes the response with that status (200 to 599); its head leaves after the hook. A 2xx
  * to CONNECT makes both pipes a tunnel (RFC 9110 9.3.6). GW_ESTATE: not in a hook of an origin, too

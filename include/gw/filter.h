@@ -10,13 +10,15 @@ extern "C" {
 
 typedef enum gw_verdict {
     GW_NEXT = 0,  /* go on                                                              */
-    GW_WAIT = 1,  /* hold until there is news; needs gw_exchange_wait in on_request     */
-    GW_REPLY = 2, /* on_request: gw_exchange_reply was called; send that                */
+    GW_WAIT = 1,  /* hold until there is news; needs gw_exchange_wait                   */
+    GW_REPLY = 2, /* gw_exchange_reply was called: send that                            */
     GW_ABORT = 3  /* cut the exchange off; so does any value not listed here            */
 } gw_verdict;
 
-/* One filter is shared by all workers: its hooks run in each worker's thread. They run in order
- * of registration. A NULL hook means GW_NEXT. No exception may leave a hook. */
+/* One filter is shared by all workers: its hooks run in each worker's thread. Those of the request run
+ * in order of registration, those of the response in reverse, on the try that won only. A NULL hook
+ * means GW_NEXT. A reply goes to the filters before the one that gave it; what the gateway itself says
+ * when something fails goes to none. No exception may leave a hook. docs/filters.md has the rules. */
 typedef struct gw_filter {
     uint32_t size;
     uint32_t exchange_bytes; /* zeroed memory per exchange: gw_exchange_memory; less than a
@@ -25,11 +27,17 @@ typedef struct gw_filter {
     void *ctx;               /* given to every hook; must outlive the configuration        */
     /* The request's head is read and accepted, not yet routed. */
     gw_verdict (*on_request)(void *ctx, gw_exchange *x);
+    /* It has a route: gw_exchange_config and gw_exchange_route_user are of that. */
+    gw_verdict (*on_route)(void *ctx, gw_exchange *x);
+    /* An endpoint is chosen; of each try, before anything is sent. */
+    gw_verdict (*on_upstream)(void *ctx, gw_exchange *x);
+    /* The head of the final response is here, whoever gave it; not of informational ones. */
+    gw_verdict (*on_response)(void *ctx, gw_exchange *x);
     /* Once for every gw_resume that returned GW_OK, before on_end; its verdict answers for the
-     * hook that waited. side is GW_SIDE_REQUEST. */
+     * hook that waited, and is passed over if the exchange is lost. side: of that hook. */
     gw_verdict (*on_resume)(void *ctx, gw_exchange *x, uint32_t side, void *answer);
     /* Exactly once for each exchange whose head was begun, in every outcome, after any other hook
-     * of it. The place for access logs. */
+     * of it; not of a filter that was never on there. The place for access logs. */
     void (*on_end)(void *ctx, const gw_exchange *x);
 } gw_filter;
 

@@ -25,6 +25,12 @@ enum {
 };
 /* A part of the request line or of the pseudo-fields; the empty view where it is absent. */
 GW_API gw_str gw_message_part(const gw_message *m, uint32_t part);
+/* Another method, scheme, authority, path or query of a request, by the rules of a request that is
+ * read: a path is made canonical, a query with ptr NULL is none, Host follows the authority. What is
+ * matched is what is there when on_request has run: see gw_exchange_reroute. GW_EINVAL: bytes that
+ * may not be there, any part of a CONNECT, a method from or to CONNECT or HEAD, of an upgrade, or
+ * that does not suit the path "*"; GW_ENOMEM; GW_ESTATE. O(length). */
+GW_API gw_status gw_message_set_part(gw_message *m, uint32_t part, gw_str value);
 /* The status of a response; 0 for requests and trailers. */
 GW_API uint32_t gw_message_code(const gw_message *m);
 /* Another status, 200 to 599, for a response that has not left (GW_ESTATE); not from a status with
@@ -44,6 +50,8 @@ GW_API gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value);
 GW_API gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value);
 /* Drops every field of that name. GW_EUNKNOWN: there was none; GW_ESTATE. O(fields). */
 GW_API gw_status gw_message_drop_field(gw_message *m, gw_str name);
+/* Drops every field; parts, code and the length of the body stay. GW_EINVAL, GW_ESTATE. O(fields). */
+GW_API gw_status gw_message_clear(gw_message *m);
 
 #ifdef __cplusplus
 }

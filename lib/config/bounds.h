@@ -7,7 +7,9 @@ enum {
     GW_CLUSTERS_MAX = 1024,
     GW_ENDPOINTS_MAX = 65536, /* over all clusters */
     GW_ROUTES_MAX = 65536,
-    GW_FILTERS_MAX = 64,
+    GW_FILTERS_MAX = 64, /* a bit each in a word */
+    GW_USES_MAX = 65536,
+    GW_KEEPS_MAX = 65536,
     GW_TRUSTED_MAX = 64,  /* of a listener */
     GW_METHODS_MAX = 32,  /* of a route */
     GW_UPGRADES_MAX = 16, /* of a route */

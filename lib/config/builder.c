@@ -414,6 +414,88 @@ gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter)
     return make_id(KIND_FILTER, &draft->draft);
 }
 
+/* The index behind an id of that kind and number of drafts; UINT32_MAX: it is none. */
+static uint32_t index_of(gw_id id, uint32_t kind, const struct gw_drafts *drafts)
+{
+    uint32_t n = id & ((1u << KIND_SHIFT) - 1);
+    return id >> KIND_SHIFT == kind && n > 0 && n <= drafts->len ? n - 1 : UINT32_MAX;
+}
+
+/* Parts that were refused need no second fault. */
+static gw_status refuse_id(struct gw_part *part, gw_id id, const char *text)
+{
+    struct gw_draft none = { .index = part->builder->uses.len };
+    part->draft = &none;
+    part->faults = &part->builder->part_faults;
+    if (id != 0 || !gw_builder_is_faulty(part->builder))
+        gw_fault_add(part, NULL, GW_EINVAL, text);
+    part->draft = NULL;
+    return GW_EINVAL;
+}
+
+gw_status gw_builder_use(gw_builder *b, gw_id filter, gw_id route, const gw_use_spec *use)
+{
+    if (!is_usable(b))
+        return GW_EINVAL;
+    struct gw_part part = { .builder = b, .list = "uses" };
+    gw_use_spec own = GW_SPEC(gw_use_spec);
+    uint32_t of = index_of(filter, KIND_FILTER, &b->filters);
+    uint32_t on = index_of(route, KIND_ROUTE, &b->routes);
+    if (of == UINT32_MAX)
+        return refuse_id(&part, filter, "the filter is no id that gw_builder_filter gave");
+    if (route != 0 && on == UINT32_MAX)
+        return refuse_id(&part, route, "the route is no id that gw_builder_route gave");
+    struct gw_use_draft *draft = add_draft(&part, &b->uses,
+                                           (struct room){ sizeof *draft, GW_USES_MAX }, 0);
+    if (draft == NULL)
+        return b->has_no_memory ? GW_ENOMEM : GW_ELIMIT;
+    if (!copy_spec(&part, &own, sizeof own, use))
+        return GW_EINVAL;
+    if (own.mode > GW_USE_OFF) {
+        gw_fault_add(&part, "mode", GW_EINVAL, "not a way of using it");
+        return GW_EINVAL;
+    }
+    draft->filter = of;
+    draft->route = on;
+    draft->is_off = own.mode == GW_USE_OFF;
+    draft->config = own.config;
+    return GW_OK;
+}
+
+static bool is_id(const gw_builder *b, gw_id id)
+{
+    switch (id >> KIND_SHIFT) {
+    case KIND_LISTENER:
+        return index_of(id, KIND_LISTENER, &b->listeners) != UINT32_MAX;
+    case KIND_CLUSTER:
+        return index_of(id, KIND_CLUSTER, &b->clusters) != UINT32_MAX;
+    case KIND_ROUTE:
+        return index_of(id, KIND_ROUTE, &b->routes) != UINT32_MAX;
+    case KIND_FILTER:
+        return index_of(id, KIND_FILTER, &b->filters) != UINT32_MAX;
+    default:
+        return false;
+    }
+}
+
+gw_status gw_builder_keep(gw_builder *b, gw_id part, void *object, gw_done_fn *done, void *ctx)
+{
+    if (!is_usable(b) || done == NULL)
+        return GW_EINVAL;
+    if (!is_id(b, part) && (part != 0 || !gw_builder_is_faulty(b)))
+        return GW_EINVAL;
+    if (b->keeps == GW_KEEPS_MAX)
+        return GW_ELIMIT;
+    struct gw_kept_object *kept = gw_store_take(&b->config->store, 1, sizeof *kept);
+    if (kept == NULL)
+        return GW_ENOMEM;
+    *kept = (struct gw_kept_object){ NULL, object, ctx, done };
+    *b->config->kept_last = kept;
+    b->config->kept_last = &kept->next;
+    b->keeps++;
+    return GW_OK;
+}
+
 /* --- reporting and building --- */
 
 static void check_once(struct gw_builder *b)

@@ -43,6 +43,14 @@ struct gw_filter_draft {
     gw_filter filter;
 };
 
+/* What gw_builder_use said: the later one of two of a pair counts. */
+struct gw_use_draft {
+    struct gw_draft draft;
+    uint32_t filter, route; /* route UINT32_MAX: all */
+    bool is_off;
+    void *config;
+};
+
 struct gw_fault {
     struct gw_fault *next;
     gw_config_error error;
@@ -57,7 +65,8 @@ struct gw_builder {
     uint32_t magic;
     gw_config *config; /* empty, but for its heap and the texts */
     struct gw_store store;
-    struct gw_drafts listeners, clusters, routes, filters;
+    struct gw_drafts listeners, clusters, routes, filters, uses;
+    uint32_t keeps;
     uint32_t endpoints_len;
     struct gw_faults part_faults;  /* of single parts, as they came  */
     struct gw_faults check_faults; /* across parts                   */

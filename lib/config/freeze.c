@@ -223,15 +223,75 @@ static gw_status freeze_routes(const struct gw_builder *b, gw_config *config)
     return plant(b, config);
 }
 
+static void note_hooks(gw_config *config, const gw_filter *filter, uint32_t index)
+{
+    uint64_t bit = UINT64_C(1) << index;
+    config->hooks[GW_HOOK_REQUEST] |= filter->on_request != NULL ? bit : 0;
+    config->hooks[GW_HOOK_ROUTE] |= filter->on_route != NULL ? bit : 0;
+    config->hooks[GW_HOOK_UPSTREAM] |= filter->on_upstream != NULL ? bit : 0;
+    config->hooks[GW_HOOK_RESPONSE] |= filter->on_response != NULL ? bit : 0;
+}
+
 static gw_status freeze_filters(const struct gw_builder *b, gw_config *config)
 {
     config->filters = gw_store_take(&config->store, b->filters.len, sizeof *config->filters);
     if (config->filters == NULL)
         return GW_ENOMEM;
     config->filters_len = b->filters.len;
-    for (const struct gw_draft *d = b->filters.first; d != NULL; d = d->next)
+    for (const struct gw_draft *d = b->filters.first; d != NULL; d = d->next) {
         config->filters[d->index] = ((const struct gw_filter_draft *)(const void *)d)->filter;
+        note_hooks(config, &config->filters[d->index], d->index);
+    }
     return GW_OK;
+}
+
+/* Of a route's own, which begins as that of all routes. NULL: no memory. */
+static void **own_configs(gw_config *config, void ***slot)
+{
+    if (*slot != NULL)
+        return *slot;
+    *slot = gw_store_take(&config->store, config->filters_len, sizeof **slot);
+    for (uint32_t i = 0; *slot != NULL && config->filter_configs != NULL && i < config->filters_len;
+         i++)
+        (*slot)[i] = config->filter_configs[i];
+    return *slot;
+}
+
+static gw_status use(gw_config *config, const struct gw_use_draft *draft, uint64_t *filters,
+                     void ***configs)
+{
+    uint64_t bit = UINT64_C(1) << draft->filter;
+    *filters = draft->is_off ? *filters & ~bit : *filters | bit;
+    if (draft->config == NULL && *configs == NULL && config->filter_configs == NULL)
+        return GW_OK;
+    void **own = own_configs(config, configs);
+    if (own == NULL)
+        return GW_ENOMEM;
+    own[draft->filter] = draft->config;
+    return GW_OK;
+}
+
+/* First what is for all routes, then what each says for itself. */
+static gw_status freeze_uses(const struct gw_builder *b, gw_config *config)
+{
+    gw_status status = GW_OK;
+    config->filters_on = config->filters_len == 64 ? UINT64_MAX
+                                                   : (UINT64_C(1) << config->filters_len) - 1;
+    for (const struct gw_draft *d = b->uses.first; d != NULL && status == GW_OK; d = d->next) {
+        const struct gw_use_draft *draft = (const struct gw_use_draft *)(const void *)d;
+        if (draft->route == UINT32_MAX)
+            status = use(config, draft, &config->filters_on, &config->filter_configs);
+    }
+    for (uint32_t i = 0; i < config->routes_len; i++)
+        config->routes[i].filters = config->filters_on;
+    for (const struct gw_draft *d = b->uses.first; d != NULL && status == GW_OK; d = d->next) {
+        const struct gw_use_draft *draft = (const struct gw_use_draft *)(const void *)d;
+        struct gw_route_conf *route = draft->route != UINT32_MAX ? &config->routes[draft->route]
+                                                                 : NULL;
+        if (route != NULL)
+            status = use(config, draft, &route->filters, &route->filter_configs);
+    }
+    return status;
 }
 
 gw_status gw_freeze(struct gw_builder *b)
@@ -244,5 +304,7 @@ gw_status gw_freeze(struct gw_builder *b)
         status = freeze_routes(b, config);
     if (status == GW_OK)
         status = freeze_filters(b, config);
+    if (status == GW_OK)
+        status = freeze_uses(b, config);
     return status;
 }

@@ -83,7 +83,7 @@ enum {
     SLICES_A_BLOCK = 64,
     SLICES_MIN = 4096,
     LINK_BYTES = 1152,           /* with its codec, slot and addresses */
-    EXCHANGE_BYTES = 3648,       /* with its place among the waits     */
+    EXCHANGE_BYTES = 4096,       /* with its places among the waits    */
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,
     H2_STREAMS = 128 /* a connection; what all take together has this bound */

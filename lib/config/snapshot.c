@@ -15,11 +15,14 @@ gw_config *gw_config_new(const gw_allocator *allocator)
     atomic_init(&config->refs, 1);
     config->heap = heap;
     gw_store_init(&config->store, &config->heap);
+    config->kept_last = &config->kept;
     return config;
 }
 
 static void free_config(gw_config *config)
 {
+    for (struct gw_kept_object *k = config->kept; k != NULL; k = k->next)
+        k->done(k->ctx, k->object);
     for (uint32_t i = 0; i < config->clusters_len; i++)
         gw_rr_fini(&config->clusters[i].rr, &config->heap);
     gw_route_tree_free(config->tree);

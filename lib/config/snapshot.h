@@ -57,6 +57,32 @@ struct gw_route_conf {
     const gw_str *upgrades; /* lower case */
     size_t upgrades_len;
     void *user;
+    uint64_t filters;      /* which are on: by index, a bit each */
+    void **filter_configs; /* by index; NULL: those of all routes */
+};
+/* The host's, until the configuration is gone. */
+struct gw_kept_object {
+    struct gw_kept_object *next;
+    void *object, *ctx;
+    gw_done_fn *done;
+};
+
+/* The hooks of filters, and who else may run. What a filter's on_resume may ask is what the hook might that waited. */
+enum gw_hook {
+    GW_HOOK_NONE = 0,
+    GW_HOOK_REQUEST,
+    GW_HOOK_ROUTE,
+    GW_HOOK_UPSTREAM,
+    GW_HOOK_REQUEST_BODY,
+    GW_HOOK_REQUEST_END,
+    GW_HOOK_RESPONSE,
+    GW_HOOK_RESPONSE_BODY,
+    GW_HOOK_RESPONSE_END,
+    GW_HOOK_ORIGIN,
+    GW_HOOK_CALL,
+    GW_HOOK_LATE, /* on_resume, but the exchange is lost: it is only told */
+    GW_HOOK_END,
+    GW_HOOK_COUNT
 };
 
 struct gw_config {
@@ -72,6 +98,10 @@ struct gw_config {
     uint32_t routes_len;
     gw_filter *filters; /* complete, in order */
     uint32_t filters_len;
+    uint64_t filters_on;           /* where nothing else is said, and before there is a route */
+    void **filter_configs;         /* ... likewise; NULL: none has one */
+    uint64_t hooks[GW_HOOK_COUNT]; /* which have that one */
+    struct gw_kept_object *kept, **kept_last;
     struct gw_route_tree *tree;
 };
 

@@ -108,7 +108,11 @@ gw_message *gw_exchange_request(gw_exchange *x)
 
 gw_message *gw_exchange_response(gw_exchange *x)
 {
-    return gw_exchange_is_valid(x) && (x->has_response || x->is_replied) ? &x->response : NULL;
+    if (!gw_exchange_is_valid(x))
+        return NULL;
+    if (x->reply != NULL)
+        return &x->reply->head;
+    return x->has_response ? &x->response : NULL;
 }
 
 gw_message *gw_exchange_trailers(gw_exchange *x, uint32_t side)
@@ -144,6 +148,32 @@ static bool is_tunnel_code(const struct gw_exchange *x, uint32_t code)
     return x->request.method == GW_METHOD_CONNECT && code / 100 == 2;
 }
 
+/* An answer of a filter's: before there is another one; or in its place, as long as none of that has
+ * gone down. */
+static bool may_reply(const struct gw_exchange *x)
+{
+    switch ((enum gw_hook)x->hook) {
+    case GW_HOOK_REQUEST:
+    case GW_HOOK_ROUTE:
+    case GW_HOOK_UPSTREAM:
+    case GW_HOOK_REQUEST_BODY:
+    case GW_HOOK_REQUEST_END:
+        return !x->has_response && !x->is_failed && x->phase < GW_PHASE_RELAY;
+    case GW_HOOK_RESPONSE:
+    case GW_HOOK_RESPONSE_BODY:
+    case GW_HOOK_RESPONSE_END:
+        return x->is_answering && !x->is_failed;
+    case GW_HOOK_NONE:
+    case GW_HOOK_ORIGIN:
+    case GW_HOOK_CALL:
+    case GW_HOOK_LATE:
+    case GW_HOOK_END:
+    case GW_HOOK_COUNT:
+        break;
+    }
+    return false;
+}
+
 static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
 {
     bool is_text_missing = (reply->type.len > 0 && reply->type.ptr == NULL) ||
@@ -155,12 +185,13 @@ static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
         return GW_EINVAL;
     if (reply->body.len > x->of->limits->pipe_bytes_max)
         return GW_ELIMIT;
-    return x->in_hook && x->phase == GW_PHASE_FILTER ? GW_OK : GW_ESTATE;
+    return may_reply(x) ? GW_OK : GW_ESTATE;
 }
 
 gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
 {
     gw_reply own = GW_SPEC(gw_reply);
+    struct gw_reply_text *r;
     gw_status status;
 
     status = gw_spec_copy(&own, sizeof own, reply);
@@ -173,17 +204,22 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
         return status;
     if (own.type.len == 0)
         own.type = (gw_str){ "text/plain", 10 };
-    x->reply.code = own.code;
-    x->reply.grpc_status = own.grpc_status;
-    if ((status = gw_arena_copy(&x->arena, own.type, &x->reply.type)) != GW_OK ||
-        (status = gw_arena_copy(&x->arena, own.grpc_message, &x->reply.grpc_message)) != GW_OK)
+    gw_reply_forget(x);
+    r = gw_arena_alloc(&x->arena, sizeof *r);
+    if (r == NULL)
+        return GW_ENOMEM;
+    r->code = own.code;
+    r->grpc_status = own.grpc_status;
+    gw_message_init(&r->head, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    r->head.code = (uint16_t)own.code;
+    gw_chain_init(&r->body, x->of->links->pool);
+    r->body.reserve = &x->response_reserve;
+    if ((status = gw_arena_copy(&x->arena, own.type, &r->type)) != GW_OK ||
+        (status = gw_arena_copy(&x->arena, own.grpc_message, &r->grpc_message)) != GW_OK)
         return status;
-    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
-    x->response.code = (uint16_t)own.code;
-    gw_chain_clear(&x->response_pipe.chain);
-    status = gw_chain_write(&x->response_pipe.chain, own.body.ptr, own.body.len);
-    x->reply.body_len = own.body.len;
-    x->is_replied = status == GW_OK;
+    status = gw_chain_write(&r->body, own.body.ptr, own.body.len);
+    if (status == GW_OK)
+        x->reply = r;
     return status;
 }
 
@@ -191,8 +227,7 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 {
     if (!gw_exchange_is_valid(x) || !is_final_code(code))
         return GW_EINVAL;
-    if (!x->in_hook || !x->is_origin_started || x->has_response || x->phase != GW_PHASE_AWAIT ||
-        (x->call != NULL && x->call->in_hook))
+    if (x->hook != GW_HOOK_ORIGIN || x->has_response || x->phase != GW_PHASE_AWAIT)
         return GW_ESTATE;
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     x->response.code = (uint16_t)code;
@@ -206,17 +241,18 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 gw_ticket gw_exchange_wait(gw_exchange *x)
 {
     gw_ticket ticket = { NULL, 0, 0 };
-    struct gw_wait **wait;
+    struct gw_asked *asked;
 
-    if (!gw_exchange_is_valid(x) || !x->in_hook || x->phase == GW_PHASE_END)
+    if (!gw_exchange_is_valid(x) || x->hook == GW_HOOK_NONE || x->hook >= GW_HOOK_LATE ||
+        x->phase == GW_PHASE_END)
         return ticket;
-    wait = x->call != NULL && x->call->in_hook ? &x->call->wait : &x->wait;
-    if (*wait == NULL)
-        *wait = gw_wait_arm(&x->of->waits, x);
-    if (*wait == NULL)
+    asked = &x->asked[x->hook_who];
+    if (asked->wait == NULL)
+        asked->wait = gw_wait_arm(&x->of->waits, x, x->hook_who);
+    if (asked->wait == NULL)
         return ticket;
     ticket.worker = x->of->links->worker;
-    ticket.slot = (*wait)->slot;
-    ticket.turn = gw_wait_turn(*wait);
+    ticket.slot = asked->wait->slot;
+    ticket.turn = gw_wait_turn(asked->wait);
     return ticket;
 }

@@ -15,7 +15,7 @@ bool gw_exchange_give_back(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, status);
         return true;
     }
-    GW_ASSERT(x->wait == NULL); /* no hook waits while it is routed */
+    GW_ASSERT(x->waiting == 0); /* no hook waits while it is routed */
     x->cause = (gw_cause){ GW_BY_HOST, x->phase, GW_REASON_handed_back, GW_OK };
     gw_exchange_finish(x);
     gw_link_return(link);

@@ -265,7 +265,9 @@ gw_status gw_call_cancel(struct gw_exchanges *all, gw_exchange_id id)
 /* The same pipes are an origin's, the other way round. */
 static void enter(struct gw_exchange *x)
 {
-    x->in_hook = x->call->in_hook = true;
+    x->hook = GW_HOOK_CALL;
+    x->hook_who = GW_ASKED_CALL;
+    x->hook_at = UINT8_MAX; /* no filter's */
     x->hook_memory = x->call->memory;
     gw_pipe_face_host(&x->request_pipe, true);
     gw_pipe_face_host(&x->response_pipe, false);
@@ -273,7 +275,7 @@ static void enter(struct gw_exchange *x)
 
 static void leave(struct gw_exchange *x)
 {
-    x->in_hook = x->call->in_hook = false;
+    x->hook = GW_HOOK_NONE;
     x->hook_memory = NULL;
 }
 
@@ -478,6 +480,7 @@ void gw_call_resumed(struct gw_exchange *x, void *answer)
         return;
     if (x->phase == GW_PHASE_END || x->is_failed) { /* it must be told all the same; to no effect */
         enter(x);
+        x->hook = GW_HOOK_LATE;
         (void)call_hook(x, ON_RESUME, answer);
         leave(x);
         return;
@@ -493,6 +496,7 @@ void gw_call_end(struct gw_exchange *x)
     if (c->caller.on_end == NULL)
         return;
     enter(x);
+    x->hook = GW_HOOK_END;
     c->caller.on_end(c->caller.ctx, x);
     leave(x);
 }

@@ -16,11 +16,10 @@ struct gw_call {
     struct gw_exchange *x;
     gw_caller caller;
     void *memory;
-    struct gw_wait *wait;       /* the caller's own: an origin may wait as well */
     struct gw_route_conf route; /* for a call to a cluster: nobody's rules but ours */
     gw_nanos timeout;
     uint32_t answer_max;
-    bool in_hook, is_cancelled;
+    bool is_cancelled;
     bool wants_on_write, wants_on_read;
     bool was_full; /* on_write left no room ...         */
     bool is_head_told, is_end_seen, is_end_told;

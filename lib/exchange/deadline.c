@@ -90,19 +90,26 @@ static void consider_relay(struct gw_exchange *x, struct nearest *n)
     }
 }
 
+/* Who holds it has as long as a body may stall. */
+static void consider_hooks(const struct gw_exchange *x, struct nearest *n, gw_nanos idle)
+{
+    for (int i = 0; i < GW_ASKED_COUNT; i++)
+        if (x->asked[i].is_waiting)
+            consider(n, x->asked[i].since, idle, GW_REASON_request_timeout, GW_BY_HOST);
+}
+
 static struct nearest find(struct gw_exchange *x)
 {
     struct nearest n = { GW_NEVER, GW_REASON_none, GW_BY_NONE };
     gw_nanos idle = x->listener->body_idle_timeout;
 
-    switch ((enum gw_phase)x->phase) {
+    if (GW_UNLIKELY(x->waiting > 0))
+        consider_hooks(x, &n, idle);
+    switch (x->is_answering ? GW_PHASE_ROUTE : (enum gw_phase)x->phase) {
     case GW_PHASE_RECEIVE:
         consider(&n, x->started, x->listener->head_timeout, GW_REASON_client_head_timeout,
                  GW_BY_CLIENT);
         return n;
-    case GW_PHASE_FILTER:
-        consider(&n, x->waited, idle, GW_REASON_request_timeout, GW_BY_HOST);
-        break;
     case GW_PHASE_CONNECT:
         consider_connect(x, &n);
         break;
@@ -116,6 +123,7 @@ static struct nearest find(struct gw_exchange *x)
         else
             consider_relay(x, &n);
         break;
+    case GW_PHASE_FILTER:
     case GW_PHASE_ROUTE:
     case GW_PHASE_PICK:
     case GW_PHASE_END:
@@ -133,7 +141,7 @@ static struct nearest find(struct gw_exchange *x)
         n = (struct nearest){ x->grpc_deadline, GW_REASON_grpc_deadline, GW_BY_CLIENT };
     /* Where nobody set a deadline (a gRPC call, an upload that its origin does not read) silence is
      * bounded, and not how long it may take. */
-    if (n.when == GW_NEVER && x->route != NULL && x->phase >= GW_PHASE_CONNECT)
+    if (n.when == GW_NEVER && x->route != NULL && (x->phase >= GW_PHASE_CONNECT || x->waiting > 0))
         consider(&n, last_move(x), x->route->idle_timeout, GW_REASON_stream_idle, GW_BY_GATEWAY);
     return n;
 }

@@ -92,7 +92,7 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
     }
     name_cause(x, by, reason, status);
     gw_exchange_leave_upstream(x, by == GW_BY_CLIENT ? GW_H2_CANCEL : gw_reason_h2_code(reason));
-    x->waiting = GW_WAITING_NOT;
+    gw_filters_stop_waiting(x);
     if (can_reply(x, reason)) {
         gw_reply_reason(x, reason);
         return;
@@ -138,12 +138,21 @@ static void let_go(struct gw_exchange *x)
     gw_list_push_back(&x->of->dead, &x->all);
 }
 
-static bool is_let_go(struct gw_exchange *x, struct gw_wait **wait)
+/* An answer that was taken from another thread must reach on_resume before on_end. */
+static bool are_tickets_void(struct gw_exchange *x)
 {
-    if (*wait != NULL && !gw_wait_disarm(&x->of->waits, *wait))
-        return false;
-    *wait = NULL;
-    return true;
+    bool are_void = true;
+
+    for (int i = 0; i < GW_ASKED_COUNT; i++) {
+        struct gw_asked *asked = &x->asked[i];
+        if (asked->wait == NULL)
+            continue;
+        if (gw_wait_disarm(&x->of->waits, asked->wait))
+            asked->wait = NULL;
+        else
+            are_void = false;
+    }
+    return are_void;
 }
 
 void gw_exchange_finish(struct gw_exchange *x)
@@ -152,8 +161,7 @@ void gw_exchange_finish(struct gw_exchange *x)
         return;
     if (x->phase != GW_PHASE_END)
         gw_exchange_enter(x, GW_PHASE_END);
-    /* An answer that was taken from another thread must reach on_resume before on_end. */
-    if (!is_let_go(x, &x->wait) || (x->call != NULL && !is_let_go(x, &x->call->wait)))
+    if (!are_tickets_void(x))
         return;
     x->is_over = true;
     let_go(x);

@@ -52,7 +52,8 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     gw_list_init(&all->calls);
     all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
                                             all->limits->block_bytes - sizeof(void *) };
-    return gw_waits_init(&all->waits, all->links->heap, all->limits->exchanges_max);
+    return gw_waits_init(&all->waits, all->links->heap,
+                         all->limits->exchanges_max * GW_ASKED_COUNT);
 }
 
 /* One user less. */
@@ -80,6 +81,7 @@ static inline void release(struct gw_exchange *x)
     GW_ASSERT(x->magic == EXCHANGE_MAGIC && x->phase == GW_PHASE_END);
     GW_ASSERT(x->down.codec == NULL && x->up.codec == NULL);
     gw_timer_cancel(all->links->wheel, &x->alarm.timer);
+    gw_reply_forget(x);
     gw_pipe_fini(&x->request_pipe);
     gw_pipe_fini(&x->response_pipe);
     gw_arena_fini(&x->arena);
@@ -342,6 +344,7 @@ static struct gw_stream *open_exchange(struct gw_link *link)
     if (x == NULL)
         return NULL;
     x->down_link = link;
+    x->filters = x->filters_met = link->binding->config->filters_on;
     admit(x, kit);
     x->down.in_head = &x->request;
     x->down.in_trailers = &x->request_trailers;
@@ -407,16 +410,12 @@ void gw_exchanges_take_letters(struct gw_exchanges *all)
     while (letter != NULL) {
         struct gw_wait *w = GW_CONTAINER(letter, struct gw_wait, letter);
         struct gw_exchange *x = w->x;
+        enum gw_asked_id who = (enum gw_asked_id)w->who;
         void *answer = w->answer;
         letter = letter->next;
+        x->asked[who].wait = NULL;
         gw_wait_release(&all->waits, w);
-        if (x->wait == w) {
-            x->wait = NULL;
-            gw_exchange_resumed(x, answer);
-        } else {
-            x->call->wait = NULL;
-            gw_call_resumed(x, answer);
-        }
+        gw_exchange_resumed(x, who, answer);
         gw_exchange_wake(x);
     }
 }

@@ -19,6 +19,26 @@ enum { GW_EXCHANGE_CELL = 1536 };
 
 struct gw_exchanges;
 
+/* Who of an exchange may wait, each for itself: its hooks run one at a time. */
+enum gw_asked_id {
+    GW_ASKED_REQUEST = 0, /* filters, about the head            */
+    GW_ASKED_REQUEST_BODY,
+    GW_ASKED_RESPONSE, /* filters, about the head, then the body */
+    GW_ASKED_ORIGIN,
+    GW_ASKED_CALL, /* who made the request, if that was the host */
+    GW_ASKED_COUNT
+};
+struct gw_asked {
+    struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
+    gw_nanos since;       /* waiting: since when                          */
+    uint8_t hook;         /* which hooks are asked, one filter after the other */
+    uint8_t at;           /* how many of them were: of the response, from the last one down */
+    bool is_waiting;
+};
+
+/* What gw_exchange_reply has made, until the verdict is known. In the arena. */
+struct gw_reply_text;
+
 /* How long the client has been waited for that gives or takes a body: a wait costs its time, each byte
  * brings a little back (gw_listener_spec.body_rate). So a byte now and then does not do. */
 struct gw_patience {
@@ -39,16 +59,19 @@ struct gw_exchange {
     bool is_response_whole; /* all of it is in the pipe                                   */
     bool is_down_sent;      /* the end is in the client's chain; waits for the transport  */
     bool is_flushed;        /* ... and was accepted by it                                 */
-    bool is_replied;        /* gw_exchange_reply was called by the hook that runs         */
-    bool in_hook;
-    bool is_over; /* on_end has run: only the reap is left                     */
+    bool is_answering;      /* the response is with its filters                           */
+    bool is_picked;         /* an endpoint is chosen, and the filters are asked           */
+    bool is_retry_forbidden;
+    uint8_t hook;     /* gw_hook */
+    uint8_t hook_who; /* gw_asked_id: of the hook that runs */
+    uint8_t hook_at;  /* ... which filter's it is           */
+    bool is_over;     /* on_end has run: only the reap is left                     */
     /* Origin (see origin.c). */
     bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
     bool has_info;     /* a 1xx came: whoever sent it has begun to process the request */
     bool has_own_host; /* the authority is ours: the request had none                  */
     uint8_t tries;     /* endpoints picked so far                                      */
-    uint8_t filter_at; /* next filter to ask */
-    uint8_t waiting;   /* GW_WAITING_* */
+    uint8_t waiting;   /* how many of asked wait */
     struct gw_exchanges *of;
     struct gw_list all, run, thirsty;
     /* What was promised when it was admitted (link/slot.h): blocks of the arena, of each pipe, and of
@@ -58,7 +81,6 @@ struct gw_exchange {
     struct gw_link *down_link, *up_link; /* down_link NULL: the host is the client: call */
     struct gw_call *call;                /* NULL: it came over a link                    */
     struct gw_waiter waiter;
-    struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
     struct gw_binding *binding;
     const struct gw_listener_conf *listener;
     const struct gw_route_conf *route;
@@ -71,18 +93,19 @@ struct gw_exchange {
         bool is_over; /* it cannot be kept, or need not */
     } kept;
     gw_str client; /* whom a trusted peer speaks for; empty: the peer itself */
+    struct gw_asked asked[GW_ASKED_COUNT];
+    uint64_t filters;     /* which are on: by index, a bit each                   */
+    uint64_t filters_met; /* ... and which have been, at any time: on_end is theirs */
+    const struct gw_cluster_conf *wanted; /* gw_exchange_set_cluster */
+    struct gw_label *labels;
     gw_cause cause;
     uint32_t code; /* what the client was sent */
     uint32_t upstream_protocol;
     size_t host_bytes; /* arena bytes that hooks asked for */
     void **memory;     /* of filters, by index             */
     void *origin_memory;
-    void *hook_memory; /* of the hook that runs            */
-    struct gw_reply_text {
-        gw_str type, grpc_message;
-        size_t body_len; /* the body lies in the response pipe */
-        uint32_t code, grpc_status;
-    } reply;
+    void *hook_memory;           /* of the hook that runs            */
+    struct gw_reply_text *reply; /* NULL: none */
     /* Times, and when something last moved. */
     gw_nanos started, routed, sent, answered, ended;
     gw_nanos waited;        /* since when the hook or the connection is waited for  */
@@ -102,7 +125,12 @@ struct gw_exchange {
     _Alignas(16) char cell[GW_EXCHANGE_CELL]; /* first memory of the arena */
 };
 
-enum { GW_WAITING_NOT = 0, GW_WAITING_FILTER = 1 };
+struct gw_reply_text {
+    struct gw_message head;
+    struct gw_chain body;
+    gw_str type, grpc_message;
+    uint32_t code, grpc_status;
+};
 
 /* What all exchanges of a worker share. */
 struct gw_exchanges {
@@ -162,6 +190,8 @@ void gw_exchange_run(struct gw_exchange *x);
 bool gw_exchange_is_valid(const struct gw_exchange *x);
 void gw_exchange_wake(struct gw_exchange *x); /* on the list of runnable ones */
 void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase);
+/* The route of what the request says; NULL: none. */
+const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool *is_method_missing);
 
 /* end.c: the one way in which anything fails. */
 void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
@@ -182,15 +212,30 @@ enum gw_filter_result {
     GW_FILTER_ABORT,
     GW_FILTER_NO_MEMORY
 };
-enum gw_filter_result gw_filters_request(struct gw_exchange *x);
+/* Is any filter that is on to be asked? */
+static inline bool gw_filters_have(const struct gw_exchange *x, enum gw_hook hook)
+{
+    return GW_UNLIKELY((x->binding->config->hooks[hook] & x->filters) != 0);
+}
+/* Those of the route that was found are on; their memory. GW_ENOMEM. */
+gw_status gw_filters_turn_on(struct gw_exchange *x) GW_MUST_CHECK;
+/* The filters from asked[who].at on, until one has something else to say than GW_NEXT. */
+enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who,
+                                     enum gw_hook hook);
+/* After a result that was not DONE or WAIT: what it means for the exchange. */
+void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result);
 void gw_filters_end(struct gw_exchange *x);
+/* Nobody waits any more: verdicts will come too late. */
+void gw_filters_stop_waiting(struct gw_exchange *x);
 /* An answer has come to the hook that waits. */
-void gw_exchange_resumed(struct gw_exchange *x, void *answer);
+void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer);
+/* What gw_exchange_reply has made is not given after all. */
+void gw_reply_forget(struct gw_exchange *x);
 /* Zeroed memory from the arena, counted against exchange_bytes_max. */
 void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 
 /* upstream.c: pick, connect, and what the upstream's stream says. */
-void gw_exchange_pick(struct gw_exchange *x);
+void gw_exchange_pick(struct gw_exchange *x);    /* and asks on_upstream */
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
 
@@ -221,13 +266,20 @@ void gw_origin_run(struct gw_exchange *x);
 void gw_origin_resumed(struct gw_exchange *x, void *answer);
 
 /* relay.c: heads and bodies towards the client. */
-void gw_relay_response(struct gw_exchange *x); /* the head in `response` goes down     */
+void gw_relay_response(
+    struct gw_exchange *x); /* the head in `response` has come from who answers */
+/* The filters are asked about it that are before the one of that index, last first; then it goes down. */
+void gw_relay_answer(struct gw_exchange *x, uint32_t before);
+void gw_relay_ask(struct gw_exchange *x);  /* ... they are asked on */
+void gw_relay_send(struct gw_exchange *x); /* nobody is asked about it: it goes down */
 void gw_relay_down_news(struct gw_exchange *x, uint32_t news);
 void gw_relay_settle(struct gw_exchange *x); /* what stays over a step pins little  */
 
 /* reply.c: local answers. */
 void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason);
-void gw_reply_host(struct gw_exchange *x); /* what gw_exchange_reply asked for */
+void gw_reply_host(struct gw_exchange *x, uint32_t filter); /* what that one asked for */
+/* What gw_exchange_reply has made is the response; false: the exchange has failed. */
+bool gw_reply_adopt(struct gw_exchange *x) GW_MUST_CHECK;
 void gw_reply_route(struct gw_exchange *x);
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason); /* trailers, head is out */
 

@@ -1,9 +1,17 @@
-/* exchange/filters.c: the host's hooks: their order, their verdicts, waiting and being resumed. */
+/* exchange/filters.c: the host's hooks: which are on, their order, their verdicts, waiting and being
+ * resumed. What a verdict comes to is decided by who asked. */
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
+
+static bool is_on(const struct gw_exchange *x, uint32_t filter)
+{
+    return (x->filters >> filter & 1) != 0;
+}
+
+/* ---- memory ---- */
 
 void *gw_exchange_take_memory(struct gw_exchange *x, size_t len)
 {
@@ -19,152 +27,231 @@ void *gw_exchange_take_memory(struct gw_exchange *x, size_t len)
     return memory;
 }
 
-/* Memory of every filter, before the first hook runs. GW_ENOMEM: the exchange cannot be served. */
-static gw_status take_filter_memory(struct gw_exchange *x)
+gw_status gw_filters_turn_on(struct gw_exchange *x)
 {
     const gw_config *config = x->binding->config;
 
-    void **memory = gw_arena_alloc(&x->arena, config->filters_len * sizeof *memory);
-
-    if (memory == NULL)
-        return GW_ENOMEM;
+    if (x->filters == 0)
+        return GW_OK;
+    x->filters_met |= x->filters;
+    if (x->memory == NULL) {
+        void **memory = gw_arena_alloc(&x->arena, config->filters_len * sizeof *memory);
+        if (memory == NULL)
+            return GW_ENOMEM;
+        memset(memory, 0, config->filters_len * sizeof *memory);
+        x->memory = memory;
+    }
     for (uint32_t i = 0; i < config->filters_len; i++) {
         size_t len = config->filters[i].exchange_bytes;
-        memory[i] = len > 0 ? gw_exchange_take_memory(x, len) : NULL;
-        if (len > 0 && memory[i] == NULL)
+        if (len == 0 || !is_on(x, i) || x->memory[i] != NULL)
+            continue;
+        x->memory[i] = gw_exchange_take_memory(x, len);
+        if (x->memory[i] == NULL)
             return GW_ENOMEM;
     }
-    x->memory = memory;
     return GW_OK;
 }
 
+/* ---- calling ---- */
+
+static void enter_hook(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter,
+                       enum gw_hook hook)
+{
+    x->hook = (uint8_t)hook;
+    x->hook_who = (uint8_t)who;
+    x->hook_at = (uint8_t)filter;
+    x->hook_memory = x->memory != NULL ? x->memory[filter] : NULL;
+}
+
+static void leave_hook(struct gw_exchange *x)
+{
+    x->hook = GW_HOOK_NONE;
+    x->hook_memory = NULL;
+}
+
+typedef gw_verdict head_hook(void *ctx, gw_exchange *x);
+
+static head_hook *hook_of(const gw_filter *filter, enum gw_hook hook)
+{
+    if (hook == GW_HOOK_REQUEST)
+        return filter->on_request;
+    if (hook == GW_HOOK_ROUTE)
+        return filter->on_route;
+    return hook == GW_HOOK_UPSTREAM ? filter->on_upstream : filter->on_response;
+}
+
+/* Whose turn it is; of the response the last filter is the first. */
+static uint32_t turn_of(const struct gw_exchange *x, enum gw_asked_id who)
+{
+    const struct gw_asked *asked = &x->asked[who];
+
+    return who == GW_ASKED_RESPONSE ? asked->at - 1u : asked->at;
+}
+
+static bool is_walk_over(const struct gw_exchange *x, enum gw_asked_id who)
+{
+    const struct gw_asked *asked = &x->asked[who];
+
+    return who == GW_ASKED_RESPONSE ? asked->at == 0 : asked->at == x->binding->config->filters_len;
+}
+
+static void pass_turn(struct gw_exchange *x, enum gw_asked_id who)
+{
+    if (who == GW_ASKED_RESPONSE)
+        x->asked[who].at--;
+    else
+        x->asked[who].at++;
+}
+
+/* ---- verdicts ---- */
+
 /* A ticket that the hook took, but does not wait for, is void. Unless it was answered already: that
  * answer is this hook's, and it decides then. */
-static bool is_answer_due(struct gw_exchange *x)
+static bool is_answer_due(struct gw_exchange *x, struct gw_asked *asked)
 {
-    if (x->wait == NULL)
+    if (asked->wait == NULL)
         return false;
-    if (!gw_wait_disarm(&x->of->waits, x->wait))
+    if (!gw_wait_disarm(&x->of->waits, asked->wait))
         return true;
-    x->wait = NULL;
+    asked->wait = NULL;
     return false;
 }
 
-/* A reply that was not given after all leaves nothing in what the upstream will fill. */
-static void forget_reply(struct gw_exchange *x)
+static enum gw_filter_result hold(struct gw_exchange *x, struct gw_asked *asked)
 {
-    if (!x->is_replied)
-        return;
-    x->is_replied = false;
-    gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
-    gw_chain_clear(&x->response_pipe.chain);
+    asked->is_waiting = true;
+    asked->since = x->of->links->now;
+    x->waiting++;
+    return GW_FILTER_WAIT;
 }
 
-static enum gw_filter_result judge(struct gw_exchange *x, gw_verdict verdict)
+static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, gw_verdict verdict)
 {
+    struct gw_asked *asked = &x->asked[who];
+
     switch (verdict) {
     case GW_NEXT:
-        if (is_answer_due(x))
-            return GW_FILTER_WAIT;
-        forget_reply(x);
-        x->filter_at++;
+        if (is_answer_due(x, asked))
+            return hold(x, asked);
+        gw_reply_forget(x);
+        pass_turn(x, who);
         return GW_FILTER_DONE;
     case GW_WAIT:
-        return x->wait != NULL ? GW_FILTER_WAIT : GW_FILTER_ABORT;
+        return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
     case GW_REPLY:
-        return x->is_replied ? GW_FILTER_REPLY : GW_FILTER_ABORT;
+        return x->reply != NULL ? GW_FILTER_REPLY : GW_FILTER_ABORT;
     case GW_ABORT:
         break;
     }
     return GW_FILTER_ABORT;
 }
 
-static void enter_hook(struct gw_exchange *x, uint32_t filter)
+enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who, enum gw_hook hook)
 {
-    x->in_hook = true;
-    x->hook_memory = x->memory != NULL ? x->memory[filter] : NULL;
-}
+    struct gw_asked *asked = &x->asked[who];
 
-static void leave_hook(struct gw_exchange *x)
-{
-    x->in_hook = false;
-    x->hook_memory = NULL;
-}
-
-enum gw_filter_result gw_filters_request(struct gw_exchange *x)
-{
-    const gw_config *config = x->binding->config;
-
-    if (config->filters_len > 0 && x->memory == NULL && take_filter_memory(x) != GW_OK)
-        return GW_FILTER_NO_MEMORY;
-    while (x->filter_at < config->filters_len) {
-        const gw_filter *filter = &config->filters[x->filter_at];
+    if (asked->hook != hook) { /* the first of them */
+        GW_ASSERT(asked->hook == GW_HOOK_NONE);
+        asked->hook = (uint8_t)hook;
+        asked->at = 0;
+    }
+    while (!is_walk_over(x, who)) {
+        uint32_t i = turn_of(x, who);
+        const gw_filter *filter = &x->binding->config->filters[i];
+        head_hook *call = is_on(x, i) ? hook_of(filter, hook) : NULL;
         enum gw_filter_result result;
         gw_verdict verdict = GW_NEXT;
-        if (filter->on_request != NULL) {
-            enter_hook(x, x->filter_at);
-            verdict = filter->on_request(filter->ctx, x);
+        if (call != NULL) {
+            enter_hook(x, who, i, hook);
+            verdict = call(filter->ctx, x);
             leave_hook(x);
         }
-        result = judge(x, verdict);
+        result = judge(x, who, verdict);
         if (result != GW_FILTER_DONE)
             return result;
     }
+    asked->hook = GW_HOOK_NONE;
     return GW_FILTER_DONE;
 }
 
-static void filter_resumed(struct gw_exchange *x, void *answer)
+void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result)
 {
-    const gw_filter *filter = &x->binding->config->filters[x->filter_at];
+    switch (result) {
+    case GW_FILTER_REPLY:
+        gw_reply_host(x, turn_of(x, (enum gw_asked_id)x->hook_who));
+        break;
+    case GW_FILTER_ABORT:
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
+        break;
+    case GW_FILTER_NO_MEMORY:
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        break;
+    case GW_FILTER_DONE:
+    case GW_FILTER_WAIT:
+        break;
+    }
+}
+
+/* ---- being resumed ---- */
+
+static void filter_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer)
+{
+    struct gw_asked *asked = &x->asked[who];
+    uint32_t i = turn_of(x, who);
+    const gw_filter *filter = &x->binding->config->filters[i];
+    bool is_late = x->phase == GW_PHASE_END || !asked->is_waiting;
     gw_verdict verdict = GW_NEXT;
 
     if (filter->on_resume != NULL) {
-        enter_hook(x, x->filter_at);
-        verdict = filter->on_resume(filter->ctx, x, GW_SIDE_REQUEST, answer);
+        enter_hook(x, who, i, is_late ? GW_HOOK_LATE : (enum gw_hook)asked->hook);
+        verdict = filter->on_resume(
+            filter->ctx, x, who == GW_ASKED_RESPONSE ? GW_SIDE_RESPONSE : GW_SIDE_REQUEST, answer);
         leave_hook(x);
     }
-    if (x->phase != GW_PHASE_FILTER || x->waiting != GW_WAITING_FILTER)
+    if (is_late)
         return; /* it was lost meanwhile: the verdict comes too late */
-    x->waiting = GW_WAITING_NOT;
-    switch (judge(x, verdict)) {
-    case GW_FILTER_DONE:
-        return;
-    case GW_FILTER_WAIT:
-        x->waiting = GW_WAITING_FILTER;
-        return;
-    case GW_FILTER_REPLY:
-        gw_reply_host(x);
-        return;
-    case GW_FILTER_ABORT:
-    case GW_FILTER_NO_MEMORY:
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
-        return;
+    asked->is_waiting = false;
+    x->waiting--;
+    gw_filters_obey(x, judge(x, who, verdict));
+}
+
+void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer)
+{
+    if (who == GW_ASKED_ORIGIN)
+        gw_origin_resumed(x, answer);
+    else if (who == GW_ASKED_CALL)
+        gw_call_resumed(x, answer);
+    else
+        filter_resumed(x, who, answer);
+}
+
+void gw_filters_stop_waiting(struct gw_exchange *x)
+{
+    for (int i = 0; i < GW_ASKED_COUNT && x->waiting > 0; i++) {
+        x->waiting = (uint8_t)(x->waiting - x->asked[i].is_waiting);
+        x->asked[i].is_waiting = false;
     }
 }
 
-void gw_exchange_resumed(struct gw_exchange *x, void *answer)
-{
-    if (x->is_origin_started)
-        gw_origin_resumed(x, answer);
-    else
-        filter_resumed(x, answer);
-}
+/* ---- the end ---- */
 
 void gw_filters_end(struct gw_exchange *x)
 {
     const gw_config *config = x->binding->config;
 
-    x->in_hook = true;
     if (x->is_origin_started && x->cluster->origin.on_end != NULL) {
+        x->hook = GW_HOOK_END;
+        x->hook_at = UINT8_MAX;
         x->hook_memory = x->origin_memory;
         x->cluster->origin.on_end(x->cluster->origin.ctx, x);
     }
     if (x->call != NULL)
         gw_call_end(x);
-    for (uint32_t i = 0; i < config->filters_len && x->call == NULL; i++) {
-        x->hook_memory = x->memory != NULL ? x->memory[i] : NULL;
-        if (config->filters[i].on_end != NULL)
-            config->filters[i].on_end(config->filters[i].ctx, x);
+    for (uint32_t i = 0; i < config->filters_len && x->filters_met != 0; i++) {
+        if ((x->filters_met >> i & 1) == 0 || config->filters[i].on_end == NULL)
+            continue;
+        enter_hook(x, GW_ASKED_REQUEST, i, GW_HOOK_END);
+        config->filters[i].on_end(config->filters[i].ctx, x);
     }
     leave_hook(x);
 }

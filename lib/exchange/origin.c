@@ -18,7 +18,7 @@ static void abort_exchange(struct gw_exchange *x)
 static void pass_on(struct gw_exchange *x)
 {
     x->was_pipe_full = gw_pipe_space(&x->response_pipe) < x->response_pipe.size / 2;
-    if (x->has_response && x->phase == GW_PHASE_AWAIT)
+    if (x->has_response && x->phase == GW_PHASE_AWAIT && !x->is_answering)
         gw_relay_response(x);
     if (x->response_pipe.is_ended && !x->is_response_whole) {
         if (!x->has_response) { /* a body without a head */
@@ -38,7 +38,7 @@ static void pass_on(struct gw_exchange *x)
 
 static bool judge(struct gw_exchange *x, gw_verdict verdict)
 {
-    x->in_hook = false;
+    x->hook = GW_HOOK_NONE;
     x->hook_memory = NULL;
     if (verdict != GW_NEXT && verdict != GW_WAIT) {
         abort_exchange(x);
@@ -50,7 +50,9 @@ static bool judge(struct gw_exchange *x, gw_verdict verdict)
 
 static void enter(struct gw_exchange *x)
 {
-    x->in_hook = true;
+    x->hook = GW_HOOK_ORIGIN;
+    x->hook_who = GW_ASKED_ORIGIN;
+    x->hook_at = UINT8_MAX; /* no filter's */
     x->hook_memory = x->origin_memory;
     if (x->call != NULL) { /* the pipes are the caller's, too */
         gw_pipe_face_host(&x->request_pipe, false);
@@ -157,9 +159,10 @@ void gw_origin_resumed(struct gw_exchange *x, void *answer)
     if (origin->on_resume == NULL)
         return;
     enter(x);
-    if (x->phase == GW_PHASE_END || x->is_failed) { /* it must be told all the same; to no effect */
+    if (x->phase == GW_PHASE_END || x->is_failed || x->is_local) { /* it is told, to no effect */
+        x->hook = GW_HOOK_LATE;
         (void)origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer);
-        x->in_hook = false;
+        x->hook = GW_HOOK_NONE;
         return;
     }
     if (!judge(x, origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer)))

@@ -11,7 +11,6 @@ static void begin_tunnel(struct gw_exchange *x)
     x->kind = GW_EXCHANGE_TUNNEL;
     x->down.is_tunnel = true;
     x->up.is_tunnel = true;
-    x->response.body = GW_BODY_TUNNEL;
     if (x->up.codec != NULL)
         gw_link_advance(x->up_link, &x->up);
 }
@@ -22,29 +21,79 @@ static bool is_tunnel_head(const struct gw_exchange *x)
            (x->request.method == GW_METHOD_CONNECT && x->response.code / 100 == 2);
 }
 
-void gw_relay_response(struct gw_exchange *x)
+/* It is the client's from here on. */
+void gw_relay_send(struct gw_exchange *x)
 {
-    gw_nanos now = x->of->links->now;
-
-    if (x->response.code == 101 && x->request.protocol.len == 0) {
-        gw_exchange_fail(x, GW_BY_UPSTREAM, GW_REASON_upstream_bad_response, GW_EPROTO);
-        return;
-    }
-    if (gw_hop_strip(&x->response) != GW_OK) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
-        return;
-    }
-    x->answered = x->client_out = now;
+    x->is_answering = false;
+    x->client_out = x->of->links->now;
     x->code = x->response.code;
     x->down.out_head = &x->response;
     x->down.out_trailers = &x->response_trailers;
     x->down.out_pipe = &x->response_pipe;
-    if (is_tunnel_head(x))
+    if (x->response.body == GW_BODY_TUNNEL)
         begin_tunnel(x);
     x->response.has_left = true;
     x->down.out = GW_HALF_HEAD;
     gw_exchange_enter(x, GW_PHASE_RELAY);
     gw_link_advance(x->down_link, &x->down);
+}
+
+/* Nobody has anything more to say about it. */
+static void begin(struct gw_exchange *x)
+{
+    if (x->response.body != GW_BODY_TUNNEL && is_tunnel_head(x)) /* a hook made one of another */
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_EINVAL);
+    else if (gw_hop_strip(&x->response) != GW_OK)
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    else
+        gw_relay_send(x);
+}
+
+void gw_relay_ask(struct gw_exchange *x)
+{
+    struct gw_asked *asked = &x->asked[GW_ASKED_RESPONSE];
+    enum gw_filter_result result;
+
+    if (asked->is_waiting)
+        return;
+    /* Another answer in its place goes to those that are left: so this ends. */
+    while ((result = gw_filters_ask(x, GW_ASKED_RESPONSE, GW_HOOK_RESPONSE)) == GW_FILTER_REPLY) {
+        asked->at--;
+        if (!gw_reply_adopt(x))
+            return;
+    }
+    if (result == GW_FILTER_DONE)
+        begin(x);
+    else
+        gw_filters_obey(x, result);
+}
+
+void gw_relay_answer(struct gw_exchange *x, uint32_t before)
+{
+    struct gw_asked *asked = &x->asked[GW_ASKED_RESPONSE];
+
+    if (!gw_filters_have(x, GW_HOOK_RESPONSE)) {
+        begin(x);
+        return;
+    }
+    x->is_answering = true;
+    asked->hook = GW_HOOK_RESPONSE;
+    asked->at = (uint8_t)before;
+    gw_relay_ask(x);
+}
+
+void gw_relay_response(struct gw_exchange *x)
+{
+    if (x->response.code == 101 && x->request.protocol.len == 0) {
+        gw_exchange_fail(x, GW_BY_UPSTREAM, GW_REASON_upstream_bad_response, GW_EPROTO);
+        return;
+    }
+    if (is_tunnel_head(x))
+        x->response.body = GW_BODY_TUNNEL;
+    x->answered = x->of->links->now;
+    if (gw_filters_have(x, GW_HOOK_RESPONSE))
+        gw_hop_unname(&x->response); /* else it could take off what they add */
+    gw_relay_answer(x, x->binding->config->filters_len);
 }
 
 /* The request's body goes nowhere: it is taken and dropped, so that the client may read our answer. */

@@ -10,27 +10,26 @@
 
 enum { GRPC_STATUS_DIGITS = 10 };
 
-/* The response in hand goes to the client; the request's body, if any is left, is dropped. */
-static void send_reply(struct gw_exchange *x)
+/* The response is ours: nobody else answers, and the request's body, if any is left, is dropped. */
+static void become_local(struct gw_exchange *x)
 {
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
     gw_exchange_claim(x);
+    gw_filters_stop_waiting(x);
     x->is_local = true;
     x->is_response_whole = true;
     x->has_response = true;
     x->is_discarding = true;
-    x->answered = x->client_out = x->of->links->now;
-    x->code = x->response.code;
-    if (!x->response_pipe.is_ended)
-        x->response_pipe.is_ended = true;
+    x->answered = x->of->links->now;
+    x->response_pipe.is_ended = true;
     gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
-    x->down.out_head = &x->response;
-    x->down.out_trailers = &x->response_trailers;
-    x->down.out_pipe = &x->response_pipe;
-    x->response.has_left = true;
-    x->down.out = GW_HALF_HEAD;
-    gw_exchange_enter(x, GW_PHASE_RELAY);
-    gw_link_advance(x->down_link, &x->down);
+}
+
+/* No filter is asked. */
+static void send_reply(struct gw_exchange *x)
+{
+    become_local(x);
+    gw_relay_send(x);
 }
 
 /* Not even the memory for an answer: the client's stream is cut. */
@@ -70,17 +69,16 @@ static gw_status add_grpc_status(struct gw_exchange *x, struct gw_fields *fields
 }
 
 /* Trailers-only: one head that ends the stream. */
-static void reply_grpc(struct gw_exchange *x, uint32_t status, gw_str text)
+static bool make_grpc(struct gw_exchange *x, uint32_t status, gw_str text)
 {
     begin_response(x, 200);
     x->response.body = GW_BODY_NONE;
     if (gw_fields_add(&x->response.fields, GW_FIELD_CONTENT_TYPE, GW_STR("content-type"),
-                      GW_STR("application/grpc")) != GW_OK ||
-        add_grpc_status(x, &x->response.fields, status, text) != GW_OK) {
-        give_up(x);
-        return;
-    }
-    send_reply(x);
+                      GW_STR("application/grpc")) == GW_OK &&
+        add_grpc_status(x, &x->response.fields, status, text) == GW_OK)
+        return true;
+    give_up(x);
+    return false;
 }
 
 /* Head fields of a body of len bytes; *has_body: it is sent (not for HEAD, 204, 304). */
@@ -96,7 +94,7 @@ static gw_status add_body_fields(struct gw_exchange *x, gw_str type, size_t len,
     return gw_fields_add_copy(&x->response.fields, GW_STR("Content-Type"), type);
 }
 
-static void reply_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
+static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
 {
     bool has_body;
 
@@ -105,16 +103,15 @@ static void reply_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str
     if (x->is_failed && x->cause.reason == GW_REASON_no_memory)
         (void)!gw_fields_add(&x->response.fields, GW_FIELD_UNKNOWN, GW_STR("Retry-After"),
                              GW_STR("1"));
-    if (add_body_fields(x, type, body.len, &has_body) != GW_OK ||
-        (has_body && gw_pipe_put(&x->response_pipe, body.ptr, body.len) != body.len)) {
-        give_up(x);
-        return;
-    }
-    send_reply(x);
+    if (add_body_fields(x, type, body.len, &has_body) == GW_OK &&
+        (!has_body || gw_pipe_put(&x->response_pipe, body.ptr, body.len) == body.len))
+        return true;
+    give_up(x);
+    return false;
 }
 
 /* "STATUS REASON\nCAUSE\n": no detail of what lies behind the gateway. */
-static void reply_page(struct gw_exchange *x, uint32_t code, const char *cause)
+static bool make_page(struct gw_exchange *x, uint32_t code, const char *cause)
 {
     char page[160];
     struct gw_text text;
@@ -126,57 +123,90 @@ static void reply_page(struct gw_exchange *x, uint32_t code, const char *cause)
     gw_text_cstr(&text, "\n");
     gw_text_cstr(&text, cause);
     gw_text_cstr(&text, "\n");
-    reply_http(x, code, GW_STR("text/plain"), gw_cstr(page));
+    return make_http(x, code, GW_STR("text/plain"), gw_cstr(page));
 }
 
 void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
 {
     gw_reason row = GW_SPEC(gw_reason);
 
-    if (gw_reason_of(reason, &row) != GW_OK || row.http_code == 0) {
+    if (gw_reason_of(reason, &row) != GW_OK || row.http_code == 0)
         give_up(x);
-        return;
-    }
-    if (x->kind == GW_EXCHANGE_GRPC)
-        reply_grpc(x, row.grpc_status, gw_cstr(row.text));
-    else
-        reply_page(x, row.http_code, row.name);
+    else if (x->kind == GW_EXCHANGE_GRPC ? make_grpc(x, row.grpc_status, gw_cstr(row.text))
+                                         : make_page(x, row.http_code, row.name))
+        send_reply(x);
 }
+
+/* ---- that filters are asked about ---- */
 
 void gw_reply_route(struct gw_exchange *x)
 {
     const struct gw_route_conf *r = x->route;
+    uint32_t code = r->reply_code;
 
-    if (x->kind == GW_EXCHANGE_GRPC)
-        reply_grpc(x, gw_grpc_of_http(r->reply_code), gw_cstr(gw_code_phrase(r->reply_code)));
-    else
-        reply_http(x, r->reply_code, r->reply_type, r->reply_body);
+    if (x->kind == GW_EXCHANGE_GRPC
+            ? !make_grpc(x, gw_grpc_of_http(code), gw_cstr(gw_code_phrase(code)))
+            : !make_http(x, code, r->reply_type, r->reply_body))
+        return;
+    become_local(x);
+    gw_relay_answer(x, x->binding->config->filters_len);
 }
 
-void gw_reply_host(struct gw_exchange *x)
+void gw_reply_forget(struct gw_exchange *x)
 {
-    const struct gw_reply_text *r = &x->reply;
+    if (x->reply == NULL)
+        return;
+    gw_chain_clear(&x->reply->body);
+    x->reply = NULL;
+}
+
+/* The head is the host's own, with the fields that it has added. */
+static bool make_host(struct gw_exchange *x, struct gw_reply_text *r)
+{
+    size_t len = r->body.len;
     bool has_body;
 
-    if (x->kind == GW_EXCHANGE_GRPC) {
-        uint32_t status = r->grpc_status == 0 ? gw_grpc_of_http(r->code) : r->grpc_status;
-        reply_grpc(x, status == GW_OFF ? 0 : status, r->grpc_message);
-        return;
-    }
-    /* The hook may have made it one after gw_exchange_reply had looked. */
-    if (x->request.method == GW_METHOD_CONNECT && x->response.code / 100 == 2) {
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_EINVAL);
-        return;
-    }
-    /* Fields that the hook set on the response stay. */
-    if (add_body_fields(x, r->type, r->body_len, &has_body) != GW_OK) {
+    begin_response(x, r->head.code);
+    x->response.fields = r->head.fields;
+    gw_chain_move_all(&x->response_pipe.chain, &r->body);
+    x->response_pipe.bytes_in = len;
+    if (add_body_fields(x, r->type, len, &has_body) != GW_OK) {
         give_up(x);
-        return;
+        return false;
     }
     if (!has_body)
         gw_chain_clear(&x->response_pipe.chain);
-    send_reply(x);
+    return true;
 }
+
+bool gw_reply_adopt(struct gw_exchange *x)
+{
+    struct gw_reply_text *r = x->reply;
+    uint32_t status = r->grpc_status == 0 ? gw_grpc_of_http(r->code) : r->grpc_status;
+    bool is_made;
+
+    /* The hook may have made it one after gw_exchange_reply had looked. */
+    if (x->request.method == GW_METHOD_CONNECT && r->head.code / 100 == 2) {
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_EINVAL);
+        return false;
+    }
+    if (x->kind == GW_EXCHANGE_GRPC)
+        is_made = make_grpc(x, status == GW_OFF ? 0 : status, r->grpc_message);
+    else
+        is_made = make_host(x, r);
+    gw_reply_forget(x);
+    if (is_made)
+        become_local(x);
+    return is_made;
+}
+
+void gw_reply_host(struct gw_exchange *x, uint32_t filter)
+{
+    if (gw_reply_adopt(x))
+        gw_relay_answer(x, filter);
+}
+
+/* ---- in the middle of a response ---- */
 
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason)
 {

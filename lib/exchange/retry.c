@@ -124,7 +124,8 @@ static bool has_budget(struct gw_exchange *x)
 
 static bool may_retry(struct gw_exchange *x, enum gw_reason_id reason)
 {
-    if (x->tries == 0 || x->tries > x->route->retries) /* there may be no route yet */
+    if (x->tries == 0 || x->tries > x->route->retries || x->is_retry_forbidden ||
+        x->is_answering) /* there may be no route yet */
         return false;
     if (x->phase == GW_PHASE_CONNECT)
         return may_go_elsewhere(x, reason);
@@ -137,6 +138,7 @@ static void start_over(struct gw_exchange *x)
 {
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
     x->up_link = NULL;
+    x->request.has_left = false; /* on_upstream may say something else to the next */
     x->upstream_protocol = 0;
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     gw_message_init(&x->response_trailers, GW_MESSAGE_TRAILERS, &x->arena,

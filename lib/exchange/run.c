@@ -7,6 +7,7 @@
 #include "exchange/exchange.h"
 #include "grpc/status.h"
 #include "grpc/timeout.h"
+#include "http/hop.h"
 #include "http/target.h"
 
 static const uint32_t may_follow[GW_PHASE_COUNT] = {
@@ -73,11 +74,12 @@ static bool has_token(const gw_str *tokens, size_t n, gw_str token)
 static void decide_upgrade(struct gw_exchange *x)
 {
     const struct gw_route_conf *r = x->route;
+    const struct gw_cluster_conf *c = x->cluster;
 
     if (x->request.protocol.len == 0)
         return;
-    if ((r->flags & GW_ROUTE_NO_UPGRADE) == 0 && r->cluster != NULL && !r->cluster->has_origin &&
-        r->cluster->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
+    if ((r->flags & GW_ROUTE_NO_UPGRADE) == 0 && c != NULL && !c->has_origin &&
+        c->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
         x->down_link->protocol == GW_PROTO_H1 &&
         has_token(r->upgrades, r->upgrades_len, x->request.protocol))
         return;
@@ -85,7 +87,7 @@ static void decide_upgrade(struct gw_exchange *x)
     gw_link_advance(x->down_link, &x->down); /* then the request is whole: nothing follows it */
 }
 
-static bool find_route(struct gw_exchange *x)
+const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool *is_method_missing)
 {
     struct gw_route_key key = {
         .host = gw_authority_host(x->request.authority),
@@ -93,11 +95,17 @@ static bool find_route(struct gw_exchange *x)
         .method = x->request.method_text,
         .listener = x->listener->index,
     };
-    bool is_method_missing = false;
 
     if (gw_str_eq(key.path, GW_STR("*")))
         key.path = GW_STR("/");
-    x->route = gw_config_route(x->binding->config, &key, &is_method_missing);
+    return gw_config_route(x->binding->config, &key, is_method_missing);
+}
+
+static bool find_route(struct gw_exchange *x)
+{
+    bool is_method_missing = false;
+
+    x->route = gw_exchange_match(x, &is_method_missing);
     x->routed = x->of->links->now;
     if (x->route != NULL)
         return true;
@@ -110,56 +118,74 @@ static bool find_route(struct gw_exchange *x)
     return false;
 }
 
-static void go_route(struct gw_exchange *x)
+/* Filters are the route's from now on, on_route is about to be asked. */
+static bool enter_route(struct gw_exchange *x)
 {
     uint64_t body_max = x->of->limits->body_bytes_max;
 
-    if (x->route == NULL && !find_route(x))
-        return;
+    if (!find_route(x))
+        return false;
     gw_exchange_claim(x);
     if (body_max > 0 && x->call == NULL && x->request.body == GW_BODY_LENGTH &&
         x->request.length > body_max) {
         gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
-        return;
+        return false;
     }
+    if (x->call == NULL)
+        x->filters = x->route->filters;
+    if (gw_filters_turn_on(x) == GW_OK)
+        return true;
+    gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    return false;
+}
+
+static void leave_route(struct gw_exchange *x)
+{
+    x->cluster = x->wanted != NULL ? x->wanted : x->route->cluster;
     decide_upgrade(x);
-    if (x->route->cluster == NULL) {
+    if (x->cluster == NULL) {
         gw_reply_route(x);
-        return;
-    }
-    x->cluster = x->route->cluster;
-    if (x->cluster->has_origin) {
+    } else if (x->cluster->has_origin) {
         gw_exchange_enter(x, GW_PHASE_AWAIT);
         gw_origin_start(x);
-        return;
+    } else {
+        gw_exchange_enter(x, GW_PHASE_PICK);
     }
-    gw_exchange_enter(x, GW_PHASE_PICK);
+}
+
+static void go_route(struct gw_exchange *x)
+{
+    enum gw_filter_result result = GW_FILTER_DONE;
+
+    if (x->asked[GW_ASKED_REQUEST].is_waiting || (x->route == NULL && !enter_route(x)))
+        return;
+    if (gw_filters_have(x, GW_HOOK_ROUTE))
+        result = gw_filters_ask(x, GW_ASKED_REQUEST, GW_HOOK_ROUTE);
+    if (result == GW_FILTER_DONE)
+        leave_route(x);
+    else
+        gw_filters_obey(x, result);
 }
 
 /* ---- filter ---- */
 
 static void go_filter(struct gw_exchange *x)
 {
-    if (x->waiting == GW_WAITING_FILTER)
+    enum gw_filter_result result = GW_FILTER_DONE;
+
+    if (x->asked[GW_ASKED_REQUEST].is_waiting)
         return;
-    switch (gw_filters_request(x)) {
-    case GW_FILTER_DONE:
-        gw_exchange_enter(x, GW_PHASE_ROUTE);
-        return;
-    case GW_FILTER_WAIT:
-        x->waiting = GW_WAITING_FILTER;
-        x->waited = x->of->links->now;
-        return;
-    case GW_FILTER_REPLY:
-        gw_reply_host(x);
-        return;
-    case GW_FILTER_ABORT:
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
-        return;
-    case GW_FILTER_NO_MEMORY:
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
-        return;
+    if (x->filters != 0 && x->memory == NULL) {
+        gw_hop_unname(&x->request); /* else the client could take off what they add */
+        if (gw_filters_turn_on(x) != GW_OK)
+            result = GW_FILTER_NO_MEMORY;
     }
+    if (result == GW_FILTER_DONE && gw_filters_have(x, GW_HOOK_REQUEST))
+        result = gw_filters_ask(x, GW_ASKED_REQUEST, GW_HOOK_REQUEST);
+    if (result == GW_FILTER_DONE)
+        gw_exchange_enter(x, GW_PHASE_ROUTE);
+    else
+        gw_filters_obey(x, result);
 }
 
 /* ---- the client's stream ---- */
@@ -194,6 +220,10 @@ static void take_down_news(struct gw_exchange *x)
 
 static void go_on(struct gw_exchange *x)
 {
+    if (GW_UNLIKELY(x->is_answering) && !x->is_failed)
+        gw_relay_ask(x);
+    if (GW_UNLIKELY(x->is_answering) && x->phase != GW_PHASE_AWAIT)
+        return; /* what it was about to do is done with */
     switch ((enum gw_phase)x->phase) {
     case GW_PHASE_FILTER:
         go_filter(x);

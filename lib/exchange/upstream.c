@@ -116,21 +116,34 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
     return GW_OK;
 }
 
-void gw_exchange_pick(struct gw_exchange *x)
+/* Chooses, and readies the request for it. */
+static bool pick(struct gw_exchange *x)
 {
     uint32_t i = choose(x);
-    struct gw_upstream *u;
 
     if (i == UINT32_MAX) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
-        return;
+        return false;
     }
     x->endpoint = &x->cluster->endpoints[i];
-    u = gw_binding_upstream(x->binding, x->of->upstreams, x->endpoint);
-    if (u == NULL || begin_try(x, i) != GW_OK) {
+    if (begin_try(x, i) != GW_OK) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return false;
+    }
+    x->is_picked = true;
+    return true;
+}
+
+static void wait_for_stream(struct gw_exchange *x)
+{
+    struct gw_upstream *u = gw_binding_upstream(x->binding, x->of->upstreams, x->endpoint);
+
+    x->is_picked = false;
+    if (u == NULL) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
         return;
     }
+    x->up.request_method = x->request.method;
     x->waited = x->of->links->now;
     x->waiter.stream = &x->up;
     x->waiter.gift = &x->up_reserve;
@@ -140,6 +153,20 @@ void gw_exchange_pick(struct gw_exchange *x)
     x->waiter.wants_fresh = x->tries > 1;
     gw_exchange_enter(x, GW_PHASE_CONNECT);
     gw_upstream_wait(u, &x->waiter);
+}
+
+void gw_exchange_pick(struct gw_exchange *x)
+{
+    enum gw_filter_result result = GW_FILTER_DONE;
+
+    if (x->asked[GW_ASKED_REQUEST].is_waiting || (!x->is_picked && !pick(x)))
+        return;
+    if (gw_filters_have(x, GW_HOOK_UPSTREAM))
+        result = gw_filters_ask(x, GW_ASKED_REQUEST, GW_HOOK_UPSTREAM);
+    if (result == GW_FILTER_DONE)
+        wait_for_stream(x);
+    else
+        gw_filters_obey(x, result);
 }
 
 /* ---- what it says ---- */

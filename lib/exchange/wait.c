@@ -42,7 +42,7 @@ static gw_status make_chunk(struct gw_waits *waits)
     return GW_OK;
 }
 
-struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x)
+struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x, uint32_t who)
 {
     struct gw_wait *w;
 
@@ -51,6 +51,7 @@ struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x)
     w = waits->free;
     waits->free = w->next;
     w->x = x;
+    w->who = who;
     atomic_store_explicit(&w->word, ((uint64_t)gw_wait_turn(w) + 1) << 32 | GW_WAIT_ARMED,
                           memory_order_release);
     return w;

@@ -20,6 +20,7 @@ struct gw_wait {
     struct gw_exchange *x; /* the worker's thread only */
     struct gw_wait *next;  /* in the free list         */
     uint32_t slot;
+    uint32_t who; /* the exchange's word for which of its hooks waits */
 };
 
 enum { GW_WAIT_CHUNK = 64 };
@@ -31,12 +32,13 @@ struct gw_waits {
     struct gw_mailbox mailbox;
 };
 
-/* cells_max: as many as exchanges. GW_ENOMEM. */
+/* cells_max: as many as may wait at once. GW_ENOMEM. */
 gw_status gw_waits_init(struct gw_waits *waits, struct gw_heap *heap, uint32_t cells_max)
     GW_MUST_CHECK;
 void gw_waits_fini(struct gw_waits *waits);
 /* A cell, armed; NULL: no memory. */
-struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x) GW_MUST_CHECK;
+struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x, uint32_t who)
+    GW_MUST_CHECK;
 static inline uint32_t gw_wait_turn(const struct gw_wait *w)
 {
     return (uint32_t)(atomic_load_explicit(&w->word, memory_order_relaxed) >> 32);

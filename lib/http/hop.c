@@ -28,6 +28,11 @@ static void drop_connection(struct gw_fields *f)
     }
 }
 
+void gw_hop_unname(struct gw_message *m)
+{
+    drop_connection(&m->fields);
+}
+
 gw_status gw_hop_strip(struct gw_message *m)
 {
     struct gw_fields *f = &m->fields;

@@ -10,5 +10,8 @@
 
 /* GW_ENOMEM, GW_ELIMIT: TE could not be added again. */
 gw_status gw_hop_strip(struct gw_message *m) GW_MUST_CHECK;
+/* Only Connection and what it names, but for TE: for who lets others add fields before gw_hop_strip.
+ * Those are not the ones that Connection means. */
+void gw_hop_unname(struct gw_message *m);
 
 #endif

@@ -145,6 +145,109 @@ gw_str gw_message_part(const gw_message *m, uint32_t part)
     }
 }
 
+/* Is it there, and may it be changed? Of CONNECT the target is all there is; an upgrade is what it is. */
+static gw_status part_settable(const gw_message *m, uint32_t part, gw_str value)
+{
+    if (m == NULL || m->kind != GW_MESSAGE_REQUEST || m->method == GW_METHOD_CONNECT ||
+        part < GW_PART_METHOD || part > GW_PART_QUERY || (value.ptr == NULL && value.len > 0))
+        return GW_EINVAL;
+    return m->has_left ? GW_ESTATE : GW_OK;
+}
+
+/* Whether a response has a body, and what follows it, is settled by the client's own method. */
+static gw_status set_method(gw_message *m, gw_str value)
+{
+    enum gw_method to = gw_method_of(value);
+    bool is_star = gw_str_eq(m->path, GW_STR("*"));
+    if (!gw_is_token(value) || to == GW_METHOD_CONNECT || m->protocol.len > 0 ||
+        (to == GW_METHOD_HEAD) != (m->method == GW_METHOD_HEAD) ||
+        (is_star && to != GW_METHOD_OPTIONS))
+        return GW_EINVAL;
+    gw_status status = gw_arena_copy(m->fields.arena, value, &m->method_text);
+    if (status == GW_OK)
+        m->method = (uint8_t)to;
+    return status;
+}
+
+static gw_status set_scheme(gw_message *m, gw_str value)
+{
+    gw_str known = gw_str_eq_nocase(value, GW_STR("https")) ? GW_STR("https") : GW_STR("http");
+    if (!gw_str_eq_nocase(value, known))
+        return GW_EINVAL;
+    m->scheme = known;
+    return GW_OK;
+}
+
+static gw_status set_authority(gw_message *m, gw_str value)
+{
+    struct gw_field *host = gw_fields_find(&m->fields, GW_FIELD_HOST);
+    gw_str copy;
+    if (!gw_authority_is_valid(value))
+        return GW_EINVAL;
+    gw_status status = gw_arena_copy(m->fields.arena, value, &copy);
+    if (status != GW_OK)
+        return status;
+    m->authority = copy;
+    if (host != NULL)
+        host->value = copy;
+    return GW_OK;
+}
+
+static gw_status set_path(gw_message *m, gw_str value)
+{
+    gw_str copy;
+    if (gw_str_eq(value, GW_STR("*")) && m->method == GW_METHOD_OPTIONS) {
+        m->path = GW_STR("*");
+        return GW_OK;
+    }
+    if (gw_str_find(value, '?') < value.len || gw_str_find(value, '#') < value.len)
+        return GW_EINVAL;
+    gw_status status = gw_arena_copy(m->fields.arena, value, &copy);
+    if (status != GW_OK)
+        return status;
+    switch ((int)gw_target_canonical(m->fields.arena, copy, &copy)) {
+    case GW_REASON_none:
+        m->path = copy;
+        return GW_OK;
+    case GW_REASON_no_memory:
+        return GW_ENOMEM;
+    case GW_REASON_head_too_large:
+        return GW_ELIMIT;
+    default:
+        return GW_EINVAL;
+    }
+}
+
+static gw_status set_query(gw_message *m, gw_str value)
+{
+    if (!gw_target_is_query(value))
+        return GW_EINVAL;
+    if (value.ptr == NULL) {
+        m->query = value;
+        return GW_OK;
+    }
+    return gw_arena_copy(m->fields.arena, value, &m->query);
+}
+
+gw_status gw_message_set_part(gw_message *m, uint32_t part, gw_str value)
+{
+    gw_status status = part_settable(m, part, value);
+    if (status != GW_OK)
+        return status;
+    switch (part) {
+    case GW_PART_METHOD:
+        return set_method(m, value);
+    case GW_PART_SCHEME:
+        return set_scheme(m, value);
+    case GW_PART_AUTHORITY:
+        return set_authority(m, value);
+    case GW_PART_PATH:
+        return set_path(m, value);
+    default:
+        return set_query(m, value);
+    }
+}
+
 uint32_t gw_message_code(const gw_message *m)
 {
     return m != NULL && m->kind == GW_MESSAGE_RESPONSE ? m->code : 0;
@@ -159,6 +262,8 @@ gw_status gw_message_set_code(gw_message *m, uint32_t code)
         return GW_ESTATE;
     if (gw_response_has_body(GW_METHOD_GET, code) != gw_response_has_body(GW_METHOD_GET, m->code) &&
         m->body != GW_BODY_NONE)
+        return GW_EINVAL;
+    if (m->body == GW_BODY_TUNNEL) /* it says that one follows */
         return GW_EINVAL;
     m->code = (uint16_t)code;
     return GW_OK;
@@ -205,6 +310,9 @@ static gw_status settable(const gw_message *m, gw_str name, gw_str value)
         return GW_EINVAL;
     if (m->kind == GW_MESSAGE_TRAILERS && (flags & GW_FIELD_NO_TRAILER) != 0)
         return GW_EINVAL;
+    if (m->kind == GW_MESSAGE_REQUEST && gw_field_find_id(name) == GW_FIELD_EXPECT &&
+        !gw_str_eq_nocase(value, GW_STR("100-continue"))) /* no reader of ours would take it */
+        return GW_EINVAL;
     return m->has_left ? GW_ESTATE : GW_OK;
 }
 
@@ -239,10 +347,16 @@ gw_status gw_message_set_field(gw_message *m, gw_str name, gw_str value)
 gw_status gw_message_add_field(gw_message *m, gw_str name, gw_str value)
 {
     gw_status status = m != NULL ? settable(m, name, value) : GW_EINVAL;
-    if (status == GW_OK && m->kind == GW_MESSAGE_REQUEST && gw_field_find_id(name) == GW_FIELD_HOST)
+    if (status != GW_OK)
+        return status;
+    uint32_t before = m->fields.count;
+    bool is_host = m->kind == GW_MESSAGE_REQUEST && gw_field_find_id(name) == GW_FIELD_HOST;
+    if (is_host)
         status = set_host(m, value);
     if (status == GW_OK)
         status = gw_fields_add_copy(&m->fields, name, value);
+    if (status == GW_OK && is_host) /* of which there is one */
+        drop_name(m, name, before);
     return status;
 }
 
@@ -253,5 +367,14 @@ gw_status gw_message_drop_field(gw_message *m, gw_str name)
     if (gw_fields_find_name(&m->fields, name) == NULL)
         return GW_EUNKNOWN;
     drop_name(m, name, m->fields.count);
+    return GW_OK;
+}
+
+gw_status gw_message_clear(gw_message *m)
+{
+    if (m == NULL || m->has_left)
+        return m == NULL ? GW_EINVAL : GW_ESTATE;
+    for (uint32_t i = 0; i < m->fields.count; i++)
+        m->fields.at[i].is_dropped = 1;
     return GW_OK;
 }

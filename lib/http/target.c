@@ -22,6 +22,11 @@ static bool is_target_text(gw_str s)
     return true;
 }
 
+bool gw_target_is_query(gw_str query)
+{
+    return is_target_text(query);
+}
+
 static bool is_port(gw_str s)
 {
     uint64_t n;

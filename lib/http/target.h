@@ -18,6 +18,8 @@
 enum gw_reason_id gw_target_parse(struct gw_message *m, gw_str target);
 /* Path alone; out may equal in if nothing changes. */
 enum gw_reason_id gw_target_canonical(struct gw_arena *arena, gw_str path, gw_str *out);
+/* What may stand behind the "?". */
+bool gw_target_is_query(gw_str query);
 /* host[:port] or [v6][:port], as RFC 3986 3.2.2 without userinfo, not empty. */
 bool gw_authority_is_valid(gw_str authority);
 /* The host alone, without port; a view. Compare without regard to case. */

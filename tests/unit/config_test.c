@@ -928,7 +928,7 @@ START_TEST(the_footprint_holds_the_objects)
     limits.exchanges_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
     ck_assert_uint_ge(two.objects - one.objects,
-                      sizeof(struct gw_exchange) + sizeof(struct gw_wait));
+                      sizeof(struct gw_exchange) + GW_ASKED_COUNT * sizeof(struct gw_wait));
     limits.exchanges_max = 1;
     limits.blocks_max = 101;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
