@@ -42,9 +42,9 @@ static gw_verdict decide(struct filter *f, gw_exchange *x)
         reply.code = 403;
         reply.body = gw_cstr("no\n");
         ck_assert_int_eq(gw_exchange_reply(x, &reply), GW_OK);
-        ck_assert_int_eq(gw_message_add_field(gw_exchange_response(x), gw_cstr("x-by"),
-                                              (gw_str){ &f->name, 1 }),
-                         GW_OK);
+        ck_assert_int_eq(
+            gw_message_add_field(gw_exchange_response(x), gw_cstr("x-by"), (gw_str){ &f->name, 1 }),
+            GW_OK);
     }
     return f->verdict;
 }
@@ -448,7 +448,8 @@ START_TEST(kept_by_none)
 
     if (_i == 2)
         ck_assert_uint_eq(gw_builder_filter(b, &nameless), 0);
-    ck_assert_int_eq(gw_builder_keep(b, _i == 2 ? 0 : add(b, 0), filters, count_done, &done), GW_OK);
+    ck_assert_int_eq(gw_builder_keep(b, _i == 2 ? 0 : add(b, 0), filters, count_done, &done),
+                     GW_OK);
     if (_i == 1)
         (void)add_route(b, "/", "nowhere");
     ck_assert_int_eq(done, 0);
@@ -565,8 +566,8 @@ static void sign(gw_exchange *x)
 
 static void sign_response(gw_exchange *x)
 {
-    ck_assert_int_eq(gw_message_set_field(gw_exchange_response(x), gw_cstr("x-user"), gw_cstr("me")),
-                     GW_OK);
+    ck_assert_int_eq(
+        gw_message_set_field(gw_exchange_response(x), gw_cstr("x-user"), gw_cstr("me")), GW_OK);
 }
 
 /* Who names a field in Connection takes off his own, and not the one that a filter adds. */
@@ -576,8 +577,7 @@ START_TEST(connection_names_no_field_of_ours)
 
     filters[0].acts_at = _i == 0 ? AT_REQUEST : AT_RESPONSE;
     filters[0].act = _i == 0 ? sign : sign_response;
-    mode1_say(&host, l,
-              "GET /x HTTP/1.1\r\nHost: a\r\nConnection: x-user\r\nX-User: root\r\n\r\n");
+    mode1_say(&host, l, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: x-user\r\nX-User: root\r\n\r\n");
     u = mode1_upstream(&host);
     ck_assert_int_eq(strstr(u->out, "x-user: me\r\n") != NULL, _i == 0);
     ck_assert_ptr_null(strstr(u->out, "root"));
@@ -618,9 +618,9 @@ START_TEST(it_goes_elsewhere)
         void (*act)(gw_exchange *x);
         const char *path;
     } rows[] = {
-        { AT_REQUEST, to_other, "/x" }, { AT_ROUTE, to_other, "/x" },
+        { AT_REQUEST, to_other, "/x" },   { AT_ROUTE, to_other, "/x" },
         { AT_REQUEST, to_other, "/own" }, { AT_ROUTE, to_b, "/x" },
-        { AT_ROUTE, to_b, "/own" },     { AT_REQUEST, reroute_early, "/x" },
+        { AT_ROUTE, to_b, "/own" },       { AT_REQUEST, reroute_early, "/x" },
     };
     struct mode1_link *l = start_all(begin());
     gw_destination d = GW_SPEC(gw_destination);
