@@ -1,26 +1,39 @@
 /* fuzz/fuzz_world.c: the whole machine in the simulated world of tests/sim; the input is that world's
- * randomness, so that coverage leads to whole scenarios. What must be true there must be true here. */
+ * randomness, so that coverage leads to whole scenarios. What must be true there must be true here.
+ *
+ * The first byte says what fails: 1: an allocation, 2: and all after it, 4: an operation of the backend;
+ * then two bytes each say which. All that follows is drawn from, until the world is calm. */
 
 #include "../tests/sim/sim.h"
 
 #include "fuzz.h"
 
-enum { WORLD_INPUT = 4000 };
+enum { WORLD_INPUT = 600, FAILS_ALLOC = 1, FAILS_FOR_EVER = 2, FAILS_IO = 4 };
+
+static uint64_t which(struct sim *sim)
+{
+    return 1 + sim_draw(sim, 2000);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct sim *sim;
-    uint64_t seed = 0;
+    uint64_t failures;
 
-    if (len < sizeof seed || len > WORLD_INPUT)
+    if (len == 0 || len > WORLD_INPUT)
         return 0;
     sim = calloc(1, sizeof *sim);
     CHECK(sim != NULL);
-    memcpy(&seed, bytes, sizeof seed);
-    sim->input = bytes + sizeof seed;
-    sim->input_len = len - sizeof seed;
+    sim->input = bytes;
+    sim->input_len = len;
     sim->is_tracing = getenv("TRACE") != NULL;
-    sim_run(sim, seed);
+    failures = sim_draw(sim, 256);
+    if ((failures & FAILS_ALLOC) != 0)
+        sim->fail_alloc_at = which(sim);
+    sim->fail_alloc_on = (failures & FAILS_FOR_EVER) != 0;
+    if ((failures & FAILS_IO) != 0)
+        sim->fail_io_at = which(sim);
+    sim_run(sim, 1);
     free(sim);
     return 0;
 }

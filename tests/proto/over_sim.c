@@ -4,54 +4,6 @@
 #include "proto.h"
 #include "worker/worker.h"
 
-static void *take(void *ctx, size_t size)
-{
-    struct sim *sim = ctx;
-
-    sim->allocations++;
-    if (sim->fail_alloc_at != 0 &&
-        (sim->allocations == sim->fail_alloc_at ||
-         (sim->fail_alloc_on && sim->allocations > sim->fail_alloc_at))) {
-        sim->allocations_failed++;
-        return NULL;
-    }
-    sim->memory += size;
-    return malloc(size);
-}
-
-static void give(void *ctx, void *ptr, size_t size)
-{
-    struct sim *sim = ctx;
-
-    sim->memory -= size;
-    memset(ptr, 0xdd, size);
-    free(ptr);
-}
-
-static void *plain_take(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size);
-}
-
-static void plain_give(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    (void)size;
-    free(ptr);
-}
-
-static void make_peers(struct sim *sim)
-{
-    static const gw_allocator plain = { NULL, plain_take, plain_give };
-
-    sim->events = calloc(SIM_EVENTS_MAX, sizeof *sim->events);
-    gw_heap_init(&sim->heap, &plain, 0);
-    gw_pool_init(&sim->pool, &sim->heap, 16640, 100000);
-    sim->h2 = gw_h2_shared_new(&sim->heap, 1000);
-    sim->limits = (struct gw_codec_limits){ 32768, 100, 100, 65536 };
-}
-
 static void make_engine(struct proto *p)
 {
     struct sim *sim = &p->sim;
@@ -59,7 +11,8 @@ static void make_engine(struct proto *p)
     gw_engine_spec engine = GW_SPEC(gw_engine_spec);
     gw_config *config = proto_config(p);
 
-    sim->allocator = (gw_allocator){ sim, take, give };
+    sim->allocator = sim_allocator(sim);
+    sim->drought_end = GW_NEVER;
     env.allocator = sim->allocator;
     engine.env = &env;
     engine.limits = &p->limits;
@@ -75,7 +28,7 @@ void proto_start(struct proto *p)
 
     sim->now = GW_MS(1000);
     sim->swarm.refuse_pct = p->refuses ? 100 : 0;
-    make_peers(sim);
+    sim_peers_init(sim);
     if (p->over_sockets) {
         sock_start(p); /* the upstream's address is part of the configuration */
         make_engine(p);
@@ -102,19 +55,11 @@ void proto_stop(struct proto *p)
         gw_worker_free(sim->worker);
     gw_engine_free(sim->engine);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
-    for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
-        if (sim->wires[i].is_used && sim->wires[i].peer != NULL)
-            sim_peer_free(sim->wires[i].peer);
-        sim_bytes_free(&sim->wires[i].to_gateway);
-        sim_bytes_free(&sim->wires[i].to_peer);
-    }
     for (int i = 0; i < PROTO_CALLS; i++) {
         free(p->client[i].body);
         free(p->upstream[i].body);
     }
-    gw_h2_shared_free(sim->h2);
-    gw_pool_fini(&sim->pool);
-    free(sim->events);
+    sim_peers_fini(sim);
 }
 
 /* The gateway sees one deed of the network at a time. */

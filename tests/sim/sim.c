@@ -16,9 +16,12 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\n  fail_alloc_at %llu, fail_io_at %llu\n  replay: sim --seed %llu --trace\n",
-            (unsigned long long)sim->fail_alloc_at, (unsigned long long)sim->fail_io_at,
-            (unsigned long long)sim->seed);
+    fprintf(stderr, "\n  fail_alloc_at %llu, fail_io_at %llu\n",
+            (unsigned long long)sim->fail_alloc_at, (unsigned long long)sim->fail_io_at);
+    if (sim->input != NULL)
+        fprintf(stderr, "  replay: TRACE=1 fuzz_world FILE\n");
+    else
+        fprintf(stderr, "  replay: sim --seed %llu --trace\n", (unsigned long long)sim->seed);
     abort();
 }
 
@@ -40,33 +43,6 @@ void sim_trace(struct sim *sim, const char *format, ...)
 /* Memory that is refused for good comes back after all deadlines but those that nobody set: a gRPC
  * call without a timeout waits for it as long as it takes. */
 enum { DROUGHT_MS = 300000 };
-
-static void *take(void *ctx, size_t size)
-{
-    struct sim *sim = ctx;
-
-    sim->allocations++;
-    if (sim->fail_alloc_at != 0 && (sim->allocations == sim->fail_alloc_at ||
-                                    (sim->fail_alloc_on && sim->allocations > sim->fail_alloc_at &&
-                                     sim->now < GW_MS(DROUGHT_MS)))) {
-        sim->allocations_failed++;
-        return NULL;
-    }
-    sim->memory += size;
-    if (sim->memory > sim->memory_peak)
-        sim->memory_peak = sim->memory;
-    return malloc(size);
-}
-
-static void give(void *ctx, void *ptr, size_t size)
-{
-    struct sim *sim = ctx;
-
-    SIM_CHECK(sim, sim->memory >= size, "more given back than was taken");
-    sim->memory -= size;
-    memset(ptr, 0xdd, size);
-    free(ptr);
-}
 
 static void entropy(void *ctx, void *out, size_t len)
 {
@@ -172,7 +148,7 @@ static void make_clients(struct sim *sim)
         c->at_once = c->protocol == GW_PROTO_H1 ? 1 : 1 + (uint32_t)sim_below(sim, 20);
         if (c->protocol == GW_PROTO_H2 && i < sim->swarm.stalled && c->at_once == 1)
             c->at_once = 2; /* what does not stall goes on beside it */
-        sim_at(sim, sim_below(sim, GW_MS(100)), SIM_CLIENT_RUNS, i, 0, 0);
+        sim_at(sim, sim_time_below(sim, GW_MS(100)), SIM_CLIENT_RUNS, i, 0, 0);
     }
 }
 
@@ -223,7 +199,7 @@ static bool advance(struct sim *sim)
     return true;
 }
 
-enum { EVENTS_BOUND = 3000000, EVENTS_OF_INPUT = 3000 };
+enum { EVENTS_BOUND = 3000000, EVENTS_OF_INPUT = 2000 };
 
 /* False: it was broken off in the middle. */
 static bool run_world(struct sim *sim)
@@ -254,29 +230,7 @@ static void end_world(struct sim *sim)
     SIM_CHECK(sim, sim->memory_peak <= sim->footprint, "%llu bytes where %llu are the worst case",
               (unsigned long long)sim->memory_peak, (unsigned long long)sim->footprint);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
-    for (uint32_t i = 0; i < SIM_WIRES_MAX; i++) {
-        if (sim->wires[i].is_used && sim->wires[i].peer != NULL)
-            sim_peer_free(sim->wires[i].peer);
-        sim_bytes_free(&sim->wires[i].to_gateway);
-        sim_bytes_free(&sim->wires[i].to_peer);
-    }
-    gw_h2_shared_free(sim->h2);
-    gw_pool_fini(&sim->pool);
-    SIM_CHECK(sim, sim->heap.used == 0, "the peers' own memory");
-    free(sim->events);
-}
-
-static void *plain_take(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size);
-}
-
-static void plain_give(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    (void)size;
-    free(ptr);
+    sim_peers_fini(sim);
 }
 
 static void trace_swarm(struct sim *sim)
@@ -292,19 +246,14 @@ static void trace_swarm(struct sim *sim)
 
 void sim_run(struct sim *sim, uint64_t seed)
 {
-    static const gw_allocator plain = { NULL, plain_take, plain_give };
-
     sim->seed = seed;
     sim->prng.state = seed;
     sim->extra.state = seed ^ 0x5eed;
     sim->now = GW_MS(1000);
     sim->hash = 0xcbf29ce484222325u;
-    sim->allocator = (gw_allocator){ sim, take, give };
-    sim->events = calloc(SIM_EVENTS_MAX, sizeof *sim->events);
-    gw_heap_init(&sim->heap, &plain, 0);
-    gw_pool_init(&sim->pool, &sim->heap, 16640, 100000);
-    sim->h2 = gw_h2_shared_new(&sim->heap, 10000);
-    sim->limits = (struct gw_codec_limits){ 32768, 100, 100, 65536 };
+    sim->allocator = sim_allocator(sim);
+    sim->drought_end = GW_MS(DROUGHT_MS);
+    sim_peers_init(sim);
     sim_swarm_pick(sim);
     sim_plans_make(sim);
     trace_swarm(sim);
@@ -312,7 +261,7 @@ void sim_run(struct sim *sim, uint64_t seed)
         make_clients(sim);
         sim_adversary_make(sim);
         for (uint32_t i = 0; i < sim->swarm.reloads; i++)
-            sim_at(sim, gw_prng_below(&sim->extra, GW_MS(1000)), SIM_ACT, 0, 0, 0);
+            sim_at(sim, sim_below_extra(sim, GW_MS(1000)), SIM_ACT, 0, 0, 0);
         if (run_world(sim)) {
             sim_oracle_check(sim);
             sim_adversary_check(sim);

@@ -5,6 +5,7 @@
  *   main.c        the command line
  *   sim.c         a seed becomes a world; the main loop
  *   sim_swarm.c   which sizes and which faults a seed gets (a part of them only: swarm testing)
+ *   sim_memory.c  the gateway's memory, counted, and that of its peers
  *   sim_clock.c   what happens when: a heap of events; time moves only to the next one
  *   sim_net.c     the gw_io_ops: wires
  *   sim_peer.c    a peer's connection: a codec of its own, an engine if the world has one
@@ -227,8 +228,9 @@ struct sim_config { /* a configuration's own hooks */
 struct sim {
     uint64_t seed;
     struct gw_prng prng,
-        extra;            /* extra: of what came later, so that worlds without it stay the same */
-    const uint8_t *input; /* fuzz/fuzz_world.c: randomness */
+        extra; /* extra: of what came later, so that worlds without it stay the same */
+    const uint8_t
+        *input; /* fuzz/fuzz_world.c: all randomness but the gateway's own; NULL: a seed's */
     size_t input_len;
     gw_nanos now;
     uint64_t order, steps;
@@ -240,7 +242,8 @@ struct sim {
     uint64_t taken;     /* body bytes that peers have taken off their pipes */
     uint64_t footprint; /* what gw_limits_footprint says of it */
     uint64_t memory, memory_peak, allocations, fail_alloc_at;
-    bool fail_alloc_on; /* for ever after */
+    bool fail_alloc_on;   /* for ever after ...                             */
+    gw_nanos drought_end; /* ... or until memory is there again at last     */
     uint64_t allocations_failed;
     uint64_t operations, fail_io_at, io_failed;
     gw_engine *engine;
@@ -252,7 +255,7 @@ struct sim {
     struct gw_h2_shared *h2;
     struct gw_codec_limits limits;
     struct sim_event *events;
-    uint32_t events_len;
+    uint32_t events_len, events_room;
     struct sim_wire wires[SIM_WIRES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_adversary adversary;
@@ -269,21 +272,45 @@ struct sim {
 _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Drawn from the input as long as there is any, as few bytes as n asks for. */
-static inline uint64_t sim_below(struct sim *sim, uint64_t n)
+/* A world made of a fuzzer's input is calm when that is used up: nothing is left to chance any more, no
+ * fault strikes, bytes travel in whole pieces, and it is soon over. */
+static inline bool sim_is_calm(const struct sim *sim)
+{
+    return sim->input != NULL && sim->input_len == 0;
+}
+/* As few bytes of the input as n asks for; the last number, which is no chance of less than all, when
+ * there are none. */
+static inline uint64_t sim_draw(struct sim *sim, uint64_t n)
 {
     uint64_t drawn = 0, span = 1;
 
-    if (n == 0)
-        return 0;
-    if (sim->input_len == 0)
-        return gw_prng_below(&sim->prng, n);
+    if (sim_is_calm(sim))
+        return n - 1;
     for (; span < n && span < UINT64_C(1) << 56 && sim->input_len > 0; span <<= 8, sim->input_len--)
         drawn = drawn << 8 | *sim->input++;
     return drawn % n;
 }
+static inline uint64_t sim_below(struct sim *sim, uint64_t n)
+{
+    if (n == 0)
+        return 0;
+    return sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(&sim->prng, n);
+}
+static inline uint64_t sim_below_extra(struct sim *sim, uint64_t n)
+{
+    return sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(&sim->extra, n);
+}
+/* Times: a byte of input is exact enough. */
+enum { SIM_TIMES = 256 };
+static inline gw_nanos sim_time_below(struct sim *sim, gw_nanos n)
+{
+    return sim->input != NULL && n > SIM_TIMES ? sim_draw(sim, SIM_TIMES) * (n / SIM_TIMES)
+                                               : sim_below(sim, n);
+}
 static inline bool sim_chance(struct sim *sim, uint32_t percent)
 {
+    if (percent == 0 && sim->input != NULL)
+        return false;
     return sim_below(sim, 100) < percent;
 }
 /* The byte at a place of a body: both ends know what must come. */
@@ -300,6 +327,10 @@ static inline uint32_t sim_plans_each(const struct sim *sim) /* a client */
 /* sim_swarm.c */
 void sim_swarm_pick(struct sim *sim);
 void sim_plans_make(struct sim *sim);
+/* sim_memory.c */
+gw_allocator sim_allocator(struct sim *sim);
+void sim_peers_init(struct sim *sim);
+void sim_peers_fini(struct sim *sim); /* all that is left of them and of their wires */
 /* sim_clock.c */
 void sim_at(struct sim *sim, gw_nanos delay, enum sim_what what, uint32_t who, uint32_t turn,
             uint64_t n);

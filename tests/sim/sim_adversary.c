@@ -4,7 +4,7 @@
 
 #include "sim.h"
 
-enum { ROUNDS = 60, BATCH = 60 };
+enum { ROUNDS = 60, ROUNDS_OF_INPUT = 3, BATCH = 60 };
 
 #define BAD_GET                                                                                    \
     "\x82\x86\x04\x04/bad\x01\x01"                                                                 \
@@ -93,19 +93,24 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+static uint32_t any(struct sim *sim, struct gw_prng *prng, uint32_t n)
+{
+    return (uint32_t)(sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(prng, n));
+}
+
 void sim_adversary_make(struct sim *sim)
 {
     struct gw_prng prng = { sim->seed ^ 0xbad };
     struct sim_adversary *a = &sim->adversary;
 
-    /* Raw bytes mean nothing to an engine; and a fuzzer's input is meant for what is there already. */
-    if (gw_prng_below(&prng, 4) != 0 || sim->swarm.tls_client || sim->input != NULL)
+    /* Raw bytes mean nothing to an engine. */
+    if (any(sim, &prng, 4) != 0 || sim->swarm.tls_client)
         return;
-    a->kind = (uint32_t)gw_prng_below(&prng, KINDS);
+    a->kind = any(sim, &prng, KINDS);
     a->id = UINT32_MAX;
     a->is_there = sim->h2 != NULL || !kinds[a->kind].is_h2;
     if (a->is_there)
-        sim_at(sim, GW_MS(gw_prng_below(&prng, 100)), SIM_ADVERSARY, 0, 0, 0);
+        sim_at(sim, GW_MS(any(sim, &prng, 100)), SIM_ADVERSARY, 0, 0, 0);
 }
 
 static bool come(struct sim *sim)
@@ -145,7 +150,7 @@ void sim_adversary_run(struct sim *sim)
         a->was_cut_off = true;
         return;
     }
-    if (a->rounds == ROUNDS) {
+    if (a->rounds == (sim->input != NULL ? ROUNDS_OF_INPUT : ROUNDS)) {
         sim_wire_rst(a->wire, sim);
         return;
     }

@@ -67,6 +67,16 @@ static void begin(struct sim *sim, struct sim_peer *peer, struct sim_plan *plan)
     sim_call_put(call, false, plan->request_len, stop_at(plan));
 }
 
+static void give_up(struct sim *sim, struct sim_client *c)
+{
+    for (; c->next < c->end; c->next++)
+        sim->plans[c->next].client_done = sim->plans[c->next].client_cut = true;
+    while (c->again_len > 0) {
+        struct sim_plan *p = &sim->plans[c->again[--c->again_len]];
+        p->client_done = p->client_cut = true;
+    }
+}
+
 static void connect_client(struct sim *sim, uint32_t index)
 {
     struct sim_client *c = &sim->clients[index];
@@ -93,8 +103,7 @@ static void connect_client(struct sim *sim, uint32_t index)
         sim_at(sim, GW_MS(100), SIM_CLIENT_RUNS, index, 0, 0);
         return;
     }
-    for (; c->next < c->end; c->next++) /* it gives up */
-        sim->plans[c->next].client_done = sim->plans[c->next].client_cut = true;
+    give_up(sim, c);
 }
 
 static bool is_again_due(const struct sim *sim, const struct sim_client *c)

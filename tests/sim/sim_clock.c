@@ -7,25 +7,20 @@ static bool is_before(const struct sim_event *a, const struct sim_event *b)
     return a->when != b->when ? a->when < b->when : a->order < b->order;
 }
 
-static void swap(struct sim_event *a, struct sim_event *b)
-{
-    struct sim_event t = *a;
-
-    *a = *b;
-    *b = t;
-}
-
 void sim_at(struct sim *sim, gw_nanos delay, enum sim_what what, uint32_t who, uint32_t turn,
             uint64_t n)
 {
+    struct sim_event e = { sim->now + delay, ++sim->order, what, who, turn, n };
     uint32_t i = sim->events_len++;
 
     SIM_CHECK(sim, i < SIM_EVENTS_MAX, "too many events");
-    sim->events[i] = (struct sim_event){ sim->now + delay, ++sim->order, what, who, turn, n };
-    while (i > 0 && is_before(&sim->events[i], &sim->events[(i - 1) / 2])) {
-        swap(&sim->events[i], &sim->events[(i - 1) / 2]);
-        i = (i - 1) / 2;
+    if (i == sim->events_room) {
+        sim->events_room = i == 0 ? 64 : 2 * i;
+        sim->events = realloc(sim->events, sim->events_room * sizeof *sim->events);
     }
+    for (; i > 0 && is_before(&e, &sim->events[(i - 1) / 2]); i = (i - 1) / 2)
+        sim->events[i] = sim->events[(i - 1) / 2];
+    sim->events[i] = e;
 }
 
 gw_nanos sim_when(const struct sim *sim)
@@ -35,21 +30,21 @@ gw_nanos sim_when(const struct sim *sim)
 
 bool sim_next(struct sim *sim, struct sim_event *out)
 {
+    struct sim_event *all = sim->events;
     uint32_t i = 0;
 
     if (sim->events_len == 0)
         return false;
-    *out = sim->events[0];
-    sim->events[0] = sim->events[--sim->events_len];
-    for (;;) {
-        uint32_t least = i, left = 2 * i + 1;
-        if (left < sim->events_len && is_before(&sim->events[left], &sim->events[least]))
-            least = left;
-        if (left + 1 < sim->events_len && is_before(&sim->events[left + 1], &sim->events[least]))
-            least = left + 1;
-        if (least == i)
-            return true;
-        swap(&sim->events[i], &sim->events[least]);
-        i = least;
+    *out = all[0];
+    sim->events_len--;
+    /* What was last sinks from the top. */
+    for (uint32_t least; (least = 2 * i + 1) < sim->events_len; i = least) {
+        if (least + 1 < sim->events_len && is_before(&all[least + 1], &all[least]))
+            least++;
+        if (!is_before(&all[least], &all[sim->events_len]))
+            break;
+        all[i] = all[least];
     }
+    all[i] = all[sim->events_len];
+    return true;
 }

@@ -29,7 +29,7 @@ void sim_bytes_free(struct sim_bytes *b)
 
 static gw_nanos latency(struct sim *sim)
 {
-    return sim_below(sim, sim->swarm.latency_max + 1);
+    return sim_time_below(sim, sim->swarm.latency_max + 1);
 }
 
 struct sim_wire *sim_wire_new(struct sim *sim)
@@ -129,7 +129,7 @@ static size_t next_piece(struct sim *sim, struct sim_wire *w, size_t left)
         w->was_cut = true;
         return left < sim->swarm.cut_at ? left : sim->swarm.cut_at;
     }
-    if (max >= 1u << 20)
+    if (max >= 1u << 20 || sim_is_calm(sim))
         return left;
     return 1 + sim_below(sim, left < max ? left : max);
 }
@@ -176,7 +176,8 @@ static void reach_peer(struct sim *sim, struct sim_wire *w)
         }
         return;
     }
-    n = 1 + sim_below(sim, left < sim->swarm.piece_max ? left : sim->swarm.piece_max);
+    n = left < sim->swarm.piece_max || sim_is_calm(sim) ? left : sim->swarm.piece_max;
+    n = 1 + sim_below(sim, n);
     if (n > sizeof piece)
         n = sizeof piece;
     memcpy(piece, w->to_peer.at + w->to_peer.from, n);

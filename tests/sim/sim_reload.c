@@ -24,7 +24,7 @@ static struct look first_look(void)
 
 static uint32_t below(struct sim *sim, uint32_t n)
 {
-    return (uint32_t)gw_prng_below(&sim->extra, n);
+    return (uint32_t)sim_below_extra(sim, n);
 }
 
 static struct look any_look(struct sim *sim)

@@ -9,45 +9,75 @@ static uint32_t protocol(struct sim *sim)
     return sim_chance(sim, 50) || sim->h2 == NULL ? GW_PROTO_H1 : GW_PROTO_H2;
 }
 
-void sim_swarm_pick(struct sim *sim)
+static void pick_sizes(struct sim *sim)
 {
     struct sim_swarm *s = &sim->swarm;
     static const uint32_t pieces[] = { 1, 7, 100, 1500, 16640, 70000 };
     static const uint32_t bodies[] = { 0, 20, 5000, 40000, 200000 };
-    struct gw_prng leaving = { sim->seed };
+    bool is_small = sim->input != NULL; /* a fuzzer's worlds: many a second */
 
-    s->clients = 1 + (uint32_t)sim_below(sim, SIM_CLIENTS_MAX);
+    s->clients = 1 + (uint32_t)sim_below(sim, is_small ? 3 : SIM_CLIENTS_MAX);
     for (uint32_t i = 0; i < s->clients; i++)
         s->client_protocol[i] = protocol(sim);
-    s->calls = 1 + (uint32_t)sim_below(sim, SIM_CALLS_MAX);
+    s->calls = 1 + (uint32_t)sim_below(sim, is_small ? 6 : SIM_CALLS_MAX);
     s->upstream_protocol = protocol(sim);
     s->latency_max = sim_chance(sim, 30) ? 0 : GW_MS(1 + sim_below(sim, 50));
     s->piece_max = pieces[sim_below(sim, sizeof pieces / sizeof *pieces)];
     s->body_max = bodies[sim_below(sim, sizeof bodies / sizeof *bodies)];
     if (s->piece_max < 100 && s->body_max > 5000)
         s->body_max = 5000; /* bounded work */
-    s->delay_send_pct = sim_chance(sim, 50) ? 0 : (uint32_t)sim_below(sim, 100);
-    s->partial_send_pct = sim_chance(sim, 50) ? 0 : (uint32_t)sim_below(sim, 100);
-    s->fault_pct = sim_chance(sim, 40) ? 0 : (uint32_t)sim_below(sim, 60);
-    s->faults = (uint32_t)gw_prng_next(&sim->prng) & (uint32_t)gw_prng_next(&sim->prng);
-    s->refuse_pct = sim_chance(sim, 80) ? 0 : (uint32_t)sim_below(sim, 50);
-    s->slow_read_pct = sim_chance(sim, 60) ? 0 : (uint32_t)sim_below(sim, 80);
+    if (is_small && s->body_max > 20)
+        s->body_max = s->piece_max < 100 ? 60 : 3000;
+}
+
+/* A percentage: that of nothing in so many of a hundred worlds. */
+static uint32_t pick_pct(struct sim *sim, uint32_t none, uint32_t max)
+{
+    return sim_chance(sim, none) ? 0 : (uint32_t)sim_below(sim, max);
+}
+
+static void pick_faults(struct sim *sim)
+{
+    struct sim_swarm *s = &sim->swarm;
+
+    s->delay_send_pct = pick_pct(sim, 50, 100);
+    s->partial_send_pct = pick_pct(sim, 50, 100);
+    s->fault_pct = pick_pct(sim, 40, 60);
+    s->faults = UINT32_MAX; /* a fuzzer's plans draw which */
+    if (sim->input == NULL)
+        s->faults = (uint32_t)gw_prng_next(&sim->prng) & (uint32_t)gw_prng_next(&sim->prng);
+    s->refuse_pct = pick_pct(sim, 80, 50);
+    s->slow_read_pct = pick_pct(sim, 60, 80);
     s->tls_client = sim_chance(sim, 30);
     s->tls_upstream = sim_chance(sim, 30);
     s->small_pool = sim_chance(sim, 20);
-    if (sim->input_len > 0) { /* a small world, many a second */
-        s->calls = 1 + s->calls % 6;
-        s->body_max = s->body_max < 2000 ? s->body_max : 2000;
-    }
-    s->reloads = gw_prng_below(&sim->extra, 5) != 0 ? 0
-                                                    : 1 + (uint32_t)gw_prng_below(&sim->extra, 7);
-    if (s->reloads > 0 && gw_prng_below(&sim->extra, 2) == 0)
-        s->reload_pct = 1 + (uint32_t)gw_prng_below(&sim->extra, 40);
-    s->connections_max = gw_prng_below(&sim->extra, 5) != 0
-                             ? 0
-                             : 1 + (uint32_t)gw_prng_below(&sim->extra, 4);
-    /* Of a generator of its own: worlds without it stay what they were. */
-    s->leave_pct = gw_prng_below(&leaving, 4) != 0 ? 0 : (uint32_t)gw_prng_below(&leaving, 100);
+}
+
+/* Of generators of their own: worlds without it stay what they were. */
+static void pick_extras(struct sim *sim)
+{
+    struct sim_swarm *s = &sim->swarm;
+    struct gw_prng leaving = { sim->seed };
+
+    if (sim_below_extra(sim, 5) == 0)
+        s->reloads = 1 + (uint32_t)sim_below_extra(sim, 7);
+    if (s->reloads > 0 && sim_below_extra(sim, 2) == 0)
+        s->reload_pct = 1 + (uint32_t)sim_below_extra(sim, 40);
+    if (sim_below_extra(sim, 5) == 0)
+        s->connections_max = 1 + (uint32_t)sim_below_extra(sim, 4);
+    if (sim->input != NULL)
+        s->leave_pct = pick_pct(sim, 75, 100);
+    else if (gw_prng_below(&leaving, 4) == 0)
+        s->leave_pct = (uint32_t)gw_prng_below(&leaving, 100);
+}
+
+void sim_swarm_pick(struct sim *sim)
+{
+    struct sim_swarm *s = &sim->swarm;
+
+    pick_sizes(sim);
+    pick_faults(sim);
+    pick_extras(sim);
     if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
         s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
     if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
@@ -76,7 +106,7 @@ static void make_stalls(struct sim *sim)
         p->request_len = 0;
         p->request_unknown = p->request_trailers = false;
         p->status = 200;
-        p->response_len = 400000;
+        p->response_len = sim->input != NULL ? 150000 : 400000;
     }
     sim->is_stalling = sim->swarm.stalled > 0;
 }
@@ -125,9 +155,9 @@ void sim_plans_make(struct sim *sim)
                           : sim_below(sim, (p->fault == SIM_CLIENT_LEAVES ? p->request_len
                                                                           : p->response_len) +
                                                1);
-        if (p->fault == SIM_CLIENT_LEAVES && gw_prng_below(&sim->extra, 2) == 0) {
+        if (p->fault == SIM_CLIENT_LEAVES && sim_below_extra(sim, 2) == 0) {
             p->leaves_late = true;
-            p->fault_at = gw_prng_below(&sim->extra, p->response_len + 1);
+            p->fault_at = sim_below_extra(sim, p->response_len + 1);
         }
         if (p->fault == SIM_ORIGIN_REFUSES)
             p->fault_at = 0; /* whoever has begun to answer has not refused */
