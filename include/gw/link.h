@@ -13,12 +13,21 @@
 extern "C" {
 #endif
 
-/* What is known of a connection. Copied from the host; views given out live as long as the link. */
+/* What is known of a connection. Copied from the host; views given out live as long as the link.
+ * What follows local is of a host that ends TLS itself and hands over what is clear. Texts without
+ * control bytes; an empty one: not known. */
 typedef struct gw_facts {
     uint32_t size;
     uint32_t protocol; /* GW_PROTO_*: one bit; 0: not yet known     */
     gw_str peer;       /* address text, or any stable text of at most 128 bytes */
     gw_str local;
+    uint32_t is_secure;   /* 1: the client came under TLS: https, whatever it says      */
+    uint32_t is_verified; /* 1: its certificate was verified                            */
+    gw_str server_name;   /* that the client asked for; up to 255 bytes                 */
+    gw_str alpn;          /* "h2", "http/1.1", "http/1.0": decides what is spoken; or empty */
+    gw_str tls_version;   /* "TLSv1.3"; up to 32                                        */
+    gw_str cipher;        /* up to 64                                                   */
+    gw_str peer_identity; /* SPIFFE id, SAN or subject of its certificate; up to 512    */
 } gw_facts;
 
 /* Whom to connect to; the library fills it. Views live as long as the link. */

@@ -82,7 +82,7 @@ enum {
     SLICE_BYTES = 32,
     SLICES_A_BLOCK = 64,
     SLICES_MIN = 4096,
-    LINK_BYTES = 1152,           /* with its codec, slot and addresses */
+    LINK_BYTES = 2176,           /* with its codec, slot and facts     */
     EXCHANGE_BYTES = 4096,       /* with its places among the waits    */
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,

@@ -116,6 +116,8 @@ enum gw_reason_id gw_identity_learn(struct gw_exchange *x)
     bool is_rfc = l->forwarded == GW_FORWARDED_RFC7239;
 
     f->count_max = x->of->limits->fields_max + ADDED_MAX;
+    if (gw_link_is_secure(x->down_link))
+        x->request.scheme = GW_STR("https");
     if ((f->seen & BIT(VIA)) != 0 && !l->has_no_via && gw_via_has(f, via_of(x)->name))
         return GW_REASON_loop_detected;
     if (!is_trusted(x->down_link, &l->trust)) {
@@ -141,7 +143,7 @@ gw_str gw_identity_client(const struct gw_exchange *x)
 
 static gw_str scheme_of(const struct gw_exchange *x)
 {
-    return x->down_link->tls != NULL ? GW_STR("https") : GW_STR("http");
+    return gw_link_is_secure(x->down_link) ? GW_STR("https") : GW_STR("http");
 }
 
 /* Behind what is there. */

@@ -16,6 +16,9 @@ bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */
 uint32_t gw_conn_want(const struct gw_link *link);
 
+/* In facts.c. */
+void gw_link_free_facts(struct gw_link *link);
+
 /* In back.c. */
 gw_status gw_link_keep_heads(struct gw_link *link) GW_MUST_CHECK;
 void gw_link_forget_head(struct gw_link *link);

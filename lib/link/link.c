@@ -5,14 +5,13 @@
 
 #include <string.h>
 
-#include "base/address.h"
 #include "base/assert.h"
 #include "h1/h1.h"
 #include "link/conn.h"
 #include "link/pool.h"
 #include "link/slot.h"
 
-enum { LINK_MAGIC = 0x4c696e6b, NAME_MAX = 128 };
+enum { LINK_MAGIC = 0x4c696e6b };
 
 _Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idle client costs");
 
@@ -38,106 +37,6 @@ void gw_links_init(struct gw_links *links)
     gw_list_init(&links->dead);
 }
 
-/* ---- names ---- */
-
-/* Text: the peer's, a zero byte, the local one's, a zero byte. */
-struct gw_link_names {
-    uint16_t peer_len, local_len;
-    uint16_t ip_at, ip_len; /* the address in peer; len 0: it is none such  */
-    uint16_t port_at;       /* in local; 0: it has none                     */
-    char text[];
-};
-
-static size_t names_size(size_t peer_len, size_t local_len)
-{
-    return sizeof(struct gw_link_names) + peer_len + local_len + 2;
-}
-
-/* Hosts may say what they like, also "10.0.0.1" alone. */
-static void find_parts(struct gw_link_names *names, gw_str peer, gw_str local)
-{
-    gw_address address;
-    bool has_port = gw_address_parse(peer, &address) == GW_OK;
-
-    if (has_port && address.kind == GW_ADDRESS_IPV4) {
-        names->ip_len = (uint16_t)gw_str_find(peer, ':');
-    } else if (has_port && address.kind == GW_ADDRESS_IPV6) {
-        names->ip_at = 1;
-        names->ip_len = (uint16_t)(gw_str_find(peer, ']') - 1);
-    } else if (gw_ip_parse(peer, &address) == GW_OK) {
-        names->ip_len = (uint16_t)peer.len;
-    }
-    if (gw_address_parse(local, &address) != GW_OK || address.port == 0)
-        return;
-    for (names->port_at = (uint16_t)local.len; local.ptr[names->port_at - 1] != ':';)
-        names->port_at--;
-}
-
-gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local)
-{
-    struct gw_link_names *names;
-
-    GW_ASSERT(link->names == NULL);
-    if (peer.len > NAME_MAX || local.len > NAME_MAX)
-        return GW_EINVAL;
-    names = gw_heap_zalloc(link->links->heap, names_size(peer.len, local.len));
-    if (names == NULL)
-        return GW_ENOMEM;
-    names->peer_len = (uint16_t)peer.len;
-    names->local_len = (uint16_t)local.len;
-    find_parts(names, peer, local);
-    if (peer.len > 0)
-        memcpy(names->text, peer.ptr, peer.len);
-    if (local.len > 0)
-        memcpy(names->text + peer.len + 1, local.ptr, local.len);
-    link->names = names;
-    return GW_OK;
-}
-
-gw_str gw_link_peer(const struct gw_link *link)
-{
-    const struct gw_link_names *names = link->names;
-
-    return names != NULL ? (gw_str){ names->text, names->peer_len } : (gw_str){ NULL, 0 };
-}
-
-gw_str gw_link_local(const struct gw_link *link)
-{
-    const struct gw_link_names *names = link->names;
-
-    if (names == NULL)
-        return (gw_str){ NULL, 0 };
-    return (gw_str){ names->text + names->peer_len + 1, names->local_len };
-}
-
-gw_str gw_link_peer_ip(const struct gw_link *link)
-{
-    const struct gw_link_names *names = link->names;
-
-    if (names == NULL)
-        return (gw_str){ NULL, 0 };
-    return (gw_str){ names->text + names->ip_at, names->ip_len };
-}
-
-gw_str gw_link_local_port(const struct gw_link *link)
-{
-    const struct gw_link_names *names = link->names;
-
-    if (names == NULL || names->port_at == 0)
-        return (gw_str){ NULL, 0 };
-    return gw_str_slice(gw_link_local(link), names->port_at, names->local_len);
-}
-
-static void free_names(struct gw_link *link)
-{
-    const struct gw_link_names *names = link->names;
-
-    if (names != NULL)
-        gw_heap_release(link->links->heap, link->names,
-                        names_size(names->peer_len, names->local_len));
-    link->names = NULL;
-}
-
 /* ---- life ---- */
 
 static void free_link(struct gw_link *link)
@@ -154,7 +53,7 @@ static void free_link(struct gw_link *link)
     gw_chain_clear(&link->tx);
     gw_slot_give(link);
     gw_link_free_kept(link);
-    free_names(link);
+    gw_link_free_facts(link);
     gw_timer_cancel(links->wheel, &link->alarm.timer);
     gw_list_remove(&link->all);
     gw_list_remove(&link->readable);
@@ -233,7 +132,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     link->io = spec->io;
     link->protocols = (uint8_t)protocols;
     if (spec->facts != NULL)
-        status = gw_link_set_names(link, spec->facts->peer, spec->facts->local);
+        status = gw_link_set_facts(link, spec->facts);
     if (status == GW_OK)
         status = gw_conn_init(link);
     if (status == GW_OK && (spec->flags & GW_ACCEPT_RETURN) != 0)

@@ -58,8 +58,8 @@ struct gw_link_kept {
     struct gw_reserve reserve; /* with the slot */
 };
 
-/* The names of both ends, in one piece of the heap. */
-struct gw_link_names;
+/* What is known of both ends: facts.c. */
+struct gw_link_facts;
 
 /* Small, since most links of a machine with many are idle. What only a busy one needs is elsewhere: the
  * codec of an HTTP/1 client is made at the first byte of a request and given back when all is answered
@@ -101,7 +101,7 @@ struct gw_link {
     struct gw_slot *slot;   /* NULL: idle, or in line for one: see link/slot.h */
     struct gw_chain rx, tx; /* wire */
     struct gw_block *lent;  /* to read into: blocks held, through their next */
-    struct gw_link_names *names;
+    struct gw_link_facts *facts;
     struct gw_list all, readable, dirty, notice;
     struct gw_list starving; /* in that list, or in line */
     struct gw_alarm alarm;
@@ -228,11 +228,13 @@ void gw_link_mark_dirty(struct gw_link *link);
 void gw_link_mark_starving(struct gw_link *link);
 /* Views of the link's: empty when nobody has said. */
 gw_str gw_link_peer(const struct gw_link *link);
-gw_str gw_link_local(const struct gw_link *link);
 gw_str gw_link_peer_ip(const struct gw_link *link); /* of peer, without port; empty: not known */
 gw_str gw_link_local_port(const struct gw_link *link);
-/* For a link that has none. local alone may come later. */
-gw_status gw_link_set_names(struct gw_link *link, gw_str peer, gw_str local) GW_MUST_CHECK;
+bool gw_link_is_secure(const struct gw_link *link);
+/* For a link that has none; copied. GW_EINVAL: names that are too long. */
+gw_status gw_link_set_facts(struct gw_link *link, const gw_facts *facts) GW_MUST_CHECK;
+/* Do they contradict themselves? What ALPN has agreed on becomes the protocol. GW_EINVAL. */
+gw_status gw_facts_check(gw_facts *facts) GW_MUST_CHECK;
 /* The magic word is right: for entry points of the public API. */
 bool gw_link_is_valid(const gw_link *l);
 /* Reports come between steps, when `now` is old: their time is that of the step that finds them. */

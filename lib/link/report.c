@@ -39,18 +39,6 @@ void gw_link_set_io(gw_link *l, void *io)
         l->io = io;
 }
 
-gw_status gw_link_get_facts(const gw_link *l, gw_facts *out)
-{
-    gw_facts own = GW_SPEC(gw_facts);
-
-    if (!gw_link_is_valid(l))
-        return GW_EINVAL;
-    own.protocol = l->protocol;
-    own.peer = gw_link_peer(l);
-    own.local = gw_link_local(l);
-    return gw_spec_fill(out, &own, sizeof own);
-}
-
 gw_status gw_link_get_destination(const gw_link *l, gw_destination *out)
 {
     gw_destination own = GW_SPEC(gw_destination);
@@ -95,8 +83,10 @@ void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
     l->is_connect_begun = true;
     l->is_connect_reported = true;
     l->connect_status = result == GW_AGAIN ? GW_EIO : result;
-    if (facts != NULL && gw_spec_copy(&own, sizeof own, facts) == GW_OK && l->names == NULL)
-        (void)!gw_link_set_names(l, (gw_str){ NULL, 0 }, own.local); /* benign: only for logs */
+    if (facts != NULL && gw_spec_copy(&own, sizeof own, facts) == GW_OK && l->facts == NULL) {
+        gw_facts local = { .local = own.local };
+        (void)!gw_link_set_facts(l, &local); /* benign: only for logs */
+    }
     if (result == GW_OK && own.protocol != 0 && own.protocol != l->protocols)
         l->connect_status = GW_EPROTO; /* the peer speaks something else */
     gw_link_mark_readable(l);

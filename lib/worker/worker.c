@@ -253,6 +253,8 @@ static gw_status copy_accept(gw_accept_spec *own, gw_facts *facts, const gw_acce
 
     if (status == GW_OK && own->facts != NULL)
         status = gw_spec_copy(facts, sizeof *facts, own->facts);
+    if (status == GW_OK)
+        status = gw_facts_check(facts);
     if (own->facts != NULL)
         own->facts = facts;
     if (own->early.len > 0 && own->early.ptr == NULL)

@@ -921,9 +921,10 @@ START_TEST(the_footprint_holds_the_objects)
     ck_assert_uint_eq(one.h2, gw_h2_connection_bytes() + 128 * gw_h2_stream_bytes());
     limits.links_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
-    enum { ADDRESSES = 2 * 128 + 32 };
+    enum { FACTS = 2 * 128 + 255 + 32 + 32 + 64 + 512 + 32 };
     ck_assert_uint_ge(two.objects - one.objects, sizeof(struct gw_link) + sizeof(struct gw_h1) +
-                                                     sizeof(struct gw_slot) + ADDRESSES);
+                                                     sizeof(struct gw_slot) +
+                                                     sizeof(struct gw_link_kept) + FACTS);
     limits.links_max = 1;
     limits.exchanges_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);

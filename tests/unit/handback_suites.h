@@ -4,6 +4,7 @@
 
 #include "check_main.h"
 
+Suite *facts_suite(void);
 Suite *handback_suite(void);
 Suite *handback_loop_suite(void);
 

@@ -709,4 +709,4 @@ Suite *handback_suite(void)
     return suite;
 }
 
-CHECK_MAIN(handback_suite, handback_loop_suite)
+CHECK_MAIN(facts_suite, handback_suite, handback_loop_suite)
