@@ -58,6 +58,11 @@ typedef void gw_log_fn(void *ctx, uint32_t level, const char *event, const char 
  * it. */
 typedef uint64_t gw_unix_fn(void *ctx);
 
+/* The host has broken the contract: call names what it called, text says what was wrong; both static. In
+ * the thread of that call, before it answers. May end the process, or return: then the call fails as its
+ * comment says, and a line in the log ("host.misuse") tells of it too. Must not call the library. */
+typedef void gw_panic_fn(void *ctx, const char *call, const char *text);
+
 typedef struct gw_env {
     uint32_t size;
     uint32_t log_level;     /* the highest level to report; 0: GW_LOG_WARN; GW_OFF: none     */
@@ -68,6 +73,8 @@ typedef struct gw_env {
     void *log_ctx;
     gw_unix_fn *unix_nanos; /* NULL: the system's clock */
     void *unix_ctx;
+    gw_panic_fn *panic; /* NULL: none. Builds without assertions call none */
+    void *panic_ctx;
 } gw_env;
 
 /* Addresses are text everywhere: "10.0.0.1:80", "[::1]:80", "unix:/run/x", "name:80". This is for

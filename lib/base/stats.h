@@ -32,6 +32,7 @@
     X(BLOCKS_PROMISED, GAUGE, "blocks_promised", "blocks",                                         \
       "blocks kept for who was admitted, at the last step")                                        \
     X(MEMORY_USED, GAUGE, "memory_used", "bytes", "memory of the worker at the last step")         \
+    X(HOST_MISUSES, COUNTER, "host_misuses", "calls", "calls of the host that break the contract") \
     X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")                                 \
     X(RETRIES, COUNTER, "retries", "tries", "requests sent to an upstream once more")              \
     X(RETRIES_REFUSED, COUNTER, "retries_refused", "tries",                                        \

@@ -12,7 +12,7 @@ bool gw_bytes_next(gw_worker *w, gw_notice *out)
     struct gw_list *node;
 
     /* A notice is told once: who cannot take it is not given it. */
-    if (w == NULL || out == NULL || out->size < sizeof out->size)
+    if (w == NULL || out == NULL || out->size < sizeof out->size || gw_misuse_is_stray(&w->misuse))
         return false;
     node = gw_list_pop_front(&w->links.notices);
     if (node == NULL)

@@ -174,6 +174,14 @@ static bool may_reply(const struct gw_exchange *x)
     return false;
 }
 
+/* Only a hook may. */
+static bool is_in_hook(const struct gw_exchange *x, enum gw_misuse_id otherwise)
+{
+    if (x->hook == GW_HOOK_NONE)
+        gw_misuse_note(x->of->links->misuse, otherwise);
+    return x->hook != GW_HOOK_NONE;
+}
+
 static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
 {
     bool is_text_missing = (reply->type.len > 0 && reply->type.ptr == NULL) ||
@@ -185,7 +193,7 @@ static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
         return GW_EINVAL;
     if (reply->body.len > x->of->limits->pipe_bytes_max)
         return GW_ELIMIT;
-    return may_reply(x) ? GW_OK : GW_ESTATE;
+    return is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) && may_reply(x) ? GW_OK : GW_ESTATE;
 }
 
 gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
@@ -227,7 +235,8 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 {
     if (!gw_exchange_is_valid(x) || !is_final_code(code))
         return GW_EINVAL;
-    if (x->hook != GW_HOOK_ORIGIN || x->has_response || x->phase != GW_PHASE_AWAIT)
+    if (!is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) || x->hook != GW_HOOK_ORIGIN || x->has_response ||
+        x->phase != GW_PHASE_AWAIT)
         return GW_ESTATE;
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     x->response.code = (uint16_t)code;
@@ -243,8 +252,8 @@ gw_ticket gw_exchange_wait(gw_exchange *x)
     gw_ticket ticket = { NULL, 0, 0 };
     struct gw_asked *asked;
 
-    if (!gw_exchange_is_valid(x) || x->hook == GW_HOOK_NONE || x->hook >= GW_HOOK_LATE ||
-        x->phase == GW_PHASE_END)
+    if (!gw_exchange_is_valid(x) || !is_in_hook(x, GW_MISUSE_WAIT_OUTSIDE) ||
+        x->hook >= GW_HOOK_LATE || x->phase == GW_PHASE_END)
         return ticket;
     asked = &x->asked[x->hook_who];
     if (asked->wait == NULL)

@@ -8,11 +8,15 @@
 #include "base/assert.h"
 #include "link/slot.h"
 
-enum { EXCHANGE_MAGIC = 0x45786368 };
+enum { EXCHANGE_MAGIC = 0x45786368, EXCHANGE_GONE = 0x476f6e65 };
 
 bool gw_exchange_is_valid(const struct gw_exchange *x)
 {
-    return x != NULL && x->magic == EXCHANGE_MAGIC;
+    if (GW_LIKELY(x != NULL && x->magic == EXCHANGE_MAGIC))
+        return !gw_misuse_is_stray(x->of->links->misuse);
+    if (x != NULL && x->magic == EXCHANGE_GONE) /* its cell lives as long as the worker */
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_EXCHANGE_GONE);
+    return false;
 }
 
 static void *take_block(void *ctx, struct gw_arena *for_whom)
@@ -90,7 +94,7 @@ static inline void release(struct gw_exchange *x)
     gw_reserve_end(&x->response_reserve, all->links->pool);
     gw_reserve_end(&x->up_reserve, all->links->pool);
     release_binding(all, x->binding);
-    x->magic = 0;
+    x->magic = EXCHANGE_GONE;
     gw_slab_give(&all->slab, x);
 }
 

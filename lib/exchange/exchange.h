@@ -49,6 +49,7 @@ struct gw_patience {
 };
 
 struct gw_exchange {
+    uint64_t id; /* first: a free cell's first word is lost, and its magic tells who comes late */
     uint32_t magic;
     uint8_t phase;          /* gw_phase */
     uint8_t kind;           /* GW_EXCHANGE_HTTP ... */
@@ -77,7 +78,6 @@ struct gw_exchange {
     /* What was promised when it was admitted (link/slot.h): blocks of the arena, of each pipe, and of
      * its link to an upstream until it has one. */
     struct gw_reserve arena_reserve, request_reserve, response_reserve, up_reserve;
-    uint64_t id;
     struct gw_link *down_link, *up_link; /* down_link NULL: the host is the client: call */
     struct gw_call *call;                /* NULL: it came over a link                    */
     struct gw_waiter waiter;

@@ -139,10 +139,13 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
     case GW_WAIT:
         return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
     case GW_REPLY:
+        if (x->reply == NULL)
+            gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_REPLY);
         return x->reply != NULL ? GW_FILTER_REPLY : GW_FILTER_ABORT;
     case GW_ABORT:
-        break;
+        return GW_FILTER_ABORT;
     }
+    gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_UNKNOWN);
     return GW_FILTER_ABORT;
 }
 

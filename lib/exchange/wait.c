@@ -57,6 +57,13 @@ struct gw_wait *gw_wait_arm(struct gw_waits *waits, struct gw_exchange *x, uint3
     return w;
 }
 
+static void give(struct gw_waits *waits, struct gw_wait *w)
+{
+    w->x = NULL;
+    w->next = waits->free;
+    waits->free = w;
+}
+
 bool gw_wait_disarm(struct gw_waits *waits, struct gw_wait *w)
 {
     uint64_t armed = (uint64_t)gw_wait_turn(w) << 32 | GW_WAIT_ARMED;
@@ -64,20 +71,19 @@ bool gw_wait_disarm(struct gw_waits *waits, struct gw_wait *w)
     if (!atomic_compare_exchange_strong_explicit(&w->word, &armed, armed & ~(uint64_t)3,
                                                  memory_order_acq_rel, memory_order_acquire))
         return false;
-    gw_wait_release(waits, w);
+    give(waits, w);
     return true;
 }
 
 void gw_wait_release(struct gw_waits *waits, struct gw_wait *w)
 {
-    atomic_store_explicit(&w->word, (uint64_t)gw_wait_turn(w) << 32, memory_order_release);
-    w->x = NULL;
-    w->next = waits->free;
-    waits->free = w;
+    atomic_store_explicit(&w->word, (uint64_t)gw_wait_turn(w) << 32 | GW_WAIT_ANSWERED,
+                          memory_order_release);
+    give(waits, w);
 }
 
 gw_status gw_waits_resume(struct gw_waits *waits, uint32_t slot, uint32_t turn, void *answer,
-                          bool *was_empty)
+                          struct gw_resumed *out)
 {
     uint64_t armed = (uint64_t)turn << 32 | GW_WAIT_ARMED;
     struct gw_wait *cells, *w;
@@ -90,9 +96,12 @@ gw_status gw_waits_resume(struct gw_waits *waits, uint32_t slot, uint32_t turn, 
     w = &cells[slot % GW_WAIT_CHUNK];
     if (!atomic_compare_exchange_strong_explicit(&w->word, &armed,
                                                  (uint64_t)turn << 32 | GW_WAIT_TAKEN,
-                                                 memory_order_acq_rel, memory_order_acquire))
+                                                 memory_order_acq_rel, memory_order_acquire)) {
+        /* armed is what is there: of the same turn, and not just given up, it was answered */
+        out->is_second = armed >> 32 == turn && (armed & GW_WAIT_TAKEN) != 0;
         return GW_ESTATE;
+    }
     w->answer = answer;
-    *was_empty = gw_mailbox_put(&waits->mailbox, &w->letter);
+    out->was_empty = gw_mailbox_put(&waits->mailbox, &w->letter);
     return GW_OK;
 }

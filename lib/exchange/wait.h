@@ -10,8 +10,9 @@
 
 struct gw_exchange;
 
-/* The word: turn in the upper 32 bits, state below. ARMED -> TAKEN by whoever resumes first. */
-enum { GW_WAIT_IDLE = 0, GW_WAIT_ARMED = 1, GW_WAIT_TAKEN = 2 };
+/* The word: turn in the upper 32 bits, state below. ARMED -> TAKEN by whoever resumes first -> ANSWERED;
+ * or ARMED -> IDLE, when nobody did in time. */
+enum { GW_WAIT_IDLE = 0, GW_WAIT_ARMED = 1, GW_WAIT_TAKEN = 2, GW_WAIT_ANSWERED = 3 };
 
 struct gw_wait {
     struct gw_letter letter;
@@ -47,8 +48,13 @@ static inline uint32_t gw_wait_turn(const struct gw_wait *w)
 bool gw_wait_disarm(struct gw_waits *waits, struct gw_wait *w);
 /* After its letter was taken, or it was disarmed. */
 void gw_wait_release(struct gw_waits *waits, struct gw_wait *w);
-/* Any thread. *was_empty: the mailbox was: wake the worker. */
+/* What came of an answer. */
+struct gw_resumed {
+    bool was_empty; /* the mailbox was: wake the worker                     */
+    bool is_second; /* GW_ESTATE, since this very wait was answered before */
+};
+/* Any thread. */
 gw_status gw_waits_resume(struct gw_waits *waits, uint32_t slot, uint32_t turn, void *answer,
-                          bool *was_empty) GW_MUST_CHECK;
+                          struct gw_resumed *out) GW_MUST_CHECK;
 
 #endif

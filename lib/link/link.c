@@ -11,7 +11,7 @@
 #include "link/pool.h"
 #include "link/slot.h"
 
-enum { LINK_MAGIC = 0x4c696e6b };
+enum { LINK_MAGIC = 0x4c696e6b, LINK_GONE = 0x476f6e65 };
 
 _Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idle client costs");
 
@@ -62,7 +62,7 @@ static void free_link(struct gw_link *link)
     gw_list_remove(&link->starving);
     links->count--;
     gw_stats_set(links->stats, GW_STAT_LINKS_OPEN, links->count);
-    link->magic = 0;
+    link->magic = LINK_GONE;
     gw_slab_give(&links->slab, link);
 }
 
@@ -206,7 +206,11 @@ void gw_link_mark_starving(struct gw_link *link)
 
 bool gw_link_is_valid(const gw_link *l)
 {
-    return l != NULL && l->magic == LINK_MAGIC;
+    if (GW_LIKELY(l != NULL && l->magic == LINK_MAGIC))
+        return !gw_misuse_is_stray(l->links->misuse);
+    if (l != NULL && l->magic == LINK_GONE) /* its cell lives as long as the worker */
+        gw_misuse_note(l->links->misuse, GW_MISUSE_LINK_GONE);
+    return false;
 }
 
 bool gw_link_is_idle(const struct gw_link *link)

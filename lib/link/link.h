@@ -16,6 +16,7 @@
 #include <gw/worker.h>
 
 #include "base/log.h"
+#include "base/misuse.h"
 #include "base/stats.h"
 #include "base/timer.h"
 #include "base/trace.h"
@@ -65,6 +66,8 @@ struct gw_link_facts;
  * codec of an HTTP/1 client is made at the first byte of a request and given back when all is answered
  * (gw_conn_rest), and rooms are lent from the question for them to the report. */
 struct gw_link {
+    void *user,
+        *io; /* first: a free cell's first word is lost, and its magic tells who comes late */
     uint32_t magic;
     uint8_t phase;      /* gw_link_phase                          */
     uint8_t rooms_wish; /* how many to lend next: grows with bulk */
@@ -95,7 +98,6 @@ struct gw_link {
     uint32_t requests; /* client: streams opened ever */
     uint32_t lingered; /* server: bytes dropped at the end */
     struct gw_links *links;
-    void *user, *io;
     struct gw_codec *codec; /* NULL: none is needed now, or the protocol is not yet known */
     struct gw_link_tls *tls;
     struct gw_slot *slot;   /* NULL: idle, or in line for one: see link/slot.h */
@@ -145,6 +147,7 @@ struct gw_links {
     struct gw_pool *pool;
     struct gw_wheel *wheel;
     struct gw_log *log;
+    struct gw_misuse *misuse;
     struct gw_stats *stats;
     const struct gw_trace *trace;
     const gw_limits *limits;

@@ -74,12 +74,28 @@ void gw_link_abort(gw_link *l)
     gw_link_mark_readable(l);
 }
 
+/* For reports: not of a link whose last word was said. */
+static bool may_report(const gw_link *l)
+{
+    if (!gw_link_is_valid(l))
+        return false;
+    if (l->is_closed)
+        gw_misuse_note(l->links->misuse, GW_MISUSE_LINK_GONE);
+    return !l->is_closed;
+}
+
 void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
 {
     gw_facts own = { 0 };
 
-    if (!gw_link_is_valid(l) || l->phase != GW_LINK_CONNECTING || l->is_connect_reported)
+    if (!may_report(l))
         return;
+    if (!l->is_client || l->is_connect_reported) {
+        gw_misuse_note(l->links->misuse, GW_MISUSE_CONNECTED_UNASKED);
+        return;
+    }
+    if (l->phase != GW_LINK_CONNECTING)
+        return; /* it was given up meanwhile */
     l->is_connect_begun = true;
     l->is_connect_reported = true;
     l->connect_status = result == GW_AGAIN ? GW_EIO : result;
@@ -160,7 +176,7 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
     struct gw_block **last;
     size_t n = 0;
 
-    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL || max == 0)
+    if (!may_report(l) || l->is_lost || out == NULL || max == 0)
         return 0;
     gw_link_take_back_rooms(l); /* asked again without a report: the old rooms are void */
     if (!may_lend(l) || !is_admitted(l)) {
@@ -240,8 +256,9 @@ static size_t room_lent(const gw_link *l)
 }
 
 /* The host reports what cannot be: nothing of this link can be trusted any more. */
-static void distrust(gw_link *l)
+static void distrust(gw_link *l, enum gw_misuse_id why)
 {
+    gw_misuse_note(l->links->misuse, why);
     l->is_aborted = true;
     l->broken = GW_EINVAL;
     gw_link_mark_readable(l);
@@ -249,7 +266,7 @@ static void distrust(gw_link *l)
 
 void gw_link_received(gw_link *l, size_t len, gw_status result)
 {
-    if (!gw_link_is_valid(l) || l->is_closed)
+    if (!may_report(l))
         return;
     l->is_recv_pending = false;
     if (!gw_list_is_linked(&l->starving))
@@ -258,7 +275,7 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
                    (uint64_t)(uint32_t)-result);
     if (len > room_lent(l)) {
         gw_link_take_back_rooms(l);
-        distrust(l);
+        distrust(l, GW_MISUSE_RECEIVED_MORE);
         return;
     }
     /* The first bytes of a head; who reads them will tell, but its alarm may ring before. */
@@ -276,14 +293,14 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
 
 size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max)
 {
-    if (!gw_link_is_valid(l) || l->is_closed || l->is_lost || out == NULL)
+    if (!may_report(l) || l->is_lost || out == NULL)
         return 0;
     return gw_chain_peek(&l->tx, out, max);
 }
 
 void gw_link_sent(gw_link *l, size_t len, gw_status result)
 {
-    if (!gw_link_is_valid(l) || l->is_closed)
+    if (!may_report(l))
         return;
     gw_trace_event(l->links->trace, l->links->now, GW_TRACE_LINK_SENT, l->id, len,
                    (uint64_t)(uint32_t)-result);
@@ -292,9 +309,11 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
         gw_link_mark_readable(l);
         return;
     }
+    if (len == 0 && result == GW_EOF)
+        gw_misuse_note(l->links->misuse, GW_MISUSE_SHUTDOWN_UNASKED);
     l->is_send_pending = false;
     if (len > l->tx.len) {
-        distrust(l);
+        distrust(l, GW_MISUSE_SENT_MORE);
         return;
     }
     gw_chain_drop(&l->tx, len);
@@ -311,7 +330,7 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
 
 void gw_link_closed(gw_link *l)
 {
-    if (!gw_link_is_valid(l) || l->is_closed)
+    if (!may_report(l))
         return;
     l->is_closed = true;
     l->is_recv_pending = false;

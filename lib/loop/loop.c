@@ -193,9 +193,17 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
     return GW_OK;
 }
 
+/* In a turn already: refused, and said. */
+static bool is_inside(gw_loop *loop, enum gw_misuse_id what)
+{
+    if (loop->in_turn)
+        gw_worker_misused(loop->worker, what);
+    return loop->in_turn;
+}
+
 void gw_loop_free(gw_loop *loop)
 {
-    if (loop == NULL || loop->in_turn)
+    if (loop == NULL || is_inside(loop, GW_MISUSE_LOOP_FREE_INSIDE))
         return;
     loop->in_turn = true; /* hooks run: on_end of what is in flight */
     while (gw_loop_receive(loop))
@@ -320,7 +328,7 @@ static gw_status turn(struct gw_loop *loop, int timeout_ms)
 
 gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
 {
-    if (loop == NULL || loop->in_turn)
+    if (loop == NULL || is_inside(loop, GW_MISUSE_LOOP_RUN_INSIDE))
         return loop == NULL ? GW_EINVAL : GW_ESTATE;
     /* The host may have been away since the last turn. */
     gw_nanos since = timeout_ms == 0 ? loop->now : clock_now();
@@ -332,7 +340,7 @@ gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
 gw_status gw_loop_run(gw_loop *loop)
 {
     gw_status status = GW_OK;
-    if (loop == NULL || loop->in_turn)
+    if (loop == NULL || is_inside(loop, GW_MISUSE_LOOP_RUN_INSIDE))
         return loop == NULL ? GW_EINVAL : GW_ESTATE;
     while (status == GW_OK)
         status = turn(loop, idle_ms(loop, loop->now, -1));

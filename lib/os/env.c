@@ -53,6 +53,12 @@ static uint64_t os_unix_nanos(void *ctx)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Each thread has an errno of its own. */
+uintptr_t gw_os_thread(void)
+{
+    return (uintptr_t)&errno;
+}
+
 void gw_os_env_fill(gw_env *env)
 {
     if (env->allocator.alloc == NULL && env->allocator.release == NULL)

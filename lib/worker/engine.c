@@ -197,6 +197,19 @@ const gw_allocator *gw_engine_allocator(const gw_engine *e)
     return &e->env.allocator;
 }
 
+/* The host's mistake: nothing of its worker is touched. */
+static void complain(gw_engine *e)
+{
+    struct gw_misuse misuse = { .env = &e->env };
+    struct gw_log log;
+
+    gw_misuse_note(&misuse, GW_MISUSE_ENGINE_FREE_EARLY);
+    if (atomic_exchange(&e->is_complained, true))
+        return;
+    gw_log_init(&log, &e->env);
+    (void)gw_misuse_say(&misuse, &log, 0);
+}
+
 void gw_engine_free(gw_engine *e)
 {
     gw_allocator allocator;
@@ -204,8 +217,10 @@ void gw_engine_free(gw_engine *e)
     if (e == NULL)
         return;
     for (uint32_t i = 0; i < e->workers_max; i++)
-        if (atomic_load(&e->seats[i].is_taken))
-            return; /* a worker still uses it */
+        if (atomic_load(&e->seats[i].is_taken)) { /* a worker still uses it */
+            complain(e);
+            return;
+        }
     allocator = e->env.allocator;
     for (uint32_t i = 0; i < e->workers_max; i++)
         gw_binding_free(atomic_load(&e->seats[i].binding));

@@ -26,6 +26,7 @@ struct gw_engine {
     uint32_t workers_max;
     _Atomic uint64_t generations;
     struct gw_engine_seat *seats;
+    atomic_bool is_complained; /* it was to be freed with a worker left: said once */
 };
 
 /* Any thread: puts b into the seat, unless a newer one is there, and wakes who sits there. */

@@ -139,12 +139,20 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
 {
     uint32_t budget;
 
-    if (w == NULL || w->in_step)
+    if (w == NULL || gw_misuse_is_stray(&w->misuse))
         return w == NULL ? GW_EINVAL : GW_ESTATE;
+    if (w->in_step) {
+        gw_misuse_note(&w->misuse, GW_MISUSE_STEP_INSIDE);
+        return GW_ESTATE;
+    }
     w->in_step = true;
+    gw_misuse_step(&w->misuse, true);
     w->exchanges.unix_now = 0;
     if (now > w->links.now)
         w->links.now = now;
+    if (gw_misuse_is_due(&w->misuse))
+        gw_stats_add(&w->stats, GW_STAT_HOST_MISUSES,
+                     gw_misuse_say(&w->misuse, &w->log, w->links.now));
     take_mail(w);
     ring_alarms(w, w->links.now);
     if (w->is_draining)
@@ -165,6 +173,7 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
     gw_stats_set(&w->stats, GW_STAT_BLOCKS_USED, w->pool.out);
     gw_stats_set(&w->stats, GW_STAT_BLOCKS_PROMISED, w->pool.promised);
     gw_stats_set(&w->stats, GW_STAT_MEMORY_USED, w->heap.used);
+    gw_misuse_step(&w->misuse, false);
     w->in_step = false;
     return has_work(w) ? GW_AGAIN : GW_OK;
 }

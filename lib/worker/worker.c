@@ -11,6 +11,7 @@
 #include "base/spec.h"
 #include "gw_features.h"
 #include "h2/codec.h"
+#include "os/env.h"
 
 enum { WORKER_MAGIC = 0x576f726b };
 enum { DRAIN_GRACE_MS = 30000 };
@@ -70,6 +71,7 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     links->pool = &w->pool;
     links->wheel = &w->wheel;
     links->log = &w->log;
+    links->misuse = &w->misuse;
     links->stats = &w->stats;
     links->trace = &w->trace;
     links->limits = limits;
@@ -125,6 +127,8 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     if (spec->seed == 0)
         w->engine->env.entropy(w->engine->env.entropy_ctx, &prng.state, sizeof prng.state);
     w->user = spec->user;
+    w->misuse.env = &w->engine->env;
+    w->misuse.thread = gw_os_thread;
     name_worker(w, spec->name);
     w->trace = (struct gw_trace){ spec->trace, spec->trace_ctx, w->index };
     gw_heap_init(&w->heap, &w->engine->env.allocator, 0);
@@ -193,17 +197,28 @@ void gw_worker_free(gw_worker *w)
 {
     gw_engine *e;
 
-    if (w == NULL || w->magic != WORKER_MAGIC || w->in_step)
+    if (w == NULL || w->magic != WORKER_MAGIC || gw_misuse_is_stray(&w->misuse))
         return;
+    if (w->in_step) {
+        gw_misuse_note(&w->misuse, GW_MISUSE_FREE_INSIDE);
+        return;
+    }
     w->in_step = true; /* hooks run: on_end of what is in flight */
+    gw_misuse_step(&w->misuse, true);
     w->exchanges.unix_now = 0;
     w->is_draining = true; /* nothing new comes from there */
     e = w->engine;
     gw_waker_leave(&w->seat->waker);
     fini(w);
+    (void)gw_misuse_say(&w->misuse, &w->log, w->links.now);
     atomic_store(&w->seat->is_taken, false);
     w->magic = 0;
     e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
+}
+
+void gw_worker_misused(gw_worker *w, enum gw_misuse_id what)
+{
+    gw_misuse_note(&w->misuse, what);
 }
 
 void *gw_worker_user(const gw_worker *w)
@@ -275,7 +290,7 @@ gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **o
 
     if (status != GW_OK || w == NULL || out == NULL)
         return GW_EINVAL;
-    if (w->is_draining)
+    if (w->is_draining || gw_misuse_is_stray(&w->misuse))
         return GW_ESTATE;
     if (w->exchanges.binding == NULL) /* before the first step */
         gw_worker_adopt(w);
@@ -301,6 +316,8 @@ gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
 {
     if (w == NULL)
         return GW_EINVAL;
+    if (gw_misuse_is_stray(&w->misuse))
+        return GW_ESTATE;
     if (w->is_draining)
         return GW_OK;
     w->is_draining = true;
@@ -333,16 +350,18 @@ gw_status gw_worker_cancel(gw_worker *w, gw_exchange_id call)
 gw_status gw_resume(gw_ticket ticket, void *answer)
 {
     struct gw_engine_seat *seat;
-    bool was_empty = false;
+    struct gw_resumed resumed = { false, false };
     gw_status status;
 
     if (ticket.worker == NULL)
         return GW_EINVAL;
     seat = ticket.worker->seat; /* once the answer is there, the worker may be freed */
     status = gw_waits_resume(&ticket.worker->exchanges.waits, ticket.slot, ticket.turn, answer,
-                             &was_empty);
-    if (status == GW_OK && was_empty)
+                             &resumed);
+    if (status == GW_OK && resumed.was_empty)
         gw_waker_call(&seat->waker);
+    if (resumed.is_second)
+        gw_misuse_note(&ticket.worker->misuse, GW_MISUSE_RESUME_AGAIN);
     return status;
 }
 

@@ -23,6 +23,7 @@ struct gw_worker {
     struct gw_pool pool;
     struct gw_wheel wheel;
     struct gw_log log;
+    struct gw_misuse misuse;
     struct gw_stats stats;
     struct gw_trace trace;
     struct gw_links links;
@@ -34,6 +35,8 @@ struct gw_worker {
 void gw_worker_adopt(gw_worker *w);
 /* For backends: the allocator of the engine. Lives as long as it. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
+/* For backends: what their host did that it must not. */
+void gw_worker_misused(gw_worker *w, enum gw_misuse_id what);
 /* For tests: every link that is made from now on speaks through the stub engine. */
 void gw_worker_stub_tls(gw_worker *w, bool server, bool client);
 

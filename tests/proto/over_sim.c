@@ -14,6 +14,8 @@ static void make_engine(struct proto *p)
     sim->allocator = sim_allocator(sim);
     sim->drought_end = GW_NEVER;
     env.allocator = sim->allocator;
+    env.panic = sim_misuse;
+    env.panic_ctx = sim;
     engine.env = &env;
     engine.limits = &p->limits;
     SIM_CHECK(sim, gw_engine_new(&engine, &sim->engine) == GW_OK, "engine");

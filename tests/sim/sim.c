@@ -104,6 +104,8 @@ static gw_status make_gateway(struct sim *sim)
     env.entropy_ctx = sim;
     env.unix_nanos = unix_nanos;
     env.unix_ctx = sim;
+    env.panic = sim_misuse;
+    env.panic_ctx = sim;
     if (sim->swarm.small_pool) {
         limits.block_bytes = 2048;
         limits.blocks_max = smallest_pool(sim);

@@ -272,6 +272,11 @@ struct sim {
 _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char *what,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A gw_panic_fn. Neither the backend here nor the hooks break the contract, whatever else is done to them. */
+static inline void sim_misuse(void *ctx, const char *call, const char *text)
+{
+    SIM_CHECK((struct sim *)ctx, false, "%s: %s", call, text);
+}
 /* A world made of a fuzzer's input is calm when that is used up: nothing is left to chance any more, no
  * fault strikes, bytes travel in whole pieces, and it is soon over. */
 static inline bool sim_is_calm(const struct sim *sim)

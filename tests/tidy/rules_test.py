@@ -28,8 +28,10 @@ CLEAN = {
     "tests/unit/one_test.c": "/* gw_table */\n",
     "tests/meson.build": "'unit/one_test.c'\n",
     "tests/abi/symbols.txt": "gw_one\n",
-    "docs/architecture.md": "# A\n\n    base/one  first\n    buf/four  second\n    buf/two   third\n",
-    "README.md": "[a](docs/architecture.md)\n",
+    "docs/architecture.md": "# A\n\n    base/misuse m\n    base/one  first\n    buf/four  second\n    buf/two   third\n",
+    "README.md": "[a](docs/architecture.md) [b](docs/embedding-contract.md)\n",
+    "docs/embedding-contract.md": "`gw_one` `gw_one: twice`\n",
+    "lib/base/misuse.h": "#define M(X) \\\n    X(ONE, \"gw_one\", \"twice\")\n",
     "dev": "",
 }
 
@@ -54,6 +56,8 @@ BROKEN = [
     ("registered", "tests/unit/other_test.c", "", "other_test.c"),
     ("linked", "docs/alone.md", "# B\n", "docs/alone.md"),
     ("linked", "README.md", "[b](docs/gone.md)\n", "docs/gone.md"),
+    ("contract", "tests/abi/symbols.txt", "gw_three\n", "what gw_three refuses"),
+    ("contract", "lib/base/misuse.h", "    X(TWO, \"gw_one\", \"late\")\n", "gw_one: late"),
     ("outside", "README.md", "see /ho" + "me/me/x\n", "README.md:2"),
     ("pure", "lib/buf/two.c", "int puts(const char *);\nint gw_p(void) { return puts(\"\"); }\n",
      "puts"),

@@ -349,6 +349,18 @@ def exports(root, library):
         offence(library, f"{symbol} is promised and not exported")
 
 
+def contract(root):
+    """docs/embedding-contract.md names every public call, and every misuse as the log does."""
+    page = read(root, "docs/embedding-contract.md")
+    for symbol in read(root, "tests/abi/symbols.txt").split():
+        if f"`{symbol}`" not in page:
+            offence("docs/embedding-contract.md", f"does not say what {symbol} refuses")
+    for call, text in re.findall(r'^    X\(\w+, "([^"]+)",\s+"([^"]+)"\)', read(root, "lib/base/misuse.h"),
+                                 flags=re.M):
+        if f"`{call}: {text}`" not in page:
+            offence("docs/embedding-contract.md", f"does not name the misuse `{call}: {text}`")
+
+
 # Written so that this file does not name what it looks for.
 OUTSIDE = re.compile("|".join([r"/wo" + r"rk/", r"/ho" + r"me/\w", r"/ro" + r"ot/", r"/Us" + r"ers/",
                                r"/mnt/\w", "shared fol" + "der"]))
@@ -379,7 +391,7 @@ def format(root):
             offence(path, "run ./dev format")
 
 
-RULES = {f.__name__: f for f in (edges, banned, headers, chart, registered, linked, pure, mutable, prefix,
+RULES = {f.__name__: f for f in (edges, banned, headers, chart, registered, linked, contract, pure, mutable, prefix,
                                  used, exports, outside, format)}
 
 

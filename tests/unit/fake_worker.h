@@ -9,6 +9,7 @@
 #include <gw/worker.h>
 
 #include "base/list.h"
+#include "base/misuse.h"
 
 enum { FAKE_BUFFER = 256 * 1024 };
 
@@ -59,6 +60,7 @@ struct gw_engine {
 
 /* Of worker/worker.h, whose structs these are not. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
+void gw_worker_misused(gw_worker *w, enum gw_misuse_id what);
 
 void fake_engine_init(struct gw_engine *e);
 struct gw_link *fake_first_link(gw_worker *w); /* NULL: none */

@@ -101,12 +101,20 @@ static void gateway_listen(struct gateway *g, const char *address, uint32_t flag
     g->address[gw_listener_address(g->listener, g->address, sizeof(g->address) - 1)] = '\0';
 }
 
+/* The built-in loops keep the contract. */
+static void gateway_panic(void *ctx, const char *call, const char *text)
+{
+    (void)ctx;
+    ck_abort_msg("%s: %s", call, text);
+}
+
 static void gateway_start(struct gateway *g)
 {
     gw_env env = GW_SPEC(gw_env);
     gw_engine_spec engine = GW_SPEC(gw_engine_spec);
     gw_loop_spec loop = GW_SPEC(gw_loop_spec);
     env.allocator = g->alloc.allocator;
+    env.panic = gateway_panic;
     engine.env = &env;
     engine.limits = &g->limits;
     ck_assert_int_eq(gw_engine_new(&engine, &g->engine), GW_OK);

@@ -38,6 +38,8 @@ struct mode1 {
     gw_log_fn *log;
     void *log_ctx;
     uint32_t log_level;
+    gw_panic_fn *panic;
+    void *panic_ctx;
 };
 
 static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
@@ -50,6 +52,8 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     env.log = h->log;
     env.log_ctx = h->log_ctx;
     env.log_level = h->log_level;
+    env.panic = h->panic;
+    env.panic_ctx = h->panic_ctx;
     engine.env = &env;
     engine.limits = limits;
     worker.seed = 1;

@@ -1,0 +1,472 @@
+/* unit/misuse_test.c: each row of base/misuse.h, provoked: what the call answers, the panic hook with the
+ * row's words, one line in the log, the counter; and that whoever else is there is served as before. */
+
+#include <pthread.h>
+
+#include <gw/stats.h>
+
+#include "base/misuse.h"
+#include "base/poison.h"
+#include "check_main.h"
+#include "parts.h"
+
+static struct mode1 host;
+static char panicked[8][128]; /* "call: text" */
+static int panics, lines;
+static char logged[256];
+static struct mode1_link *client;
+static gw_exchange *seen; /* of the last hook that ran */
+static gw_ticket ticket;
+static gw_verdict verdict;
+static void (*act)(gw_exchange *x); /* in the filter's on_request */
+static int ends;
+
+static const char get_hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+static const char get_slow[] = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+
+static void note_panic(void *ctx, const char *call, const char *text)
+{
+    ck_assert_ptr_eq(ctx, &host);
+    ck_assert_int_lt(panics, 8);
+    (void)snprintf(panicked[panics++], sizeof panicked[0], "%s: %s", call, text);
+}
+
+static void note_line(void *ctx, uint32_t level, const char *event, const char *text)
+{
+    ck_assert_ptr_eq(ctx, &host);
+    if (strcmp(event, "host.misuse") != 0)
+        return;
+    ck_assert_uint_eq(level, GW_LOG_WARN);
+    (void)snprintf(logged, sizeof logged, "%s", text);
+    lines++;
+}
+
+static gw_verdict on_request(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    seen = x;
+    if (act != NULL)
+        act(x);
+    return verdict;
+}
+
+static void on_end(void *ctx, const gw_exchange *x)
+{
+    (void)ctx;
+    (void)x;
+    ends++;
+}
+
+static gw_config *make_config(void)
+{
+    gw_builder *b = parts_begin(&host);
+    gw_route_spec hello = GW_SPEC(gw_route_spec);
+    gw_filter filter = GW_SPEC(gw_filter);
+
+    parts_listener(b, "edge");
+    parts_cluster(b, "web", NULL, "127.0.0.1:81");
+    parts_route(b, "/", NULL, "web");
+    hello.reply_code = 200;
+    hello.reply_body = gw_cstr("hello\n");
+    parts_route(b, "/hello", &hello, NULL);
+    filter.name = "rude";
+    filter.on_request = on_request;
+    filter.on_end = on_end;
+    ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
+    return parts_build(b);
+}
+
+static void start(void)
+{
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    host.panic = note_panic;
+    host.log = note_line;
+    host.panic_ctx = host.log_ctx = &host;
+    panics = lines = ends = 0;
+    act = NULL;
+    verdict = GW_NEXT;
+    mode1_start(&host, make_config(), NULL);
+    client = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+}
+
+static bool is_served(void)
+{
+    struct mode1_link *other = mode1_accept(&host, "edge");
+
+    act = NULL;
+    verdict = GW_NEXT;
+    mode1_say(&host, other, get_hello);
+    return strstr(other->out, "hello\n") != NULL;
+}
+
+static uint64_t misuses(void)
+{
+    uint64_t values[64];
+    gw_stat row = GW_SPEC(gw_stat);
+    size_t n = gw_stats_read(host.worker, values, 64);
+
+    for (size_t i = 0; i < n && gw_stats_describe(i, &row) == GW_OK; i++)
+        if (strcmp(row.name, "host_misuses") == 0)
+            return values[i];
+    ck_abort_msg("no such statistic");
+    return 0;
+}
+
+/* ---- how each is done ---- */
+
+static void step_in_hook(gw_exchange *x)
+{
+    ck_assert_int_eq(gw_worker_step(gw_exchange_worker(x), host.now), GW_ESTATE);
+}
+
+static void do_STEP_INSIDE(void)
+{
+    act = step_in_hook;
+    mode1_say(&host, client, get_hello);
+}
+
+static void free_in_hook(gw_exchange *x)
+{
+    gw_worker_free(gw_exchange_worker(x));
+}
+
+static void do_FREE_INSIDE(void)
+{
+    act = free_in_hook;
+    mode1_say(&host, client, get_hello);
+}
+
+static void do_ENGINE_FREE_EARLY(void)
+{
+    gw_engine_free(host.engine);
+}
+
+static gw_loop *loop;
+
+static void run_inside(gw_loop *l, void *ctx)
+{
+    (void)ctx;
+    ck_assert_int_eq(gw_loop_run(l), GW_ESTATE);
+}
+
+static void free_inside(gw_loop *l, void *ctx)
+{
+    (void)ctx;
+    gw_loop_free(l);
+}
+
+/* A loop of the same engine, and its own line. */
+static void visit(void (*run)(gw_loop *l, void *ctx))
+{
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    gw_visit one = { run, NULL, NULL };
+
+    gw_worker_free(host.worker);
+    host.worker = NULL;
+    ck_assert_int_eq(gw_loop_new(host.engine, &spec, &loop), GW_OK);
+    gw_loop_visit(loop, &one);
+    ck_assert_int_eq(gw_loop_run_once(loop, 0), GW_OK);
+    gw_loop_free(loop);
+}
+
+static void do_LOOP_RUN_INSIDE(void)
+{
+    visit(run_inside);
+}
+
+static void do_LOOP_FREE_INSIDE(void)
+{
+    visit(free_inside);
+}
+
+/* Another thread, let in while a hook holds the step. */
+static void *stray(void *ctx)
+{
+    gw_worker *w = ctx;
+    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
+    gw_facts facts = GW_SPEC(gw_facts);
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_link *link = NULL;
+
+    accept.listener = gw_cstr("edge");
+    ck_assert_int_eq(gw_worker_step(w, host.now), GW_ESTATE);
+    ck_assert_int_eq(gw_worker_accept(w, &accept, &link), GW_ESTATE);
+    ck_assert_int_eq(gw_worker_drain(w, 0), GW_ESTATE);
+    ck_assert_int_eq(gw_link_get_facts(client->link, &facts), GW_EINVAL);
+    ck_assert(!gw_bytes_next(w, &notice));
+    ck_assert_ptr_null(gw_exchange_wait(seen).worker);
+    gw_worker_free(w);
+    gw_link_closed(client->link);
+    return NULL;
+}
+
+static void let_in(gw_exchange *x)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, stray, gw_exchange_worker(x)), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+static void do_OTHER_THREAD(void)
+{
+    act = let_in;
+    mode1_say(&host, client, get_hello);
+    ck_assert_ptr_nonnull(strstr(client->out, "hello\n"));
+}
+
+static void do_LINK_GONE(void)
+{
+    gw_link_closed(client->link);
+    gw_link_closed(client->link);
+}
+
+/* In a cell that is free again. */
+static void do_LINK_GONE_later(void)
+{
+    gw_facts facts = GW_SPEC(gw_facts);
+
+    gw_link_closed(client->link);
+    mode1_pump(&host);
+    ck_assert_int_eq(panics, 0);
+    ck_assert_int_eq(gw_link_get_facts(client->link, &facts), GW_EINVAL);
+    client->link = NULL;
+}
+
+static void do_CONNECTED_UNASKED(void)
+{
+    gw_link_connected(client->link, GW_OK, NULL);
+}
+
+static void do_CONNECTED_UNASKED_twice(void)
+{
+    mode1_say(&host, client, get_slow);
+    gw_link_connected(mode1_upstream(&host)->link, GW_OK, NULL);
+}
+
+static void do_RECEIVED_MORE(void)
+{
+    gw_span room;
+
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    gw_link_received(client->link, room.len + 1, GW_OK);
+}
+
+static void do_SENT_MORE(void)
+{
+    gw_link_sent(client->link, 1, GW_OK);
+}
+
+static void do_SHUTDOWN_UNASKED(void)
+{
+    gw_link_sent(client->link, 0, GW_EOF);
+}
+
+static void do_EXCHANGE_GONE(void)
+{
+    mode1_say(&host, client, get_hello);
+    ck_assert_int_eq(ends, 1);
+    ck_assert_int_eq(gw_exchange_respond(seen, 200), GW_EINVAL);
+}
+
+/* One that waits. */
+static void keep_ticket(gw_exchange *x)
+{
+    ticket = gw_exchange_wait(x);
+    ck_assert_ptr_nonnull(ticket.worker);
+}
+
+static void wait_for_answer(void)
+{
+    act = keep_ticket;
+    verdict = GW_WAIT;
+    mode1_say(&host, client, get_hello);
+    ck_assert_uint_eq(client->out_len, 0);
+}
+
+static void do_REPLY_OUTSIDE(void)
+{
+    gw_reply reply = GW_SPEC(gw_reply);
+
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_reply(seen, &reply), GW_ESTATE);
+}
+
+static void do_RESPOND_OUTSIDE(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_respond(seen, 200), GW_ESTATE);
+}
+
+static void do_WAIT_OUTSIDE(void)
+{
+    wait_for_answer();
+    ck_assert_ptr_null(gw_exchange_wait(seen).worker);
+}
+
+static void do_RESUME_AGAIN(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_resume(ticket, NULL), GW_OK);
+    ck_assert_int_eq(gw_resume(ticket, NULL), GW_ESTATE);
+}
+
+/* When the first answer has arrived. */
+static void do_RESUME_AGAIN_later(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_resume(ticket, NULL), GW_OK);
+    mode1_pump(&host);
+    ck_assert_ptr_nonnull(strstr(client->out, "hello\n"));
+    ck_assert_int_eq(gw_resume(ticket, NULL), GW_ESTATE);
+}
+
+static void do_VERDICT_REPLY(void)
+{
+    verdict = GW_REPLY;
+    mode1_say(&host, client, get_hello);
+}
+
+static void do_VERDICT_UNKNOWN(void)
+{
+    verdict = (gw_verdict)77;
+    mode1_say(&host, client, get_hello);
+}
+
+/* ---- the table ---- */
+
+static const struct row {
+    const char *text;
+    void (*provoke)(void);
+    enum gw_misuse_id id;
+} rows[] = {
+#define ROW(id, call, text) { call ": " text, do_##id, GW_MISUSE_##id },
+    GW_MISUSES(ROW)
+#undef ROW
+        { "a link's call: the link is gone", do_LINK_GONE_later, GW_MISUSE_NONE },
+    { "gw_link_connected: reported before, or nothing was to be connected",
+      do_CONNECTED_UNASKED_twice, GW_MISUSE_NONE },
+    { "gw_resume: this wait has been answered", do_RESUME_AGAIN_later, GW_MISUSE_NONE },
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static bool is_seen_here(const struct row *row)
+{
+    bool is_late = row->provoke == do_EXCHANGE_GONE || row->provoke == do_LINK_GONE_later;
+
+#ifdef GW_POISONS
+    if (is_late)
+        return false; /* the sanitizer's to see */
+#endif
+    (void)is_late;
+    return GW_ASSERTIONS_SLOW || row->id != GW_MISUSE_OTHER_THREAD;
+}
+
+START_TEST(each_way_to_break_the_contract)
+{
+    const struct row *row = &rows[_i];
+
+    start();
+    if (!is_seen_here(row)) {
+        mode1_stop(&host);
+        return;
+    }
+    row->provoke();
+    if (GW_ASSERTIONS) {
+        ck_assert_int_ge(panics, 1);
+        ck_assert_str_eq(panicked[0], row->text);
+        for (int i = 1; i < panics; i++)
+            ck_assert_str_eq(panicked[i], row->text);
+    }
+    if (host.worker != NULL) {
+        ck_assert(is_served());
+        ck_assert_uint_eq(misuses(), row->id == GW_MISUSE_ENGINE_FREE_EARLY ? 0
+                                     : GW_ASSERTIONS                        ? (uint64_t)panics
+                                                                            : 1);
+    }
+    ck_assert_int_eq(lines, 1);
+    ck_assert_msg(strncmp(logged, row->text, strlen(row->text)) == 0, "%s", logged);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- what is not the host's mistake ---- */
+
+static void abort_it(gw_exchange *x)
+{
+    keep_ticket(x);
+    gw_link_abort(gw_exchange_link(x));
+}
+
+/* Answers and reports that come too late, since the other side was faster: no word of it. */
+START_TEST(who_is_late_has_done_nothing_wrong)
+{
+    gw_notice notice = GW_SPEC(gw_notice);
+    gw_link *link = NULL;
+    gw_span room;
+
+    start();
+    verdict = GW_WAIT;
+    act = abort_it;
+    mode1_say(&host, client, get_hello);
+    ck_assert_int_eq(ends, 1);
+    ck_assert_int_eq(gw_resume(ticket, NULL), GW_ESTATE);
+
+    verdict = GW_NEXT;
+    act = NULL;
+    client = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
+    memcpy(room.ptr, get_slow, strlen(get_slow));
+    gw_link_received(client->link, strlen(get_slow), GW_OK);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    while (gw_bytes_next(host.worker, &notice))
+        if ((notice.want & GW_WANT_CONNECT) != 0)
+            link = notice.link;
+    ck_assert_ptr_nonnull(link);
+    host.now += GW_MS(10000); /* connect_timeout */
+    while (gw_worker_step(host.worker, host.now) == GW_AGAIN)
+        ;
+    gw_link_connected(link, GW_OK, NULL);
+    ck_assert_uint_eq(gw_link_want(link), GW_WANT_CLOSE);
+    mode1_pump(&host);
+    ck_assert_int_eq(panics, 0);
+    ck_assert_int_eq(lines, 0);
+    ck_assert_uint_eq(misuses(), 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A host that does nothing else: its log is not filled, the counter knows. */
+START_TEST(a_flood_is_bounded)
+{
+    enum { CALLS = 10000 };
+
+    start();
+    for (int i = 0; i < CALLS; i++) {
+        panics = 0;
+        gw_link_connected(client->link, GW_OK, NULL);
+        if (i % 3 == 0)
+            (void)gw_worker_step(host.worker, host.now);
+    }
+    (void)gw_worker_step(host.worker, host.now);
+    ck_assert_int_gt(lines, 10);
+    ck_assert_int_le(lines, 50);
+    ck_assert_uint_eq(misuses(), CALLS);
+    mode1_stop(&host);
+}
+END_TEST
+
+static Suite *misuse_suite(void)
+{
+    Suite *suite = suite_create("misuse");
+
+    check_add_loop(suite, each_way_to_break_the_contract, 0, ROWS);
+    check_add(suite, who_is_late_has_done_nothing_wrong);
+    check_add(suite, a_flood_is_bounded);
+    return suite;
+}
+
+CHECK_MAIN(misuse_suite)
