@@ -21,7 +21,7 @@ from support import DEADLINE, Running, Upstream
 NAME = sys.argv[1] if len(sys.argv) > 1 else "one_fd"
 PROGRAM = sys.argv[2] if len(sys.argv) > 2 else None
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples",
-                      NAME + ".c")
+                      NAME + (".cpp" if NAME.startswith("cpp_") else ".c"))
 
 
 def free_port():
@@ -304,11 +304,101 @@ class WhoIsIt(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class CppServer(Host):
+    """A server whose path /api is the gateway's."""
+
+    def setUp(self):
+        super().setUp()
+        self.start("/api", self.upstream.address)
+
+    def test_a_keep_alive_client_mixes(self):
+        """On one connection: curl makes no other."""
+        paths = ["/api/1", "/a", "/b", "/api/2", "/api/3", "/c", "/api", "/apple"]
+        code, out = curl("-w", "%{num_connects}\n", *[self.url + path for path in paths])
+        self.assertEqual(code, 0)
+        connects = [b"1\n"] + [b"0\n"] * (len(paths) - 1)
+        self.assertEqual(out, b"".join(self.page(path) + n for path, n in zip(paths, connects)))
+
+    def page(self, path, body=b""):
+        ours = not path.startswith("/api/") and path != "/api"
+        if ours:
+            return b"%s %s %d\n" % (b"POST" if body else b"GET", path.encode(), len(body))
+        return body or b"upstream got %s\n" % path.encode()
+
+    def test_bodies_reach_whom_they_are_for(self):
+        for size in [1, 5000, 300000]:
+            body = os.urandom(size)
+            for path in ["/api/form", "/form"]:
+                for expects in [[], ["-H", "Expect:"], ["--expect100-timeout", "0.01"]]:
+                    got = curl("--data-binary", "@-", *expects, self.url + path, body=body)
+                    self.assertEqual(got, (0, self.page(path, body)))
+
+    def test_who_pipelines(self):
+        """Everything at once, in pieces that end anywhere."""
+        asked = [("/api/1", b""), ("/x", b""), ("/y", b"GET /api HTTP"), ("/api/2", b"body"),
+                 ("/z", b""), ("/api/3", b""), ("/last", b"")]
+        text = b""
+        for path, body in asked:
+            method, length = "POST" if body else "GET", f"Content-Length: {len(body)}\r\n"
+            text += f"{method} {path} HTTP/1.1\r\nHost: a\r\n{length if body else ''}".encode()
+            text += b"Connection: close\r\n" if path == "/last" else b""
+            text += b"\r\n" + body
+        expected = [self.page(path, body) for path, body in asked]
+        for piece in [1, 2, 3, 7, 30, 31, 50, 100, 200, len(text)]:
+            with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for at in range(0, len(text), piece):
+                    client.sendall(text[at:at + piece])
+                self.assertEqual(list(self.bodies(client)), expected)
+
+    def bodies(self, client):
+        file = client.makefile("rb")
+        while file.readline():
+            length = 0
+            while (field := file.readline()) != b"\r\n":
+                name, _, value = field.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            yield file.read(length)
+
+    def test_many_at_once(self):
+        urls = [f"{self.url}/{kind}/{number}" for number in range(100) for kind in ["api", "own"]]
+        done = subprocess.run(["curl", "-sS", "-m", str(DEADLINE), "-Z", "--parallel-max", "20",
+                               *urls], capture_output=True, timeout=2 * DEADLINE)
+        self.assertEqual(done.stdout.count(b"upstream got /api/"), 100, done.stderr)
+        self.assertEqual(done.stdout.count(b"GET /own/"), 100, done.stderr)
+
+    def test_http2_cannot_come_back(self):
+        code, out = curl("--http2-prior-knowledge", "-w", "%{http_code}", "-o", "/dev/null",
+                         self.url + "/a")
+        self.assertEqual((code, out), (0, b"404"))
+
+    def test_drains(self):
+        """What is under way is finished, the gateway's and the server's; then it ends by itself."""
+        held = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        held.request("GET", "/api/held")
+        ours = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
+        ours.sendall(b"GET /slow HTT")
+        self.assertEqual(held.getresponse().read(), b"upstream got /api/held\n")
+        held.request("GET", "/api/again")
+        self.assertEqual(held.getresponse().read(), b"upstream got /api/again\n")
+        self.host.signal(signal.SIGTERM)
+        refused = 1
+        while refused:
+            with socket.socket() as probe:
+                refused = probe.connect_ex(("127.0.0.1", self.port)) == 0
+        ours.sendall(b"P/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual(list(self.bodies(ours)), [b"GET /slow 0\n"])
+        ours.close()
+        held.close()
+        self.assertEqual(self.host.end(), 0)
+
+
 def main():
     if PROGRAM is None:
-        print(f"examples/{NAME}.c was not built: what it needs is not installed")
+        print(f"{os.path.basename(SOURCE)} was not built: what it needs is not installed")
         sys.exit(1 if os.environ.get("CI") else 77)
-    tests = {"threads": Threads, "auth_filter": AuthFilter}.get(NAME, Nested)
+    tests = {"threads": Threads, "auth_filter": AuthFilter,
+             "cpp_server": CppServer}.get(NAME, Nested)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(tests)
     sys.exit(0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1)
 
