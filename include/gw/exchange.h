@@ -139,6 +139,13 @@ GW_API gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply);
  * late, or again. */
 GW_API gw_status gw_exchange_respond(gw_exchange *x, uint32_t code);
 
+/* Origins, before the response: an informational one (100 to 199, but 101; RFC 9110 15.2), whose fields
+ * may be set in *out; it leaves after the hook. 100 is said for an origin that says neither that nor an
+ * answer when on_request returns (10.1.1). An HTTP/1.0 client, and a call of the host's own, is told
+ * none; *out is a message all the same. out may be NULL. GW_ESTATE: not in a hook of an origin, or a
+ * response has begun; GW_ELIMIT: more than 8; GW_ENOMEM. */
+GW_API gw_status gw_exchange_inform(gw_exchange *x, uint32_t code, gw_message **out);
+
 /* One wait of one hook: pass it to any thread. A stale one is harmless while the worker lives. */
 typedef struct gw_ticket {
     gw_worker *worker;

@@ -53,9 +53,18 @@ GW_API bool gw_pipe_is_last(const gw_pipe *p);
 GW_API gw_status gw_pipe_drop(gw_pipe *p, size_t len);
 /* How many bytes write would take now; 0 for a request: it is the client's. */
 GW_API size_t gw_pipe_room(const gw_pipe *p);
-/* Copies up to room bytes; returns how many: fewer too when memory is short. O(len); takes
+/* Copies up to room bytes; returns how many: fewer too when memory is short; who then has nothing in the
+ * pipe that could leave and make room is ended with cause no_memory after the hook. O(len); takes
  * blocks. */
 GW_API size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len);
+/* Lends bytes, not copied: they stay as they are until done has run; they may be more than the room,
+ * once. done runs when the last of them has left the library, or is of no use any more: once, in the
+ * worker's thread, never inside this call, perhaps after on_end, or in gw_worker_free; NULL: nobody asks.
+ * GW_AGAIN: there is no room; GW_ELIMIT: too many pieces are lent (limits.md): write them; GW_ENOMEM;
+ * GW_ESTATE: ended, or cut off; GW_EINVAL: not the host's to write, empty, or over 4 GiB. On failure done
+ * does not run. Takes no block. */
+GW_API gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx,
+                              void *object);
 /* Origins: the body is complete; trailers set until now follow it. GW_ESTATE: already ended, or cut
  * off; GW_EINVAL: of a request. */
 GW_API gw_status gw_pipe_end(gw_pipe *p);

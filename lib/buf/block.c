@@ -16,14 +16,18 @@ void gw_pool_init(struct gw_pool *pool, struct gw_heap *heap, uint32_t block_byt
                   uint32_t blocks_max)
 {
     GW_ASSERT(block_bytes > 0);
-    *pool = (struct gw_pool){ .heap = heap, .block_bytes = block_bytes, .blocks_max = blocks_max };
+    *pool = (struct gw_pool){ .heap = heap,
+                              .block_bytes = block_bytes,
+                              .blocks_max = blocks_max,
+                              .lent_max = blocks_max / GW_LENT_BLOCKS + GW_LENT_MIN };
     gw_slab_init(&pool->headers, heap, sizeof(struct gw_block), UINT32_MAX);
     gw_slab_init(&pool->slices, heap, sizeof(struct gw_slice), slices_max(blocks_max));
 }
 
 void gw_pool_fini(struct gw_pool *pool)
 {
-    GW_ASSERT(pool->out == 0 && pool->promised == 0);
+    gw_pool_run_done(pool);
+    GW_ASSERT(pool->out == 0 && pool->promised == 0 && pool->lent == 0);
     for (struct gw_block *b; (b = pool->free) != NULL;) {
         pool->free = b->next;
         GW_UNPOISON(b->bytes, b->size);
@@ -108,11 +112,16 @@ struct gw_block *gw_block_take(struct gw_pool *pool, struct gw_reserve *reserve)
     return b;
 }
 
+static void do_nothing(void *ctx, void *object)
+{
+    (void)ctx;
+    (void)object;
+}
+
 struct gw_block *gw_block_lend(struct gw_pool *pool, gw_const_span bytes, gw_done_fn *done,
                                void *ctx, void *object)
 {
-    GW_ASSERT(done != NULL);
-    if (bytes.len > UINT32_MAX)
+    if (bytes.len > UINT32_MAX || pool->lent >= pool->lent_max)
         return NULL;
     struct gw_block *b = gw_slab_take(&pool->headers);
     if (b == NULL)
@@ -122,21 +131,46 @@ struct gw_block *gw_block_lend(struct gw_pool *pool, gw_const_span bytes, gw_don
                             .size = (uint32_t)bytes.len,
                             .used = (uint32_t)bytes.len,
                             .refs = 1,
-                            .done = done,
+                            .done = done != NULL ? done : do_nothing,
                             .ctx = ctx,
                             .object = object };
+    pool->lent++;
     return b;
 }
 
-/* The header goes back first: done is the host's, and may call into the library. */
+static struct gw_block *reversed(struct gw_block *list)
+{
+    struct gw_block *first = NULL, *b;
+    while ((b = list) != NULL) {
+        list = b->next;
+        b->next = first;
+        first = b;
+    }
+    return first;
+}
+
+/* What comes back meanwhile is for the next time. */
+void gw_pool_run_done(struct gw_pool *pool)
+{
+    struct gw_block *list = reversed(pool->back), *b;
+    pool->back = NULL;
+    while ((b = list) != NULL) {
+        struct gw_block own = *b;
+        list = b->next;
+        gw_slab_give(&pool->headers, b); /* first: done may lend again */
+        pool->lent--;
+        own.done(own.ctx, own.object);
+    }
+}
+
 static void give_back_foreign(struct gw_block *b)
 {
-    gw_done_fn *done = b->done;
-    void *ctx = b->ctx, *object = b->object;
-    if (b->pool != NULL)
-        gw_slab_give(&b->pool->headers, b);
-    if (done != NULL)
-        done(ctx, object);
+    if (b->pool != NULL) {
+        b->next = b->pool->back;
+        b->pool->back = b;
+    } else if (b->done != NULL) {
+        b->done(b->ctx, b->object);
+    }
 }
 
 void gw_block_unref(struct gw_block *b)

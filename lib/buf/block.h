@@ -22,7 +22,7 @@ struct gw_block {
     struct gw_block *next;    /* in the pool's free list; while held: the holder's      */
     struct gw_reserve *home;  /* whose promise it was taken from; NULL: nobody's          */
     struct gw_block *sibling; /* in that reserve's list                                  */
-    /* Foreign: the bytes are the host's; done runs when the last reference goes. */
+    /* Foreign: the bytes are the host's; when the last reference goes, done is due. */
     gw_done_fn *done;
     void *ctx, *object;
 };
@@ -37,6 +37,8 @@ struct gw_slice {
 
 /* The bound on slices: of a pool of n blocks. Smaller views than this allows are a peer's games. */
 enum { GW_SLICES_A_BLOCK = 64, GW_SLICES_MIN = 4096 };
+/* And on pieces that a host has lent: one for so many blocks of the pool, and some. */
+enum { GW_LENT_BLOCKS = 8, GW_LENT_MIN = 64 };
 
 /* A promise: blocks that its owner can have whatever others hold. While the pool has plenty that are
  * promised to nobody, everybody takes those, and they may lie anywhere. What is taken from a reserve
@@ -61,6 +63,8 @@ struct gw_pool {
     uint32_t promised;  /* to reserves, and not taken from them yet */
     uint32_t returns;   /* ever: blocks that came back, and promises given up; wraps */
     uint32_t out_peak;
+    struct gw_block *back; /* foreign ones that nobody views any more, the last one first */
+    uint32_t lent, lent_max;
 };
 
 void gw_pool_init(struct gw_pool *pool, struct gw_heap *heap, uint32_t block_bytes,
@@ -106,10 +110,13 @@ static inline void gw_reserve_pass(struct gw_reserve *to, struct gw_reserve *fro
     from->size -= n;
     to->size += n;
 }
-/* A block around the host's bytes, full, with one reference. NULL: no memory, or longer than 4 GiB;
- * done is not run. */
+/* A block around the host's bytes, full, with one reference; done may be NULL. NULL: no memory, longer
+ * than 4 GiB, or lent_max are out; done is not run. */
 struct gw_block *gw_block_lend(struct gw_pool *pool, gw_const_span bytes, gw_done_fn *done,
                                void *ctx, void *object) GW_MUST_CHECK;
+/* Runs what is due for those that came back, in the order in which they did: never in the middle of
+ * something, since it is the host's code. */
+void gw_pool_run_done(struct gw_pool *pool);
 static inline struct gw_block *gw_block_ref(struct gw_block *b)
 {
     b->refs++;

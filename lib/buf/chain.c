@@ -33,7 +33,7 @@ static void free_slice(struct gw_pool *pool, struct gw_slice *s)
 {
     struct gw_block *block = s->block;
     gw_slab_give(&pool->slices, s);
-    gw_block_unref(block); /* last: it may run the host's code */
+    gw_block_unref(block);
 }
 
 static void link_last(struct gw_chain *c, struct gw_slice *s)

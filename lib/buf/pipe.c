@@ -182,6 +182,12 @@ void gw_pipe_skip(struct gw_pipe *p, size_t len)
 
 /* ---- what hooks may do ---- */
 
+static void do_nothing(void *ctx, void *object)
+{
+    (void)ctx;
+    (void)object;
+}
+
 size_t gw_pipe_peek(const gw_pipe *p, gw_const_span *out, size_t max)
 {
     return p != NULL && out != NULL ? gw_chain_peek(&p->chain, out, max) : 0;
@@ -207,7 +213,34 @@ size_t gw_pipe_room(const gw_pipe *p)
 
 size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
 {
-    return p == NULL || p->is_host_target || ptr == NULL ? 0 : gw_pipe_put(p, ptr, len);
+    if (p == NULL || p->is_host_target || ptr == NULL)
+        return 0;
+    size_t room = gw_pipe_space(p), n = gw_pipe_put(p, ptr, len);
+    p->is_refused = n < len && n < room;
+    return n;
+}
+
+gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx, void *object)
+{
+    struct gw_pool *pool = p != NULL ? p->chain.pool : NULL;
+    if (p == NULL || p->is_host_target || bytes.ptr == NULL || bytes.len == 0 ||
+        bytes.len > UINT32_MAX)
+        return GW_EINVAL;
+    if (p->is_ended || p->is_cut)
+        return GW_ESTATE;
+    if (gw_pipe_space(p) == 0)
+        return GW_AGAIN;
+    if (pool->lent >= pool->lent_max)
+        return GW_ELIMIT;
+    struct gw_block *b = gw_block_lend(pool, bytes, done, ctx, object);
+    gw_status status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
+    p->is_refused = status != GW_OK;
+    if (status == GW_OK)
+        p->bytes_in += bytes.len;
+    else if (b != NULL)
+        b->done = do_nothing; /* it stays the caller's */
+    gw_block_unref(b);
+    return status;
 }
 
 gw_status gw_pipe_end(gw_pipe *p)

@@ -18,6 +18,7 @@ struct gw_pipe {
     bool is_cut;        /* the source broke off: what was pushed is not all   */
     /* What the public calls refuse: the host is only its target, or only its source. */
     bool is_host_target, is_host_source;
+    bool is_refused; /* there was room, but no memory: nobody will say when to try again */
 };
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size);
@@ -42,6 +43,14 @@ static inline void gw_pipe_face_host(struct gw_pipe *p, bool is_source)
 {
     p->is_host_source = is_source;
     p->is_host_target = !is_source;
+}
+/* Did the host want to write and could not? Then it is told so when what is in has left; and if there is
+ * nothing in, that will never be. Asked once. */
+static inline bool gw_pipe_was_refused(struct gw_pipe *p)
+{
+    bool was = p->is_refused;
+    p->is_refused = false;
+    return was;
 }
 /* What fits now: while there is not plenty of memory, what fits into blocks that are its own. */
 static inline size_t gw_pipe_space(const struct gw_pipe *p)

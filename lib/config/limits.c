@@ -82,6 +82,8 @@ enum {
     SLICE_BYTES = 32,
     SLICES_A_BLOCK = 64,
     SLICES_MIN = 4096,
+    LENT_BLOCKS = 8, /* a piece that a host lends for so many blocks, and some */
+    LENT_MIN = 64,
     LINK_BYTES = 2176,           /* with its codec, slot and facts     */
     EXCHANGE_BYTES = 4096,       /* with its places among the waits    */
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
@@ -99,7 +101,8 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     own.workers = own.workers == 0 ? 1 : own.workers;
     own.blocks = (uint64_t)l.blocks_max * (l.block_bytes + BLOCK_HEAD_BYTES);
     own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES +
-                  ((uint64_t)l.blocks_max * SLICES_A_BLOCK + SLICES_MIN) * SLICE_BYTES;
+                  ((uint64_t)l.blocks_max * SLICES_A_BLOCK + SLICES_MIN) * SLICE_BYTES +
+                  ((uint64_t)l.blocks_max / LENT_BLOCKS + LENT_MIN) * BLOCK_HEAD_BYTES;
     own.h2 = (uint64_t)l.h2_links_max * (H2_CONNECTION_BYTES + H2_STREAM_BYTES * H2_STREAMS);
     if (!GW_HAVE_H2)
         own.h2 = 0;

@@ -231,12 +231,18 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
     return status;
 }
 
+/* A hook of its origin runs, and has not answered. */
+static bool is_asked_to_respond(const struct gw_exchange *x)
+{
+    return is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) && x->hook == GW_HOOK_ORIGIN &&
+           !x->has_response && x->phase == GW_PHASE_AWAIT;
+}
+
 gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 {
     if (!gw_exchange_is_valid(x) || !is_final_code(code))
         return GW_EINVAL;
-    if (!is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) || x->hook != GW_HOOK_ORIGIN || x->has_response ||
-        x->phase != GW_PHASE_AWAIT)
+    if (!is_asked_to_respond(x))
         return GW_ESTATE;
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     x->response.code = (uint16_t)code;
@@ -244,6 +250,24 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
                            ? GW_BODY_UNKNOWN
                            : GW_BODY_NONE;
     x->has_response = true;
+    return GW_OK;
+}
+
+gw_status gw_exchange_inform(gw_exchange *x, uint32_t code, gw_message **out)
+{
+    struct gw_message *m;
+
+    if (!gw_exchange_is_valid(x) || code < 100 || code > 199 || code == 101)
+        return GW_EINVAL;
+    if (!is_asked_to_respond(x))
+        return GW_ESTATE;
+    if (x->infos >= GW_INFOS_MAX)
+        return GW_ELIMIT;
+    m = gw_origin_inform(x, code);
+    if (m == NULL)
+        return GW_ENOMEM;
+    if (out != NULL)
+        *out = m;
     return GW_OK;
 }
 

@@ -284,7 +284,12 @@ static void pass_on(struct gw_exchange *x, uint64_t written, bool was_ended, uin
 {
     struct gw_pipe *p = &x->request_pipe;
     uint32_t news = 0;
+    bool was_refused = gw_pipe_was_refused(p);
 
+    if (was_refused && gw_pipe_len(p) == 0 && !p->is_ended) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
     if (p->bytes_in != written)
         news |= GW_NEWS_BODY;
     if (p->is_ended && !was_ended) {
@@ -293,7 +298,7 @@ static void pass_on(struct gw_exchange *x, uint64_t written, bool was_ended, uin
     }
     if (x->response_pipe.bytes_out != taken)
         news |= GW_NEWS_ROOM;
-    x->call->was_full = gw_pipe_space(p) < p->size / 2;
+    x->call->was_full = was_refused || gw_pipe_space(p) < p->size / 2;
     x->call->out_then = p->bytes_out;
     if (news == 0)
         return;

@@ -73,6 +73,7 @@ struct gw_exchange {
     bool has_own_host; /* the authority is ours: the request had none                  */
     uint8_t tries;     /* endpoints picked so far                                      */
     uint8_t waiting;   /* how many of asked wait */
+    uint8_t infos;     /* informational responses of an origin */
     struct gw_exchanges *of;
     struct gw_list all, run, thirsty;
     /* What was promised when it was admitted (link/slot.h): blocks of the arena, of each pipe, and of
@@ -264,6 +265,7 @@ gw_status gw_identity_tell(struct gw_exchange *x) GW_MUST_CHECK; /* ... to its u
 void gw_origin_start(struct gw_exchange *x);
 void gw_origin_run(struct gw_exchange *x);
 void gw_origin_resumed(struct gw_exchange *x, void *answer);
+struct gw_message *gw_origin_inform(struct gw_exchange *x, uint32_t code); /* NULL: no memory */
 
 /* relay.c: heads and bodies towards the client. */
 void gw_relay_response(

@@ -17,7 +17,15 @@ static void abort_exchange(struct gw_exchange *x)
 /* After every hook: what it did is passed on. */
 static void pass_on(struct gw_exchange *x)
 {
-    x->was_pipe_full = gw_pipe_space(&x->response_pipe) < x->response_pipe.size / 2;
+    bool was_refused = gw_pipe_was_refused(&x->response_pipe);
+
+    for (struct gw_message *m = x->down.out_info; m != NULL; m = m->next)
+        m->has_left = true;
+    if (was_refused && gw_pipe_len(&x->response_pipe) == 0 && !x->response_pipe.is_ended) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
+    x->was_pipe_full = was_refused || gw_pipe_space(&x->response_pipe) < x->response_pipe.size / 2;
     if (x->has_response && x->phase == GW_PHASE_AWAIT && !x->is_answering)
         gw_relay_response(x);
     if (x->response_pipe.is_ended && !x->is_response_whole) {
@@ -60,21 +68,33 @@ static void enter(struct gw_exchange *x)
     }
 }
 
+/* It leaves with the next advance, for whom it can be said to. */
+struct gw_message *gw_origin_inform(struct gw_exchange *x, uint32_t code)
+{
+    struct gw_message *m = gw_arena_alloc(&x->arena, sizeof *m), **at = &x->down.out_info;
+
+    if (m == NULL)
+        return NULL;
+    gw_message_init(m, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
+    m->code = (uint16_t)code;
+    x->infos++;
+    if (x->down.is_http10 || x->call != NULL)
+        return m;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = m;
+    return m;
+}
+
 /* Who answers itself must say 100 itself, unless it has answered already (RFC 9110 10.1.1). */
 static void invite_body(struct gw_exchange *x)
 {
-    struct gw_message *m;
-
-    if (x->phase != GW_PHASE_AWAIT || x->down.is_http10 || x->request_pipe.bytes_in > 0 ||
+    if (x->phase != GW_PHASE_AWAIT || x->infos > 0 || x->request_pipe.bytes_in > 0 ||
         gw_fields_find(&x->request.fields, GW_FIELD_EXPECT) == NULL)
         return;
-    m = gw_arena_alloc(&x->arena, sizeof *m);
-    if (m == NULL)
-        return; /* benign: the client goes on after a while without it */
-    gw_message_init(m, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
-    m->code = 100;
-    x->down.out_info = m;
-    gw_link_advance(x->down_link, &x->down);
+    /* Benign without memory: the client goes on after a while. */
+    if (gw_origin_inform(x, 100) != NULL)
+        gw_link_advance(x->down_link, &x->down);
 }
 
 void gw_origin_start(struct gw_exchange *x)

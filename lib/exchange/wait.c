@@ -22,6 +22,7 @@ void gw_waits_fini(struct gw_waits *waits)
         gw_heap_release(waits->heap, atomic_load_explicit(&waits->chunks[i], memory_order_relaxed),
                         GW_WAIT_CHUNK * sizeof(struct gw_wait));
     gw_heap_release(waits->heap, waits->chunks, waits->chunks_max * sizeof *waits->chunks);
+    waits->chunks_max = 0; /* whoever still has a ticket: it is none */
 }
 
 static gw_status make_chunk(struct gw_waits *waits)

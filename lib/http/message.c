@@ -256,7 +256,8 @@ uint32_t gw_message_code(const gw_message *m)
 /* Whether a body follows is settled when the code is: a code of the other sort is refused. */
 gw_status gw_message_set_code(gw_message *m, uint32_t code)
 {
-    if (m == NULL || m->kind != GW_MESSAGE_RESPONSE || code < 200 || code > 599)
+    if (m == NULL || m->kind != GW_MESSAGE_RESPONSE || code < 200 || code > 599 ||
+        m->code / 100 == 1)
         return GW_EINVAL;
     if (m->has_left)
         return GW_ESTATE;

@@ -264,6 +264,10 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
 /* What is left, if anything, is only the begin of something that will never be whole. */
 static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
 {
+    /* A client that broke off takes no answer: what it has still said is of no use, however long nobody
+     * reads it. An upstream may have said all that was asked for. */
+    if (!link->is_client && link->read_status != GW_EOF)
+        return true;
     if (link->tls != NULL && !gw_chain_is_empty(&link->rx) && !link->tls->is_ended)
         return link->read_status != GW_EOF || in->len == 0;
     return in->len == 0 || link->codec == NULL || link->codec->state == GW_CODEC_OVER ||

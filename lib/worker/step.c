@@ -66,7 +66,7 @@ static void write_link(struct gw_list *node)
 static bool has_work(const gw_worker *w)
 {
     return !gw_list_is_empty(&w->links.readable) || !gw_list_is_empty(&w->links.dirty) ||
-           !gw_list_is_empty(&w->exchanges.runnable);
+           !gw_list_is_empty(&w->exchanges.runnable) || w->pool.back != NULL;
 }
 
 /* ---- drain ---- */
@@ -164,6 +164,8 @@ gw_status gw_worker_step(gw_worker *w, gw_nanos now)
         budget = round_of(&w->links.dirty, budget, write_link);
         gw_exchanges_reap(&w->exchanges);
         gw_links_reap(&w->links);
+        if (w->pool.back != NULL)
+            gw_pool_run_done(&w->pool);
         if (w->is_drain_begun && w->exchanges.count == 0)
             close_links(w); /* nothing may come any more that would bring another step */
         gw_links_feed(&w->links);

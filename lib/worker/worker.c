@@ -150,6 +150,7 @@ static void fini(gw_worker *w)
 
     gw_exchanges_fini(&w->exchanges);
     gw_links_fini(&w->links);
+    gw_pool_run_done(&w->pool);
     binding = gw_exchanges_leave_bindings(&w->exchanges);
     gw_upstreams_fini(&w->upstreams);
     gw_h2_shared_free(w->links.h2);

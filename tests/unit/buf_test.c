@@ -100,7 +100,14 @@ START_TEST(lent_bytes)
     gw_block_unref(b);
     ck_assert_int_eq(done, 0);
     gw_block_unref(b);
+    ck_assert_int_eq(done, 0); /* not in the middle of something */
+    gw_pool_run_done(&pool);
     ck_assert_int_eq(done, 1);
+    gw_pool_run_done(&pool);
+    ck_assert_int_eq(done, 1);
+    pool.lent_max = 0;
+    ck_assert_ptr_null(gw_block_lend(&pool, (gw_const_span){ text, 1 }, count_done, &done, NULL));
+    pool.lent_max = 8;
     ck_assert_ptr_null(gw_block_lend(&pool, (gw_const_span){ text, (size_t)UINT32_MAX + 1 },
                                      count_done, &done, NULL));
     /* Without memory it is not taken, and done is not run. */
@@ -114,6 +121,7 @@ START_TEST(lent_bytes)
     ck_assert_int_eq(done, 1);
     for (uint32_t i = 0; i < count; i++)
         gw_block_unref(lent[i]);
+    gw_pool_run_done(&pool);
     ck_assert_int_eq(done, 1 + (int)count);
     gw_pool_fini(&pool);
     test_alloc_fini(&alloc);

@@ -24,6 +24,7 @@ static void world_init(struct world *w, uint64_t seed, uint32_t blocks_max)
     test_alloc_init(&w->alloc);
     gw_heap_init(&w->heap, &w->alloc.allocator, 0);
     gw_pool_init(&w->pool, &w->heap, BLOCK, blocks_max);
+    w->pool.lent_max = UINT32_MAX;
     for (int i = 0; i < CHAINS; i++)
         gw_chain_init(&w->chains[i], &w->pool);
     random_bytes(&w->prng, w->lent, LENT);
@@ -34,6 +35,7 @@ static void world_fini(struct world *w)
     for (int i = 0; i < CHAINS; i++)
         gw_chain_clear(&w->chains[i]);
     gw_block_unref(w->rx);
+    gw_pool_run_done(&w->pool);
     ck_assert_int_eq(w->done, w->lends);
     ck_assert_uint_eq(w->pool.out, 0);
     gw_pool_fini(&w->pool);
