@@ -14,7 +14,8 @@ typedef struct gw_limits {
     uint32_t size;
     uint32_t block_bytes;        /* payload of a pool block; 16640, 1024 to 1 MiB              */
     uint32_t blocks_max;         /* blocks in the pool: the hard bound on bytes held; 32768; at
-                                    least 7, and room for 65535 bytes more if HTTP/2 is spoken */
+                                    least 16, and room for 131070 bytes more if HTTP/2 is spoken:
+                                    what a client who reads nothing may hold, and another one */
     uint32_t links_max;          /* connections, both sides together; 10000                    */
     uint32_t h2_links_max;       /* of those, HTTP/2 ones; 2048; GW_OFF: no HTTP/2             */
     uint32_t exchanges_max;      /* 20000                                                      */
@@ -22,7 +23,8 @@ typedef struct gw_limits {
     uint32_t fields_max;         /* 100; else 431                                              */
     uint32_t pipe_bytes_max;     /* body bytes held a direction of an exchange; 262144         */
     uint32_t exchange_bytes_max; /* what origins and filters ask per exchange; 65536           */
-    uint32_t h2_streams_max;     /* concurrent streams a client may open on a connection; 128  */
+    uint32_t h2_streams_max;     /* concurrent streams a client may open on a connection; 128; no
+                                    more are announced than the pool could take at once        */
     uint32_t step_budget;        /* units of work in one gw_worker_step; 4096                  */
     uint64_t body_bytes_max;     /* a request body; 0: no bound; else 413                      */
 } gw_limits;

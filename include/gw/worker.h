@@ -74,10 +74,10 @@ typedef struct gw_accept_spec {
 /* A client has connected: a link for it, which is acted on by the next step. A protocol in facts is
  * the one that is spoken. The link is the library's until gw_link_closed. GW_EUNKNOWN: no such
  * listener; GW_EINVAL: protocols or flags that there are not, or a known protocol that may not be
- * spoken here, or facts that are too long or contradict each other; GW_EUNSUPPORTED: a build without it, or a backend that
- * cannot give back; GW_ELIMIT: links_max, more than eight blocks of early, or GW_ACCEPT_RETURN in a
- * pool that is too small; GW_ENOMEM: also if early does not fit now; GW_ESTATE: draining, or being
- * freed. Then the transport is still the caller's. O(listeners + early); allocates. */
+ * spoken here, or facts that are too long or contradict each other; GW_EUNSUPPORTED: a build
+ * without it, or a backend that cannot give back; GW_ELIMIT: links_max, or more than eight blocks of
+ * early; GW_ENOMEM: also if early does not fit now; GW_ESTATE: draining, or being freed. Then the
+ * transport is still the caller's. O(listeners + early); allocates. */
 GW_API gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **out)
     GW_MUST_CHECK;
 

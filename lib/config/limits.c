@@ -12,7 +12,7 @@
 /* Fields of 32 bits: X(name, default, least, most). */
 #define LIMITS(X)                                                                                  \
     X(block_bytes, 16640, 1024, 1u << 20)                                                          \
-    X(blocks_max, 32768, 7, 1u << 24)                                                              \
+    X(blocks_max, 32768, 16, 1u << 24)                                                             \
     X(links_max, 10000, 1, 1u << 22)                                                               \
     X(h2_links_max, 2048, 1, 1u << 22)                                                             \
     X(exchanges_max, 20000, 1, 1u << 22)                                                           \
@@ -37,15 +37,29 @@ static uint32_t *limit_at(gw_limits *l, const struct limit *limit)
     return (uint32_t *)(void *)((char *)l + limit->at);
 }
 
-/* What one exchange needs to be admitted: its link's two blocks and its own five; and while it is not
+/* What one exchange needs to be admitted: its link's two blocks, one for a head that may go back to the host,
+ * and its own five; and while it is not
  * known whether a client speaks HTTP/2, what such a one may send before it knows our windows. */
-enum { BLOCKS_OF_ONE = 7, EARLY_BYTES = 65535 };
+enum { BLOCKS_OF_LINK = 3, BLOCKS_OF_EXCHANGE = 5, EARLY_BYTES = 65535 };
 
-static uint32_t blocks_of_one(const gw_limits *l)
+static uint32_t blocks_of_link(const gw_limits *l)
 {
     bool has_h2 = GW_HAVE_H2 && l->h2_links_max > 0;
 
-    return BLOCKS_OF_ONE + (has_h2 ? (EARLY_BYTES + l->block_bytes - 1) / l->block_bytes : 0);
+    return BLOCKS_OF_LINK + (has_h2 ? (EARLY_BYTES + l->block_bytes - 1) / l->block_bytes : 0);
+}
+
+/* Who stalls may hold half of the pool, and the other half is enough for another one. */
+static uint32_t blocks_least(const gw_limits *l)
+{
+    return 2 * (blocks_of_link(l) + BLOCKS_OF_EXCHANGE);
+}
+
+uint32_t gw_limits_streams(const gw_limits *complete)
+{
+    uint32_t most = (complete->blocks_max - blocks_of_link(complete)) / BLOCKS_OF_EXCHANGE;
+
+    return most < complete->h2_streams_max ? most : complete->h2_streams_max;
 }
 
 gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
@@ -69,7 +83,7 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
         own.h2_links_max = 0;
     else if (own.h2_links_max > own.links_max)
         return GW_EINVAL;
-    if (own.blocks_max < blocks_of_one(&own))
+    if (own.blocks_max < blocks_least(&own))
         return GW_EINVAL;
     *out = own;
     return GW_OK;

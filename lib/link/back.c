@@ -20,7 +20,7 @@ gw_status gw_link_keep_heads(struct gw_link *link)
     gw_chain_init(&kept->head, links->pool);
     kept->head.reserve = &kept->reserve;
     link->role.kept = kept;
-    return gw_slot_can_be(link) ? GW_OK : GW_ELIMIT;
+    return GW_OK;
 }
 
 void gw_link_forget_head(struct gw_link *link)

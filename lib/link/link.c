@@ -17,7 +17,6 @@ _Static_assert(sizeof(void *) > 8 || sizeof(struct gw_link) <= 400, "what an idl
 
 #define ENDING_NS GW_MS(5000)
 #define LINGER_NS GW_MS(2000)
-#define STARVING_NS GW_MS(10)
 /* What a draining client may need to learn of it, or to send its first bytes. */
 #define LAST_CALL_NS GW_MS(1000)
 
@@ -33,6 +32,7 @@ void gw_links_init(struct gw_links *links)
     gw_list_init(&links->dirty);
     gw_list_init(&links->starving);
     gw_list_init(&links->line);
+    links->line_until = GW_NEVER;
     gw_list_init(&links->notices);
     gw_list_init(&links->dead);
 }
@@ -198,7 +198,7 @@ void gw_link_mark_starving(struct gw_link *link)
     if (gw_list_is_linked(&link->starving)) /* or in line: then it is read and written after that */
         return;
     if (gw_list_is_empty(&links->starving)) {
-        links->starving_until = links->now + STARVING_NS;
+        links->starving_until = links->now + GW_LINK_STARVING_NS;
         links->starving_since = links->pool->returns;
     }
     gw_list_push_back(&links->starving, &link->starving);

@@ -24,6 +24,8 @@
 #include "tls/engine.h"
 
 enum { GW_LINK_ROOMS_MAX = 8, GW_LINK_SPANS_MAX = 64 };
+/* Who waits for memory asks again after this: the allocator may have refused. */
+#define GW_LINK_STARVING_NS GW_MS(10)
 
 /* A timer that knows what to do. */
 struct gw_alarm {
@@ -170,6 +172,8 @@ struct gw_links {
     gw_nanos starving_until;
     uint32_t starving_since; /* the pool's returns when the first of them starved */
     struct gw_list line;     /* links that wait for a slot, not to be read before */
+    gw_nanos line_until;     /* the first has waited for long enough; GW_NEVER: nobody waits */
+    uint32_t line_since;     /* the pool's returns when that was set                        */
     struct gw_list notices;  /* mode 1: want has changed */
     struct gw_list dead;     /* closed, to be freed      */
     uint32_t count, h2_count;

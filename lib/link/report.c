@@ -186,10 +186,8 @@ size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
     }
     if (l->rooms_wish < max)
         max = l->rooms_wish;
-    if (!gw_pool_has_plenty(l->links->pool))
-        max = 1;
     last = &l->lent;
-    while (n < max) {
+    while (n < max && (n == 0 || gw_pool_has_plenty(l->links->pool))) {
         struct gw_block *block = n == 0 ? first_block(l) : NULL;
         if (block == NULL)
             block = gw_block_take(l->links->pool, l->rx.reserve);

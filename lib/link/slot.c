@@ -114,18 +114,20 @@ static void pack_input(struct gw_link *link)
         gw_reserve_adopt(&link->slot->in, link->rx.first->block);
 }
 
-/* Who waits keeps nothing that others wait for but what was read of a next request, and with that goes
- * first: so there are always enough for one of those. */
+static void be_patient(struct gw_links *links)
+{
+    links->line_until = links->now + GW_LINK_STARVING_NS;
+    links->line_since = links->pool->returns;
+}
+
+/* Of what others wait for, who waits keeps nothing but what was read of a next request. */
 static void get_in_line(struct gw_link *link)
 {
     struct gw_links *links = link->links;
     struct gw_pool *pool = links->pool;
     struct gw_slot *slot = link->slot;
 
-    gw_list_remove(&link->starving);
-    if (slot == NULL) {
-        gw_list_push_back(&links->line, &link->starving);
-    } else {
+    if (slot != NULL) {
         pack_input(link);
         gw_reserve_shrink(&slot->in, pool, slot->in.used);
         gw_reserve_shrink(&slot->out, pool, 0);
@@ -133,10 +135,13 @@ static void get_in_line(struct gw_link *link)
         gw_reserve_shrink(&slot->early, pool, 0);
         if (gw_link_kept_of(link) != NULL)
             gw_reserve_shrink(&link->role.kept->reserve, pool, 0);
-        gw_list_push_front(&links->line, &link->starving);
     }
+    gw_list_remove(&link->starving);
+    gw_list_push_back(&links->line, &link->starving);
     link->is_in_line = true;
     link->head_since = links->now;
+    if (links->line_until == GW_NEVER)
+        be_patient(links);
     gw_stats_add(links->stats, GW_STAT_LINKS_WAITED, 1);
     gw_link_rearm(link);
 }
@@ -151,17 +156,10 @@ bool gw_slot_take(struct gw_link *link)
     }
     if (gw_list_is_linked(&link->starving) && link->is_in_line)
         return false;
-    if ((link->slot != NULL || gw_list_is_empty(&link->links->line)) && fill(link) == GW_OK)
+    if (gw_list_is_empty(&link->links->line) && fill(link) == GW_OK)
         return true;
     get_in_line(link);
     return false;
-}
-
-bool gw_slot_can_be(const struct gw_link *link)
-{
-    struct needs n = needs_of(link);
-
-    return missing(link, &n) <= link->links->pool->blocks_max;
 }
 
 gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift)
@@ -234,17 +232,30 @@ void gw_slot_give(struct gw_link *link)
     gw_slab_give(&link->links->slots, slot);
 }
 
+static void call(struct gw_link *link)
+{
+    gw_list_remove(&link->starving); /* in line for its deadline, until something is read */
+    gw_link_mark_readable(link);
+    gw_link_mark_dirty(link);
+}
+
 void gw_slots_feed(struct gw_links *links)
 {
-    struct gw_list *node = links->line.next;
+    bool may_pass = links->now >= links->line_until, is_stuck = false;
 
-    while (node != &links->line) {
+    for (struct gw_list *node = links->line.next, *next; node != &links->line; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, starving);
-        if (link->phase == GW_LINK_OPEN && fill(link) != GW_OK)
-            return;
-        node = node->next;
-        gw_list_remove(&link->starving); /* in line for its deadline, until something is read */
-        gw_link_mark_readable(link);
-        gw_link_mark_dirty(link);
+        next = node->next;
+        if (link->phase != GW_LINK_OPEN || fill(link) == GW_OK) {
+            call(link);
+            continue;
+        }
+        is_stuck = true;
+        if (!may_pass)
+            break;
     }
+    if (!is_stuck)
+        links->line_until = GW_NEVER;
+    else if (may_pass || links->line_since != links->pool->returns)
+        be_patient(links);
 }

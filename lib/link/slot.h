@@ -23,8 +23,6 @@ struct gw_slot {
 /* Is all there that link needs for what it reads next? If not it is in line, and will be marked
  * readable. False also if there is no memory for the slot itself. */
 bool gw_slot_take(struct gw_link *link);
-/* Could it ever? Not in a pool that is too small. */
-bool gw_slot_can_be(const struct gw_link *link);
 /* Client role: with what it needs from gift, unless it has a slot. GW_ENOMEM. */
 gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift) GW_MUST_CHECK;
 /* The blocks for an exchange that begins now and for its link to an upstream. NULL: so many are not
@@ -40,7 +38,8 @@ void gw_slot_trim(struct gw_link *link);
 /* The link is idle: all goes back, unless something of it is still in use. */
 void gw_slot_rest(struct gw_link *link);
 void gw_slot_give(struct gw_link *link);
-/* Links in line get their slots, first come first served, as long as there are any. */
+/* Links in line get their slots, first come first served: what is given back gathers until the first has
+ * enough. When nothing came back for a while, who needs less may pass. */
 void gw_slots_feed(struct gw_links *links);
 
 #endif

@@ -191,6 +191,8 @@ gw_nanos gw_worker_deadline(const gw_worker *w)
     next = gw_wheel_next(&w->wheel);
     if (!gw_list_is_empty(&w->links.starving) && w->links.starving_until < next)
         next = w->links.starving_until;
+    if (w->links.line_until < next)
+        next = w->links.line_until;
     if (w->is_drain_begun && w->links.count > 0) {
         gw_nanos end = w->links.now < w->drain_until ? w->drain_until : farewell_until(w);
         if (end < next && end > w->links.now)

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/prng.h"
 #include "base/spec.h"
+#include "config/limits.h"
 #include "gw_features.h"
 #include "h2/codec.h"
 #include "os/env.h"
@@ -57,7 +58,7 @@ static struct gw_codec_limits codec_limits(const gw_limits *limits)
     return (struct gw_codec_limits){
         .head_bytes_max = limits->head_bytes_max,
         .fields_max = limits->fields_max,
-        .h2_streams_max = limits->h2_streams_max,
+        .h2_streams_max = gw_limits_streams(limits),
         .pipe_bytes_max = limits->pipe_bytes_max,
     };
 }

@@ -8,6 +8,8 @@
  *     sim --alloc 7            a seed's allocations fail one after the other (a sweep); --io the same
  *                              for operations of the backend; --dense: each one, not only the first
  *                              and then ever fewer
+ *     sim --stalled --seeds 400   worlds in which clients stall, and nothing else is wrong: the four
+ *                              shapes in turn, every other one at the smallest pool that is legal
  */
 
 #include "sim.h"
@@ -21,9 +23,9 @@ static const struct sim *running;
 static void die(int number)
 {
     if (running != NULL)
-        fprintf(stderr, "seed %llu, time %.3f ms: signal %d\n  replay: sim --seed %llu --trace\n",
+        fprintf(stderr, "seed %llu, time %.3f ms: signal %d\n  replay: sim%s --seed %llu --trace\n",
                 (unsigned long long)running->seed, (double)running->now / 1e6, number,
-                (unsigned long long)running->seed);
+                running->is_stall_asked ? " --stalled" : "", (unsigned long long)running->seed);
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -38,7 +40,7 @@ static void catch_signals(void)
 
 struct options {
     uint64_t from, seeds, minutes;
-    bool is_tracing, is_dense, for_ever;
+    bool is_tracing, is_dense, is_stalled, for_ever;
     uint64_t alloc_seed, io_seed, fail;
 };
 
@@ -49,6 +51,7 @@ static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_al
     uint64_t hash;
 
     sim->is_tracing = o->is_tracing;
+    sim->is_stall_asked = o->is_stalled;
     sim->fail_alloc_at = fail_alloc;
     sim->fail_alloc_on = for_ever;
     sim->fail_io_at = fail_io;
@@ -117,6 +120,10 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--dense") == 0) {
             o.is_dense = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--stalled") == 0) {
+            o.is_stalled = true;
             continue;
         }
         if (strcmp(argv[i], "--ever") == 0) {

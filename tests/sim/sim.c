@@ -21,7 +21,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     if (sim->input != NULL)
         fprintf(stderr, "  replay: TRACE=1 fuzz_world FILE\n");
     else
-        fprintf(stderr, "  replay: sim --seed %llu --trace\n", (unsigned long long)sim->seed);
+        fprintf(stderr, "  replay: sim%s --seed %llu --trace\n",
+                sim->is_stall_asked ? " --stalled" : "", (unsigned long long)sim->seed);
     abort();
 }
 
@@ -78,15 +79,17 @@ static void trace(void *ctx, const gw_event *e)
               (unsigned long long)e->a, (unsigned long long)e->b);
 }
 
-/* What those who stall hold, one exchange more, and what a client may send before it knows our windows:
- * docs/flow-control.md. */
+/* What one exchange takes, and what a client may send before it knows our windows; one more for each who
+ * stalls beside the first; and twice that, for half is kept for who is still to come. With one who stalls
+ * it is the smallest that is legal: docs/flow-control.md. */
 static uint32_t smallest_pool(const struct sim *sim)
 {
     uint32_t early = sim->h2 != NULL ? 65535 / 2048 + 1 : 0;
+    uint32_t others = sim->swarm.stalled > 1 ? sim->swarm.stalled - 1 : 0;
 
     if (sim->swarm.tls_client || sim->swarm.tls_upstream)
         return 256; /* small, but what an engine holds back is not promised */
-    return 2 * (early + 7 * (sim->swarm.stalled + 1));
+    return 2 * (early + 8 + 7 * others);
 }
 
 static gw_status make_gateway(struct sim *sim)
@@ -110,12 +113,18 @@ static gw_status make_gateway(struct sim *sim)
         limits.block_bytes = 2048;
         limits.blocks_max = smallest_pool(sim);
         limits.head_bytes_max = 2048;
-        limits.pipe_bytes_max = 8192;
+        limits.pipe_bytes_max = sim->is_stall_asked ? 262144
+                                                    : 8192; /* more than the pool, or less */
         limits.links_max = 256;
         limits.h2_links_max = 64;
         limits.exchanges_max = 128;
     }
     SIM_CHECK(sim, gw_limits_footprint(&limits, NULL, &footprint) == GW_OK, "the limits");
+    limits.blocks_max--;
+    SIM_CHECK(sim,
+              sim->swarm.stalled != 1 || gw_limits_footprint(&limits, NULL, &footprint) != GW_OK,
+              "a smaller pool would be legal");
+    limits.blocks_max++;
     sim->footprint = footprint.total;
     engine.env = &env;
     engine.limits = &limits;

@@ -227,6 +227,7 @@ struct sim_config { /* a configuration's own hooks */
 
 struct sim {
     uint64_t seed;
+    bool is_stall_asked; /* the world is to be one in which clients stall */
     struct gw_prng prng,
         extra; /* extra: of what came later, so that worlds without it stay the same */
     const uint8_t

@@ -9,6 +9,29 @@ static uint32_t protocol(struct sim *sim)
     return sim_chance(sim, 50) || sim->h2 == NULL ? GW_PROTO_H1 : GW_PROTO_H2;
 }
 
+/* How many stall, of those worlds where that is all that is wrong. */
+static void pick_stalled(struct sim *sim)
+{
+    struct sim_swarm *s = &sim->swarm;
+
+    if (sim->is_stall_asked) {
+        s->client_protocol[0] = (sim->seed & 1) == 0 || sim->h2 == NULL ? GW_PROTO_H1 : GW_PROTO_H2;
+        s->upstream_protocol = (sim->seed & 2) == 0 || sim->h2 == NULL ? GW_PROTO_H1 : GW_PROTO_H2;
+        if (s->clients == 1)
+            s->client_protocol[s->clients++] = protocol(sim);
+        s->piece_max = s->piece_max >= 1500 ? s->piece_max : 1500;
+        s->fault_pct = s->refuse_pct = 0;
+        s->tls_client = s->tls_upstream = false;
+        s->small_pool = true;
+        s->stalled = (sim->seed & 4) == 0 ? 1 : 1 + (uint32_t)sim_below(sim, s->clients - 1);
+    } else if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
+               s->piece_max >= 1500 && !s->tls_client && !s->tls_upstream) {
+        s->stalled = (uint32_t)sim_below(sim, s->clients);
+    }
+    if (s->stalled > 0)
+        s->connections_max = 0; /* or those who stall hold all connections to an upstream */
+}
+
 static void pick_sizes(struct sim *sim)
 {
     struct sim_swarm *s = &sim->swarm;
@@ -80,11 +103,7 @@ void sim_swarm_pick(struct sim *sim)
     pick_extras(sim);
     if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
         s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
-    if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
-        s->piece_max >= 1500 && !s->tls_client && !s->tls_upstream)
-        s->stalled = (uint32_t)sim_below(sim, s->clients);
-    if (s->stalled > 0)
-        s->connections_max = 0; /* or those who stall hold all connections to an upstream */
+    pick_stalled(sim);
 }
 
 /* The first request of each of the first clients is never read: more of a response than any buffer

@@ -1,4 +1,4 @@
-/* unit/admission_test.c: who is let in and who waits, at pools that hold one exchange; docs/flow-control.md.
+/* unit/admission_test.c: who is let in and who waits, when others leave little of the pool; docs/flow-control.md.
  * That whoever was let in can go on is the simulator's to show. */
 
 #include "check_main.h"
@@ -10,6 +10,7 @@
 enum { ONE = GW_SLOT_LINK + GW_SLOT_EXCHANGE + GW_SLOT_LINK, HEAD_MS = 3000 };
 
 static struct mode1 host;
+static struct gw_reserve others; /* what is promised to those who are not looked at here */
 static const char hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
 static gw_config *make_config(void)
@@ -57,6 +58,7 @@ static gw_config *make_config(void)
     return config;
 }
 
+/* In a pool of more than twice as many, so many blocks are left. */
 static void start_with(uint32_t blocks, uint32_t block_bytes, uint32_t head_bytes, bool has_h2)
 {
     gw_limits limits = GW_SPEC(gw_limits);
@@ -65,9 +67,17 @@ static void start_with(uint32_t blocks, uint32_t block_bytes, uint32_t head_byte
     test_alloc_init(&host.alloc);
     limits.block_bytes = block_bytes;
     limits.head_bytes_max = head_bytes;
-    limits.blocks_max = blocks;
+    limits.blocks_max = 2 * blocks + 2;
     limits.h2_links_max = has_h2 ? 0 : GW_OFF;
     mode1_start(&host, make_config(), &limits);
+    others = (struct gw_reserve){ .size = 0 };
+    ck_assert_int_eq(gw_reserve_grow(&others, &host.worker->pool, blocks + 2), GW_OK);
+}
+
+static void stop(void)
+{
+    gw_reserve_end(&others, &host.worker->pool);
+    mode1_stop(&host);
 }
 
 static void start(uint32_t blocks, bool has_h2)
@@ -78,6 +88,11 @@ static void start(uint32_t blocks, bool has_h2)
 static const struct gw_pool *pool(void)
 {
     return &host.worker->pool;
+}
+
+static uint32_t promised(void)
+{
+    return pool()->promised - others.size;
 }
 
 static bool is_answered(const struct mode1_link *l)
@@ -92,15 +107,15 @@ START_TEST(who_is_idle_holds_nothing)
     start(ONE, false);
     client = mode1_accept(&host, "edge");
     mode1_pump(&host);
-    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(promised(), 0);
     mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    ck_assert_uint_gt(pool()->promised, 0);
+    ck_assert_uint_gt(promised(), 0);
     upstream = mode1_upstream(&host);
     mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     ck_assert_msg(is_answered(client), "%s", client->out);
-    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(promised(), 0);
     ck_assert_uint_eq(pool()->out, 0);
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -127,8 +142,8 @@ START_TEST(who_finds_no_slot_waits_in_line)
         mode1_say(&host, l[i], hello);
         ck_assert_msg(is_answered(l[i]), "%d: %s", i, l[i]->out);
     }
-    ck_assert_uint_eq(pool()->promised, 0);
-    mode1_stop(&host);
+    ck_assert_uint_eq(promised(), 0);
+    stop();
 }
 END_TEST
 
@@ -159,7 +174,7 @@ START_TEST(who_waits_is_told)
     }
     ck_assert(is_told);
     ck_assert_uint_eq(gw_link_room(second->link, room, 1), 1);
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -182,7 +197,7 @@ START_TEST(the_head_deadline_runs_in_line)
     host.now += GW_MS(2);
     mode1_pump(&host);
     ck_assert(second->is_shutdown || second->link == NULL);
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -213,7 +228,7 @@ START_TEST(one_block_is_enough_for_any_head)
     ck_assert_msg(strstr(client->out, "HTTP/1.1 503 Service Unavailable\r\n") == client->out, "%s",
                   client->out);
     ck_assert_ptr_nonnull(strstr(client->out, "Retry-After: 1\r\n"));
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -240,13 +255,14 @@ START_TEST(two_that_starve_let_each_other_rest)
                 mode1_feed(&host, upstream[i], head + at, (size_t)(len - at < 500 ? len - at : 500),
                            0);
         ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-        mode1_stop(&host);
+        stop();
     }
 }
 END_TEST
 
-/* What was read of a next request goes first, and keeps its block and nothing else. */
-START_TEST(a_pipelined_request_goes_to_the_front)
+/* What was read of a next request goes behind those who were there before, and keeps its block and nothing
+ * else. */
+START_TEST(a_pipelined_request_waits_its_turn)
 {
     struct mode1_link *l[3], *upstream;
     gw_span room[1];
@@ -261,14 +277,103 @@ START_TEST(a_pipelined_request_goes_to_the_front)
     upstream = mode1_upstream(&host);
     mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     ck_assert_uint_eq(gw_link_room(l[0]->link, room, 1), 0); /* no second one to read into */
+    ck_assert_ptr_null(strstr(l[0]->out + 1, "HTTP/1.1 200 OK\r\n"));
     for (int i = 1; i < 3; i++) {
         mode1_say(&host, l[i], hello);
         ck_assert_msg(is_answered(l[i]), "%d: %s", i, l[i]->out);
+        ck_assert_ptr_nonnull(strstr(l[0]->out + 1, "HTTP/1.1 200 OK\r\n")); /* its turn came */
     }
-    ck_assert_ptr_nonnull(strstr(l[0]->out + 1, "HTTP/1.1 200 OK\r\n")); /* both were answered */
-    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(promised(), 0);
     ck_assert_uint_eq(pool()->out, 0);
-    mode1_stop(&host);
+    stop();
+}
+END_TEST
+
+/* Who always has a next request cannot keep those away who need more at once than is ever left beside him. */
+START_TEST(who_pipelines_lets_others_pass)
+{
+    enum { EARLY = (GW_SLOT_EARLY + 2047) / 2048 };
+    struct mode1_link *busy, *other;
+    gw_span room[1];
+
+    start(ONE + EARLY + 1, true);
+    busy = mode1_accept(&host, "edge");
+    other = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    mode1_say(&host, busy, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_uint_eq(gw_link_room(other->link, room, 1), 0);
+    for (int i = 0; i < 10 && !is_answered(other); i++) {
+        mode1_say(&host, busy, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (int k = 0; k < host.count; k++)
+            if (host.links[k].is_upstream && host.links[k].link != NULL)
+                mode1_say(&host, &host.links[k], "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        if (gw_link_room(other->link, room, 1) > 0)
+            mode1_say(&host, other, hello);
+    }
+    ck_assert(is_answered(other));
+    stop();
+}
+END_TEST
+
+/* Those who wait with something in hand may pass, after a while, who can never have enough beside them: each
+ * sends the end of a request and the begin of the next in one piece, whenever it may. */
+START_TEST(who_waits_with_something_is_never_locked_out)
+{
+    enum { MANY = 12, REQUESTS = 6 };
+    struct mode1_link *l[MANY];
+    size_t at[MANY] = { 0 }, len = strlen(hello) * REQUESTS, left = MANY * len;
+    char all[REQUESTS * sizeof hello] = "";
+    gw_span room[1];
+
+    for (int i = 0; i < REQUESTS; i++)
+        strcat(all, hello);
+    start(ONE, false);
+    for (int i = 0; i < MANY; i++)
+        l[i] = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    for (size_t before = left + 1; left > 0 && left < before;) {
+        before = left;
+        for (int i = 0; i < MANY; i++) {
+            size_t n = len - at[i] < 40 ? len - at[i] : 40;
+            if (n == 0 || gw_link_room(l[i]->link, room, 1) == 0)
+                continue;
+            mode1_feed(&host, l[i], all + at[i], n, 0);
+            at[i] += n;
+            left -= n;
+        }
+        host.now += GW_MS(10);
+        mode1_pump(&host);
+    }
+    ck_assert_uint_eq(left, 0);
+    for (int i = 0; i < MANY; i++) {
+        const char *answer = l[i]->out;
+        for (int k = 0; k < REQUESTS; k++, answer++)
+            ck_assert_ptr_nonnull(answer = strstr(answer, "HTTP/1.1 200 OK\r\n"));
+    }
+    ck_assert_uint_eq(promised(), 0);
+    ck_assert_uint_eq(pool()->out, 0);
+    stop();
+}
+END_TEST
+
+/* If the allocator refuses a slot it is asked again after a moment, though nothing else happens. */
+START_TEST(a_slot_that_was_refused_is_asked_for_again)
+{
+    struct mode1_link *client;
+    gw_span room[1];
+
+    start(ONE, false);
+    client = mode1_accept(&host, "edge");
+    mode1_pump(&host);
+    host.alloc.fail_from = host.alloc.calls + 1;
+    ck_assert_uint_eq(gw_link_room(client->link, room, 1), 0);
+    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    ck_assert_uint_le(gw_worker_deadline(host.worker), host.now + GW_MS(10));
+    host.alloc.fail_from = 0;
+    host.now += GW_MS(10);
+    mode1_pump(&host);
+    ck_assert_uint_eq(gw_link_room(client->link, room, 1), 1);
+    stop();
 }
 END_TEST
 
@@ -285,9 +390,9 @@ START_TEST(what_was_read_counts)
         mode1_clear(client);
         mode1_say(&host, client, "x");
     }
-    ck_assert_uint_eq(pool()->promised, 0);
+    ck_assert_uint_eq(promised(), 0);
     ck_assert_uint_eq(pool()->out, 0);
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -304,14 +409,13 @@ START_TEST(what_may_be_http2_needs_more)
     second = mode1_accept(&host, "edge");
     mode1_pump(&host);
     ck_assert_uint_eq(gw_link_room(first->link, room, 1), 1);
-    ck_assert_uint_eq(pool()->promised + pool()->out,
-                      ONE + EARLY + (pool()->promised == ONE + EARLY));
+    ck_assert_uint_eq(promised() + pool()->out, ONE + EARLY);
     memcpy(room[0].ptr, "GET ", 4);
     gw_link_received(first->link, 4, GW_OK);
     mode1_pump(&host);
-    ck_assert_uint_le(pool()->promised, ONE);
+    ck_assert_uint_le(promised(), ONE);
     ck_assert_uint_eq(gw_link_room(second->link, room, 1), 0);
-    mode1_stop(&host);
+    stop();
 }
 END_TEST
 
@@ -332,8 +436,8 @@ START_TEST(a_second_try_has_its_promise)
         mode1_say(&host, client, "x");
     }
     ck_assert_uint_gt(host.worker->stats.values[GW_STAT_RETRIES], 0);
-    ck_assert_uint_eq(pool()->promised, 0);
-    mode1_stop(&host);
+    ck_assert_uint_eq(promised(), 0);
+    stop();
 }
 END_TEST
 
@@ -359,8 +463,8 @@ START_TEST(an_upstream_in_line_is_taken_out)
     ck_assert_msg(is_answered(client), "%s", client->out);
     mode1_say(&host, second, hello);
     ck_assert_msg(is_answered(second), "%s", second->out);
-    ck_assert_uint_eq(pool()->promised, 0);
-    mode1_stop(&host);
+    ck_assert_uint_eq(promised(), 0);
+    stop();
 }
 END_TEST
 
@@ -374,10 +478,14 @@ Suite *admission_suite(void)
     check_add(suite, the_head_deadline_runs_in_line);
     check_add(suite, one_block_is_enough_for_any_head);
     check_add(suite, two_that_starve_let_each_other_rest);
-    check_add(suite, a_pipelined_request_goes_to_the_front);
+    check_add(suite, a_pipelined_request_waits_its_turn);
+    check_add(suite, who_waits_with_something_is_never_locked_out);
+    check_add(suite, a_slot_that_was_refused_is_asked_for_again);
     check_add(suite, what_was_read_counts);
-    if (GW_HAVE_H2)
+    if (GW_HAVE_H2) {
+        check_add(suite, who_pipelines_lets_others_pass);
         check_add(suite, what_may_be_http2_needs_more);
+    }
     check_add(suite, a_second_try_has_its_promise);
     check_add(suite, an_upstream_in_line_is_taken_out);
     return suite;

@@ -807,7 +807,7 @@ static const struct limit_row {
 #name, offsetof(gw_limits, name), when_zero, least, most                                   \
     }
     LIMIT(block_bytes, 16640, 1024, 1u << 20),
-    LIMIT(blocks_max, 32768, 7 + (GW_HAVE_H2 ? 4 : 0), 1u << 24),
+    LIMIT(blocks_max, 32768, 2 * (8 + (GW_HAVE_H2 ? 4 : 0)), 1u << 24),
     LIMIT(links_max, 10000, 2048, 1u << 22), /* least: of the default of h2_links_max */
     LIMIT(h2_links_max, 2048, 1, 10000),     /* most: the default of links_max        */
     LIMIT(exchanges_max, 20000, 1, 1u << 22),
@@ -862,22 +862,43 @@ START_TEST(fewer_links_are_fewer_of_http2)
 }
 END_TEST
 
+enum { KEPT = 1 }; /* a head that may go back to the host */
+
 /* What limits.c says one exchange needs is what slots take; and what comes before HTTP/2's windows are
  * known is backed whatever a block holds. */
-START_TEST(the_smallest_pool_admits_one_exchange)
+START_TEST(the_smallest_pool_admits_two_exchanges)
 {
     gw_limits spec = GW_SPEC(gw_limits), out;
-    uint32_t one = GW_SLOT_LINK + GW_SLOT_EXCHANGE + GW_SLOT_LINK;
+    uint32_t one = GW_SLOT_LINK + KEPT + GW_SLOT_EXCHANGE + GW_SLOT_LINK;
     spec.block_bytes = 2048;
-    spec.blocks_max = one + (GW_HAVE_H2 ? (GW_SLOT_EARLY + 2047) / 2048 : 0);
+    spec.blocks_max = 2 * (one + (GW_HAVE_H2 ? (GW_SLOT_EARLY + 2047) / 2048 : 0));
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
     spec.blocks_max--;
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
     spec.h2_links_max = GW_OFF;
-    spec.blocks_max = one;
+    spec.blocks_max = 2 * one;
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
     spec.blocks_max--;
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
+}
+END_TEST
+
+/* Of one connection the pool could take so many: its own blocks, and those of each exchange. */
+START_TEST(streams_follow_the_pool)
+{
+    gw_limits spec = GW_SPEC(gw_limits), out;
+    uint32_t early = GW_HAVE_H2 ? 4 : 0, each = GW_SLOT_EXCHANGE + GW_SLOT_LINK;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(gw_limits_streams(&out), 128);
+    spec.blocks_max = GW_SLOT_LINK + KEPT + early + 100 * each;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(gw_limits_streams(&out), 100);
+    spec.blocks_max--;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(gw_limits_streams(&out), 99);
+    spec.h2_streams_max = 7;
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
+    ck_assert_uint_eq(gw_limits_streams(&out), 7);
 }
 END_TEST
 
@@ -914,10 +935,10 @@ START_TEST(the_footprint_holds_the_objects)
     gw_limits limits = GW_SPEC(gw_limits);
     gw_footprint one = GW_SPEC(gw_footprint), two = GW_SPEC(gw_footprint);
     limits.links_max = limits.h2_links_max = limits.exchanges_max = 1;
-    limits.blocks_max = 100;
+    limits.blocks_max = 200;
     limits.block_bytes = 1024;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &one), GW_OK);
-    ck_assert_uint_ge(one.blocks, 100 * (1024 + sizeof(struct gw_block)));
+    ck_assert_uint_ge(one.blocks, 200 * (1024 + sizeof(struct gw_block)));
     ck_assert_uint_eq(one.h2, gw_h2_connection_bytes() + 128 * gw_h2_stream_bytes());
     limits.links_max = 2;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
@@ -931,7 +952,7 @@ START_TEST(the_footprint_holds_the_objects)
     ck_assert_uint_ge(two.objects - one.objects,
                       sizeof(struct gw_exchange) + GW_ASKED_COUNT * sizeof(struct gw_wait));
     limits.exchanges_max = 1;
-    limits.blocks_max = 101;
+    limits.blocks_max = 201;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
     ck_assert_uint_eq(two.objects - one.objects, GW_SLICES_A_BLOCK * sizeof(struct gw_slice));
 }
@@ -963,7 +984,8 @@ static Suite *limits_suite(void)
     check_add_loop(suite, limits_have_defaults_and_ranges, 0,
                    (int)(sizeof limit_rows / sizeof limit_rows[0]));
     check_add(suite, fewer_links_are_fewer_of_http2);
-    check_add(suite, the_smallest_pool_admits_one_exchange);
+    check_add(suite, the_smallest_pool_admits_two_exchanges);
+    check_add(suite, streams_follow_the_pool);
     check_add(suite, the_footprint_adds_up);
     check_add(suite, the_footprint_holds_the_objects);
     return suite;
