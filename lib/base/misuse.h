@@ -26,6 +26,11 @@
     X(EXCHANGE_GONE, "an exchange's call", "the exchange is gone")                                 \
     X(REPLY_OUTSIDE, "gw_exchange_reply", "outside of a hook")                                     \
     X(RESPOND_OUTSIDE, "gw_exchange_respond", "outside of a hook")                                 \
+    X(RESPOND_AGAIN, "gw_exchange_respond", "a response has begun")                                \
+    X(PIPE_DROP_MORE, "gw_pipe_drop", "more than there is")                                        \
+    X(PIPE_WRONG_WAY, "a pipe's call", "the host is at its other end")                             \
+    X(PIPE_ENDED, "a pipe's call", "the host has ended it")                                        \
+    X(CANCEL_UNKNOWN, "gw_worker_cancel", "there was never such a call")                           \
     X(WAIT_OUTSIDE, "gw_exchange_wait", "outside of a hook")                                       \
     X(RESUME_AGAIN, "gw_resume", "this wait has been answered")                                    \
     X(VERDICT_REPLY, "a hook", "GW_REPLY without a reply")                                         \

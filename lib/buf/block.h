@@ -52,6 +52,8 @@ struct gw_reserve {
     uint32_t size, used;
 };
 
+struct gw_misuse;
+
 struct gw_pool {
     struct gw_heap *heap;
     struct gw_slab headers; /* gw_block */
@@ -63,7 +65,8 @@ struct gw_pool {
     uint32_t promised;  /* to reserves, and not taken from them yet */
     uint32_t returns;   /* ever: blocks that came back, and promises given up; wraps */
     uint32_t out_peak;
-    struct gw_block *back; /* foreign ones that nobody views any more, the last one first */
+    struct gw_misuse *misuse; /* whom to tell what a host does to its pipes; may be NULL */
+    struct gw_block *back;    /* foreign ones that nobody views any more, the last one first */
     uint32_t lent, lent_max;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/misuse.h"
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size)
 {
@@ -182,6 +183,24 @@ void gw_pipe_skip(struct gw_pipe *p, size_t len)
 
 /* ---- what hooks may do ---- */
 
+static void misused(const gw_pipe *p, enum gw_misuse_id how)
+{
+    if (p->chain.pool->misuse != NULL)
+        gw_misuse_note(p->chain.pool->misuse, how);
+}
+
+/* May the host put something in now? GW_EINVAL, GW_ESTATE. */
+static gw_status writable(const gw_pipe *p)
+{
+    if (p->is_host_target) {
+        misused(p, GW_MISUSE_PIPE_WRONG_WAY);
+        return GW_EINVAL;
+    }
+    if (p->is_ended && !p->is_cut)
+        misused(p, GW_MISUSE_PIPE_ENDED);
+    return p->is_ended || p->is_cut ? GW_ESTATE : GW_OK;
+}
+
 static void do_nothing(void *ctx, void *object)
 {
     (void)ctx;
@@ -200,8 +219,12 @@ bool gw_pipe_is_last(const gw_pipe *p)
 
 gw_status gw_pipe_drop(gw_pipe *p, size_t len)
 {
-    if (p == NULL || p->is_host_source || len > p->chain.len)
+    if (p == NULL)
         return GW_EINVAL;
+    if (p->is_host_source || len > p->chain.len) {
+        misused(p, p->is_host_source ? GW_MISUSE_PIPE_WRONG_WAY : GW_MISUSE_PIPE_DROP_MORE);
+        return GW_EINVAL;
+    }
     gw_pipe_skip(p, len);
     return GW_OK;
 }
@@ -213,7 +236,7 @@ size_t gw_pipe_room(const gw_pipe *p)
 
 size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
 {
-    if (p == NULL || p->is_host_target || ptr == NULL)
+    if (p == NULL || ptr == NULL || writable(p) != GW_OK)
         return 0;
     size_t room = gw_pipe_space(p), n = gw_pipe_put(p, ptr, len);
     p->is_refused = n < len && n < room;
@@ -223,17 +246,17 @@ size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
 gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx, void *object)
 {
     struct gw_pool *pool = p != NULL ? p->chain.pool : NULL;
-    if (p == NULL || p->is_host_target || bytes.ptr == NULL || bytes.len == 0 ||
-        bytes.len > UINT32_MAX)
+    gw_status status = p != NULL ? writable(p) : GW_EINVAL;
+    if (status != GW_OK)
+        return status;
+    if (bytes.ptr == NULL || bytes.len == 0 || bytes.len > UINT32_MAX)
         return GW_EINVAL;
-    if (p->is_ended || p->is_cut)
-        return GW_ESTATE;
     if (gw_pipe_space(p) == 0)
         return GW_AGAIN;
     if (pool->lent >= pool->lent_max)
         return GW_ELIMIT;
     struct gw_block *b = gw_block_lend(pool, bytes, done, ctx, object);
-    gw_status status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
+    status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
     p->is_refused = status != GW_OK;
     if (status == GW_OK)
         p->bytes_in += bytes.len;
@@ -245,10 +268,8 @@ gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *
 
 gw_status gw_pipe_end(gw_pipe *p)
 {
-    if (p == NULL || p->is_host_target)
-        return GW_EINVAL;
-    if (p->is_ended || p->is_cut)
-        return GW_ESTATE;
-    p->is_ended = true;
-    return GW_OK;
+    gw_status status = p != NULL ? writable(p) : GW_EINVAL;
+    if (status == GW_OK)
+        p->is_ended = true;
+    return status;
 }

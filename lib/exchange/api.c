@@ -234,8 +234,11 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
 /* A hook of its origin runs, and has not answered. */
 static bool is_asked_to_respond(const struct gw_exchange *x)
 {
-    return is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) && x->hook == GW_HOOK_ORIGIN &&
-           !x->has_response && x->phase == GW_PHASE_AWAIT;
+    if (!is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) || x->hook != GW_HOOK_ORIGIN)
+        return false;
+    if (x->has_response)
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_RESPOND_AGAIN);
+    return !x->has_response && x->phase == GW_PHASE_AWAIT;
 }
 
 gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)

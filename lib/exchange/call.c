@@ -257,6 +257,8 @@ gw_status gw_call_cancel(struct gw_exchanges *all, gw_exchange_id id)
         gw_exchange_wake(c->x);
         return GW_OK;
     }
+    if (id == 0 || id > all->ids) /* else it has ended: who is late has done nothing wrong */
+        gw_misuse_note(all->links->misuse, GW_MISUSE_CANCEL_UNKNOWN);
     return GW_ESTATE;
 }
 

@@ -134,6 +134,7 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     w->trace = (struct gw_trace){ spec->trace, spec->trace_ctx, w->index };
     gw_heap_init(&w->heap, &w->engine->env.allocator, 0);
     gw_pool_init(&w->pool, &w->heap, limits->block_bytes, limits->blocks_max);
+    w->pool.misuse = &w->misuse;
     gw_wheel_init(&w->wheel, 0);
     gw_log_init(&w->log, &w->engine->env);
     init_links(w, spec);

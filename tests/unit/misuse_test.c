@@ -57,11 +57,16 @@ static void on_end(void *ctx, const gw_exchange *x)
     ends++;
 }
 
+static gw_verdict rude_request(void *ctx, gw_exchange *x);
+static gw_verdict rude_write(void *ctx, gw_exchange *x, gw_pipe *p);
+
 static gw_config *make_config(void)
 {
     gw_builder *b = parts_begin(&host);
     gw_route_spec hello = GW_SPEC(gw_route_spec);
     gw_filter filter = GW_SPEC(gw_filter);
+    gw_origin origin = GW_SPEC(gw_origin);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
 
     parts_listener(b, "edge");
     parts_cluster(b, "web", NULL, "127.0.0.1:81");
@@ -69,6 +74,12 @@ static gw_config *make_config(void)
     hello.reply_code = 200;
     hello.reply_body = gw_cstr("hello\n");
     parts_route(b, "/hello", &hello, NULL);
+    origin.name = "rude";
+    origin.on_request = rude_request;
+    origin.on_write = rude_write;
+    cluster.origin = &origin;
+    parts_cluster(b, "rude", &cluster, NULL);
+    parts_route(b, "/rude", NULL, "rude");
     filter.name = "rude";
     filter.on_request = on_request;
     filter.on_end = on_end;
@@ -298,6 +309,95 @@ static void do_RESPOND_OUTSIDE(void)
 {
     wait_for_answer();
     ck_assert_int_eq(gw_exchange_respond(seen, 200), GW_ESTATE);
+}
+
+/* ---- an origin and a call that are rude to each other ---- */
+
+static gw_verdict rude_request(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    ck_assert_int_eq(gw_exchange_respond(x, 200), GW_OK);
+    if (act != NULL)
+        act(x);
+    return GW_NEXT;
+}
+
+static void (*act_on)(gw_pipe *p);
+
+static gw_verdict rude_write(void *ctx, gw_exchange *x, gw_pipe *p)
+{
+    (void)ctx;
+    (void)x;
+    if (act_on != NULL)
+        act_on(p);
+    act_on = NULL;
+    return gw_pipe_is_last(p) || gw_pipe_end(p) == GW_OK ? GW_NEXT : GW_ABORT;
+}
+
+static void ask_rude_origin(void (*in_request)(gw_exchange *x), void (*in_write)(gw_pipe *p))
+{
+    act = in_request;
+    act_on = in_write;
+    mode1_say(&host, client, "GET /rude HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(client->out, " 200 OK\r\n"));
+}
+
+static void respond_again(gw_exchange *x)
+{
+    if (gw_exchange_response(x) != NULL) /* it is the origin's hook */
+        ck_assert_int_eq(gw_exchange_respond(x, 200), GW_ESTATE);
+}
+
+static void do_RESPOND_AGAIN(void)
+{
+    ask_rude_origin(respond_again, NULL);
+}
+
+static gw_verdict take_more(void *ctx, gw_exchange *x, gw_pipe *p)
+{
+    (void)ctx;
+    (void)x;
+    ck_assert_int_eq(gw_pipe_drop(p, 1), GW_EINVAL);
+    return GW_NEXT;
+}
+
+static void do_PIPE_DROP_MORE(void)
+{
+    gw_caller caller = GW_SPEC(gw_caller);
+    gw_call_spec call = GW_SPEC(gw_call_spec);
+
+    caller.on_read = take_more;
+    call.caller = &caller;
+    call.cluster = gw_cstr("rude");
+    ck_assert_int_eq(gw_worker_call(host.worker, &call, NULL), GW_OK);
+    mode1_pump(&host);
+}
+
+static void wrong_way(gw_pipe *p)
+{
+    ck_assert_int_eq(gw_pipe_drop(p, 0), GW_EINVAL);
+}
+
+static void do_PIPE_WRONG_WAY(void)
+{
+    ask_rude_origin(NULL, wrong_way);
+}
+
+static void end_twice(gw_pipe *p)
+{
+    ck_assert_int_eq(gw_pipe_end(p), GW_OK);
+    ck_assert_int_eq(gw_pipe_end(p), GW_ESTATE);
+    ck_assert_uint_eq(gw_pipe_write(p, "x", 1), 0);
+}
+
+static void do_PIPE_ENDED(void)
+{
+    ask_rude_origin(NULL, end_twice);
+}
+
+static void do_CANCEL_UNKNOWN(void)
+{
+    ck_assert_int_eq(gw_worker_cancel(host.worker, 1000), GW_ESTATE);
 }
 
 static void do_WAIT_OUTSIDE(void)
