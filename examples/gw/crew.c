@@ -24,6 +24,11 @@ static bool add_member(struct crew *crew, const struct crew_spec *spec)
     loop.kind = spec->kind;
     loop.worker = &worker;
     gw_status status = gw_loop_new(crew->engine, &loop, &member->loop);
+    if (status == GW_EUNSUPPORTED) {
+        say("this kernel or this build does not give that backend; \"auto\" takes the best there "
+            "is");
+        return false;
+    }
     if (status != GW_OK) {
         say("cannot make worker %u: %s; try a smaller limits.memory, or another backend",
             worker.index, gw_status_text(status));

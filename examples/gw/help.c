@@ -51,11 +51,12 @@ static const struct topic topics[] = {
               "\n"
               "Says what COMMAND does, which options it takes and what its exit codes mean.\n" },
     { "run",
-      "gw run FILE [--backend epoll|poll]\n"
+      "gw run FILE [--backend io_uring|epoll|poll|auto]\n"
       "\n"
       "Runs the configuration in FILE (YAML; JSON is YAML too).\n"
       "\n"
-      "  --backend NAME  how sockets are waited for; wins over the file's\n"
+      "  --backend NAME  how sockets are waited for; wins over the file's. auto: io_uring where\n"
+      "                  the kernel gives it, else epoll\n"
       "\n"
       "Signals:\n"
       "  SIGTERM, SIGINT  take no new requests, finish those in flight (for at most the file's\n"

@@ -12,7 +12,8 @@ enum { WORKER_ENDED = 'E' };
 
 struct options {
     const char *path;
-    uint32_t kind; /* GW_LOOP_*; 0: as the file says */
+    uint32_t kind; /* GW_LOOP_*; 0: the best there is */
+    bool has_kind; /* else as the file says           */
 };
 
 /* ---- the command line ---- */
@@ -22,17 +23,17 @@ static bool parse_backend(const char *name, uint32_t *kind)
     static const struct {
         const char *name;
         uint32_t kind;
-    } known[] = { { "poll", GW_LOOP_POLL }, { "epoll", GW_LOOP_EPOLL } };
+    } known[] = { { "auto", 0 },
+                  { "poll", GW_LOOP_POLL },
+                  { "epoll", GW_LOOP_EPOLL },
+                  { "io_uring", GW_LOOP_URING } };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i].name) == 0) {
             *kind = known[i].kind;
             return true;
         }
     }
-    if (strcmp(name, "io_uring") == 0)
-        say("io_uring is not in this release; --backend takes epoll or poll");
-    else
-        say("there is no backend \"%s\"; --backend takes epoll or poll", name);
+    say("there is no backend \"%s\"; --backend takes io_uring, epoll, poll or auto", name);
     return false;
 }
 
@@ -41,12 +42,13 @@ static bool parse_options(int argc, char **argv, struct options *out)
     for (int i = 0; i < argc; i++) {
         bool is_backend = strcmp(argv[i], "--backend") == 0;
         if (is_backend && i + 1 == argc) {
-            say("--backend needs a name: epoll or poll");
+            say("--backend needs a name: io_uring, epoll, poll or auto");
             return false;
         }
         if (is_backend) {
             if (!parse_backend(argv[++i], &out->kind))
                 return false;
+            out->has_kind = true;
         } else if (argv[i][0] == '-' || out->path != NULL) {
             say_unknown_option("run", argv[i]);
             return false;
@@ -61,13 +63,15 @@ static bool parse_options(int argc, char **argv, struct options *out)
 
 static uint32_t kind_of(const struct options *options, const struct loaded *loaded)
 {
-    if (options->kind != 0)
+    if (options->has_kind)
         return options->kind;
     switch (loaded->settings.backend) {
     case GW_BACKEND_POLL:
         return GW_LOOP_POLL;
     case GW_BACKEND_EPOLL:
         return GW_LOOP_EPOLL;
+    case GW_BACKEND_URING:
+        return GW_LOOP_URING;
     default:
         return 0;
     }

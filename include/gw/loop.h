@@ -9,8 +9,9 @@ extern "C" {
 #endif
 
 typedef struct gw_loop gw_loop;
-typedef struct gw_listener gw_listener;       /* a listening socket of a loop */
-enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2 }; /* 0: the best there is */
+typedef struct gw_listener gw_listener; /* a listening socket of a loop */
+/* 0: the best there is. */
+enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2, GW_LOOP_URING = 3 };
 
 /* gw_loop_fd is all that a foreign loop watches: it becomes readable when a turn is due for whatever
  * reason, time included. What the host asks of the worker or a link outside of a turn and of hooks
@@ -50,13 +51,13 @@ typedef struct gw_visit {
 } gw_visit;
 
 /* Makes one and its worker. The caller owns it; the engine must outlive it. Any thread, which
- * becomes the loop's until another takes its place. GW_EUNSUPPORTED: that kind is not there, or has
- * no GW_LOOP_ONE_FD; GW_ELIMIT: no descriptor is left; else as gw_worker_new. Allocates; takes up
- * to four descriptors. */
+ * becomes the loop's until another takes its place. GW_EUNSUPPORTED: that kind is not there, or the
+ * kernel does not give it, or it has no GW_LOOP_ONE_FD; GW_ELIMIT: no descriptor is left; else as
+ * gw_worker_new. Allocates; takes up to six descriptors. */
 GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
 /* Its worker: made and freed with it. */
 GW_API gw_worker *gw_loop_worker(gw_loop *loop);
-/* "epoll", "poll". Static. */
+/* "io_uring", "epoll", "poll". Static. */
 GW_API const char *gw_loop_name(const gw_loop *loop);
 /* A listening socket without a loop, to be given to gw_loop_listen_fd: so that a host can see that
  * all it needs can be opened before anything changes. spec's accept is not looked at. Connections
@@ -92,7 +93,7 @@ GW_API gw_status gw_loop_adopt(gw_loop *loop, int fd, const gw_accept_spec *spec
 
 /* CLOCK_MONOTONIC of its last step. */
 GW_API gw_nanos gw_loop_now(const gw_loop *loop);
-/* Watch this for reading (-1: this kind has none)... */
+/* Watch this for reading (-1: this kind has none, or no descriptor is left)... It stays the same. */
 GW_API int gw_loop_fd(const gw_loop *loop);
 /* ...and, without GW_LOOP_ONE_FD, wait no longer than this, asked just before waiting; -1: no timer.
  * Then call gw_loop_run_once(loop, 0). */

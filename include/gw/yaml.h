@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-enum { GW_BACKEND_AUTO = 0, GW_BACKEND_POLL = 1, GW_BACKEND_EPOLL = 2 };
+enum { GW_BACKEND_AUTO = 0, GW_BACKEND_POLL = 1, GW_BACKEND_EPOLL = 2, GW_BACKEND_URING = 3 };
 
 /* One numeric address that a host name stands for: "10.0.0.1:80", "[::1]:80", zero-terminated. */
 typedef struct gw_yaml_answer {

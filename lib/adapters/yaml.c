@@ -40,7 +40,7 @@ struct top {
 static const struct gw_yaml_word backends[] = { { "auto", GW_BACKEND_AUTO + 1 },
                                                 { "epoll", GW_BACKEND_EPOLL + 1 },
                                                 { "poll", GW_BACKEND_POLL + 1 },
-                                                { "io_uring", 0 },
+                                                { "io_uring", GW_BACKEND_URING + 1 },
                                                 { NULL, 0 } };
 static const struct gw_yaml_word log_formats[] = { { "json", 1 }, { "text", 0 }, { NULL, 0 } };
 

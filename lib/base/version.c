@@ -22,5 +22,8 @@ const char *gw_build_features(void)
 #if defined(__linux__)
            " epoll"
 #endif
+#if GW_HAVE_URING
+           " io_uring=liburing/" GW_LIBURING_VERSION
+#endif
         ;
 }

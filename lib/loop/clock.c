@@ -12,7 +12,7 @@
 
 gw_status gw_clock_hang(struct gw_loop *loop)
 {
-    if (loop->fd < 0)
+    if (gw_loop_fd(loop) < 0)
         return GW_EUNSUPPORTED;
     struct gw_watch *w = gw_watch_new(loop, GW_WATCH_CLOCK, -1);
     if (w == NULL)

@@ -79,18 +79,25 @@ static gw_status hang_bell(struct gw_loop *loop)
 
 /* Life. */
 
+#ifdef __linux__
+static const struct gw_poller *const plain = &gw_poller_epoll;
+#else
+static const struct gw_poller *const plain = &gw_poller_poll;
+#endif
+
 static const struct gw_poller *poller_of(uint32_t kind)
 {
     switch (kind) {
+    case 0: /* unless there is a better one: see open_poller */
+        return plain;
 #ifdef __linux__
-    case 0:
     case GW_LOOP_EPOLL:
         return &gw_poller_epoll;
-#else
-    case 0:
 #endif
     case GW_LOOP_POLL:
         return &gw_poller_poll;
+    case GW_LOOP_URING:
+        return &gw_poller_uring;
     default:
         return NULL;
     }
@@ -161,6 +168,19 @@ static gw_status make_worker(struct gw_loop *loop, gw_engine *e, gw_worker_spec 
     return status;
 }
 
+/* The best there is may not be what this system permits. */
+static gw_status open_poller(struct gw_loop *loop, bool is_best_wanted)
+{
+    const struct gw_poller *otherwise = loop->poller;
+    if (is_best_wanted) {
+        loop->poller = &gw_poller_uring;
+        if (loop->poller->open(loop) == GW_OK)
+            return GW_OK;
+        loop->poller = otherwise;
+    }
+    return loop->poller->open(loop);
+}
+
 gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
 {
     gw_loop_spec own = { 0 };
@@ -178,7 +198,7 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
         return GW_ENOMEM;
     loop->on_return = own.on_return;
     loop->return_ctx = own.return_ctx;
-    status = poller->open(loop);
+    status = open_poller(loop, own.kind == 0);
     if (status == GW_OK)
         status = hang_bell(loop);
     if (status == GW_OK && (own.flags & GW_LOOP_ONE_FD) != 0)
@@ -229,7 +249,9 @@ gw_nanos gw_loop_now(const gw_loop *loop)
 
 int gw_loop_fd(const gw_loop *loop)
 {
-    return loop != NULL ? loop->fd : -1;
+    if (loop == NULL)
+        return -1;
+    return loop->poller->descriptor != NULL ? loop->poller->descriptor(loop) : loop->fd;
 }
 
 /* Turns. */
@@ -241,8 +263,8 @@ static bool is_drained(const struct gw_loop *loop)
 
 gw_nanos gw_loop_due(const struct gw_loop *loop)
 {
-    if (loop->has_more || loop->has_room_again || !gw_list_is_empty(&loop->ready) ||
-        is_drained(loop))
+    if (loop->has_more || loop->is_heard || loop->has_room_again ||
+        !gw_list_is_empty(&loop->ready) || is_drained(loop))
         return 0;
     gw_nanos until = gw_worker_deadline(loop->worker);
     return loop->resume_at < until ? loop->resume_at : until;
@@ -281,6 +303,7 @@ static void gather(struct gw_loop *loop)
     struct gw_list now;
     gw_list_init(&now);
     gw_list_splice(&now, &loop->ready);
+    loop->is_batching = loop->batch != NULL && now.next != now.prev;
     while (!gw_list_is_empty(&now)) {
         struct gw_watch *w = GW_CONTAINER(gw_list_pop_front(&now), struct gw_watch, node);
         if (w->kind == GW_WATCH_LISTENER)
@@ -288,10 +311,13 @@ static void gather(struct gw_loop *loop)
         else
             gw_traffic_move(loop, w);
     }
+    gw_traffic_flush(loop);
 }
 
 static void work(struct gw_loop *loop)
 {
+    bool is_heard = loop->is_heard;
+    loop->is_heard = false; /* what comes from now on is for the next turn */
     loop->now = clock_now();
     (void)gw_loop_receive(loop);
     begin_drain(loop);
@@ -300,8 +326,8 @@ static void work(struct gw_loop *loop)
         loop->has_room_again = false;
         gather(loop);
         loop->has_more = gw_worker_step(loop->worker, loop->now) == GW_AGAIN;
-        loop->has_room_again = loop->has_room_again || loop->is_heard;
-        loop->is_heard = false;
+        loop->has_room_again = loop->has_room_again || is_heard;
+        is_heard = false;
         if (loop->has_more || gw_list_is_empty(&loop->ready))
             break;
     }
@@ -326,6 +352,12 @@ static gw_status turn(struct gw_loop *loop, int timeout_ms)
     return status == GW_OK && is_over(loop) ? GW_EOF : status;
 }
 
+static void flush(struct gw_loop *loop)
+{
+    if (loop->poller->flush != NULL)
+        loop->poller->flush(loop);
+}
+
 gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
 {
     if (loop == NULL || is_inside(loop, GW_MISUSE_LOOP_RUN_INSIDE))
@@ -333,6 +365,7 @@ gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms)
     /* The host may have been away since the last turn. */
     gw_nanos since = timeout_ms == 0 ? loop->now : clock_now();
     gw_status status = turn(loop, idle_ms(loop, since, timeout_ms));
+    flush(loop);
     gw_clock_set(loop);
     return status;
 }
@@ -344,6 +377,7 @@ gw_status gw_loop_run(gw_loop *loop)
         return loop == NULL ? GW_EINVAL : GW_ESTATE;
     while (status == GW_OK)
         status = turn(loop, idle_ms(loop, loop->now, -1));
+    flush(loop);
     return status == GW_EOF ? GW_OK : status;
 }
 

@@ -1,5 +1,6 @@
 /* loop/loop.h: the inside of the built-in loops. A loop is one implementation of gw/io.h for all
- * kinds; what differs between poll and epoll is how it waits (struct gw_poller).
+ * kinds; what differs is how it waits, and whether it can move the bytes of many links with one call
+ * (struct gw_poller).
  *
  *     wait      the poller notes what is ready on the watches; nothing is moved yet
  *     gather    each watch that is ready for what the library wants: accept, read, send
@@ -12,6 +13,8 @@
 #define GW_LOOP_LOOP_H
 
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <gw/loop.h>
 
@@ -70,7 +73,28 @@ struct gw_listener {
     gw_accept_spec accept; /* its listener's name is a copy */
 };
 
-/* How a loop waits. */
+/* What is to be received or sent on one link's socket, without waiting. */
+struct gw_transfer {
+    uint64_t id; /* of its watch */
+    struct iovec *v;
+    struct msghdr message; /* for who needs one */
+    size_t len;            /* of all of v */
+    int fd, n;
+    bool is_send;
+    bool is_tried;  /* else result says nothing */
+    ssize_t result; /* bytes, or an errno below zero */
+};
+enum { GW_BATCH_MAX = 128, GW_BATCH_SPANS = 1024 };
+
+/* Transfers that are done together. Between being put in and being done nothing else happens to a loop
+ * but more of that: rooms and spans stay what they are. */
+struct gw_batch {
+    uint32_t len, spans_len;
+    struct gw_transfer list[GW_BATCH_MAX];
+    struct iovec spans[GW_BATCH_SPANS];
+};
+
+/* How a loop waits, and moves bytes. */
 struct gw_poller {
     const char *name;
     gw_status (*open)(struct gw_loop *loop);
@@ -79,8 +103,17 @@ struct gw_poller {
     void (*drop)(struct gw_loop *loop, struct gw_watch *w); /* before its descriptor is closed */
     /* Notes what is ready through gw_loop_note. A signal is GW_OK. */
     gw_status (*wait)(struct gw_loop *loop, int timeout_ms);
+    /* These may be NULL. */
+    /* What hosts watch; NULL: loop->fd. */
+    int (*descriptor)(const struct gw_loop *loop);
+    /* Lets the system know of all that was added and dropped: the host may not come back soon. */
+    void (*flush)(struct gw_loop *loop);
+    /* Tries each transfer of loop->batch, in order; those that it could not try stay so. NULL: there is no
+     * batch, each is a call of its own. */
+    void (*transfer)(struct gw_loop *loop);
 };
 extern const struct gw_poller gw_poller_poll;
+extern const struct gw_poller gw_poller_uring; /* opens nowhere in a build without liburing */
 #ifdef __linux__
 extern const struct gw_poller gw_poller_epoll;
 #endif
@@ -112,6 +145,8 @@ struct gw_loop {
     uint32_t memory_len; /* in elements */
     void *memory;
     size_t memory_bytes;
+    struct gw_batch *batch; /* NULL: it has none */
+    bool is_batching;       /* several links move in this round: their transfers are gathered */
     bool in_turn;
     bool has_more;       /* the worker's budget was spent */
     bool is_heard;       /* another thread has left something for the next step */
@@ -164,8 +199,10 @@ void gw_loop_note(struct gw_loop *loop, uint64_t id, uint32_t flags);
 
 /* traffic.c */
 extern const gw_io_ops gw_loop_ops;
-/* Does what is outstanding on a link's watch and possible now. */
+/* Does what is outstanding on a link's watch and possible now, or puts it into the batch. */
 void gw_traffic_move(struct gw_loop *loop, struct gw_watch *w);
+/* Does what is in the batch. */
+void gw_traffic_flush(struct gw_loop *loop);
 
 /* listen.c */
 void gw_listener_gather(struct gw_loop *loop, gw_listener *listener);

@@ -2,14 +2,17 @@
  * is ready. A send is tried inside the operation; a read waits for bytes, and bytes that are known to
  * be there are read in the next gathering, never inside the operation.
  *
+ * Where many transfers can be made with one call, a round that moves several links gathers its reads in a
+ * batch, and the sends of its step in the next one. No transfer waits for anything, so rooms and
+ * spans are asked for when the batch is made and free again when it is done: the system never holds
+ * memory of the pool, and what admission has promised does not depend on how bytes are moved.
+ *
  * After a report a watch may be gone: nothing is touched after one but through its age.
  */
 #define _GNU_SOURCE
 #include "loop/loop.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "base/assert.h"
 #include "gw_features.h"
@@ -39,6 +42,32 @@ static bool pretends_to_block(struct gw_loop *loop)
 {
     return GW_ASSERTIONS_SLOW && loop->debug_block_pct > 0 &&
            gw_prng_below(&loop->debug_random, 100) < loop->debug_block_pct;
+}
+
+/* The batch. */
+
+/* Where the next one's spans go. */
+static struct iovec *batch_spans(struct gw_loop *loop)
+{
+    return loop->batch->spans + loop->batch->spans_len;
+}
+
+/* A send and a read of one link. */
+static bool has_place(const struct gw_batch *batch)
+{
+    return batch->len + 2 <= GW_BATCH_MAX &&
+           batch->spans_len + GW_LOOP_ROOMS_MAX + RESUMED_SPANS_MAX <= GW_BATCH_SPANS;
+}
+
+static void put_in_batch(struct gw_loop *loop, const struct gw_watch *w, int n, bool is_send)
+{
+    struct gw_batch *batch = loop->batch;
+    struct gw_transfer *t = &batch->list[batch->len];
+    *t = (struct gw_transfer){ .id = gw_watch_id(w), .fd = w->fd, .n = n, .is_send = is_send };
+    t->v = batch_spans(loop);
+    t->len = sum(t->v, n);
+    batch->len++;
+    batch->spans_len += (uint32_t)n;
 }
 
 /* Connecting. */
@@ -104,61 +133,70 @@ static gw_status read_failure(const struct gw_watch *w, int error)
     return w->failure != GW_OK ? w->failure : gw_socket_status(error);
 }
 
-/* One call. A stream socket that gives less than was asked is empty, and the next bytes bring an
- * edge; but an end that has been seen already brings none. */
-static void receive(struct gw_loop *loop, struct gw_watch *w)
+/* Bytes, or an errno below zero. */
+static ssize_t read_now(int fd, struct iovec *v, int n)
 {
-    gw_span rooms[GW_LOOP_ROOMS_MAX];
-    struct iovec v[GW_LOOP_ROOMS_MAX];
-    gw_link *l = w->of.link;
     ssize_t got;
-    w->flags &= (uint8_t)~GW_WATCH_RECV;
-    int n = (int)gw_link_room(l, rooms, GW_LOOP_ROOMS_MAX);
-    if (n == 0)
-        return; /* the library asks again when it has room */
-    for (int i = 0; i < n; i++)
-        v[i] = (struct iovec){ rooms[i].ptr, rooms[i].len };
-    n = cut_rooms(loop, v, n);
     do {
-        got = n == 1 ? recv(w->fd, v[0].iov_base, v[0].iov_len, 0) : readv(w->fd, v, n);
+        got = n == 1 ? recv(fd, v[0].iov_base, v[0].iov_len, 0) : readv(fd, v, n);
     } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/* A stream socket that gives less than was asked is empty, and the next bytes bring an edge; but an
+ * end that has been seen already brings none. */
+static void end_receive(struct gw_watch *w, ssize_t got, size_t asked)
+{
+    gw_link *l = w->of.link;
     if (got > 0) {
-        bool is_empty = (size_t)got < sum(v, n) && (w->flags & GW_WATCH_HUNG_UP) == 0;
+        bool is_empty = (size_t)got < asked && (w->flags & GW_WATCH_HUNG_UP) == 0;
         if (is_empty)
             w->flags &= (uint8_t)~GW_WATCH_READABLE;
         gw_link_received(l, (size_t)got, is_empty ? GW_AGAIN : GW_OK);
     } else if (got == 0) {
         /* What had failed to be sent tells that this end is none. */
         gw_link_received(l, 0, w->failure != GW_OK ? w->failure : GW_EOF);
-    } else if (errno == EAGAIN) {
+    } else if (got == -EAGAIN) {
         w->flags &= (uint8_t) ~(GW_WATCH_READABLE | GW_WATCH_HUNG_UP);
         gw_link_received(l, 0, GW_AGAIN);
     } else {
-        gw_link_received(l, 0, read_failure(w, errno));
+        gw_link_received(l, 0, read_failure(w, (int)-got));
     }
+}
+
+static void receive(struct gw_loop *loop, struct gw_watch *w)
+{
+    gw_span rooms[GW_LOOP_ROOMS_MAX];
+    struct iovec own[GW_LOOP_ROOMS_MAX];
+    struct iovec *v = loop->is_batching ? batch_spans(loop) : own;
+    w->flags &= (uint8_t)~GW_WATCH_RECV;
+    int n = (int)gw_link_room(w->of.link, rooms, GW_LOOP_ROOMS_MAX);
+    if (n == 0)
+        return; /* the library asks again when it has room */
+    for (int i = 0; i < n; i++)
+        v[i] = (struct iovec){ rooms[i].ptr, rooms[i].len };
+    n = cut_rooms(loop, v, n);
+    if (loop->is_batching)
+        put_in_batch(loop, w, n, false);
+    else
+        end_receive(w, read_now(w->fd, v, n), sum(v, n));
 }
 
 /* Sending. */
 
-/* Returns how many bytes were taken; 0: none can be now; -1 and errno. Notes a full buffer. */
-static ssize_t transmit(struct gw_watch *w, struct iovec *v, int n)
+/* Bytes, or an errno below zero. */
+static ssize_t send_now(int fd, struct iovec *v, int n)
 {
     ssize_t put;
     do {
         if (n == 1) {
-            put = send(w->fd, v[0].iov_base, v[0].iov_len, MSG_NOSIGNAL);
+            put = send(fd, v[0].iov_base, v[0].iov_len, MSG_NOSIGNAL);
         } else {
             struct msghdr message = { .msg_iov = v, .msg_iovlen = (size_t)n };
-            put = sendmsg(w->fd, &message, MSG_NOSIGNAL);
+            put = sendmsg(fd, &message, MSG_NOSIGNAL);
         }
     } while (put < 0 && errno == EINTR);
-    if (put < 0 && errno != EAGAIN)
-        return -1;
-    if (put < 0)
-        put = 0;
-    if ((size_t)put < sum(v, n))
-        w->flags &= (uint8_t)~GW_WATCH_WRITABLE;
-    return put;
+    return put < 0 ? -errno : put;
 }
 
 /* The peer may have answered before it cut the connection: what it said is read first, then the
@@ -189,6 +227,23 @@ static void keep_blocked(struct gw_loop *loop, struct gw_watch *w)
     gw_watch_ready(loop, w);
 }
 
+/* Of asked bytes put were taken. */
+static void end_send(struct gw_loop *loop, struct gw_watch *w, ssize_t put, size_t asked)
+{
+    if (put < 0 && put != -EAGAIN) {
+        keep_failure(loop, w, (int)-put);
+        return;
+    }
+    if (put < (ssize_t)asked)
+        w->flags &= (uint8_t)~GW_WATCH_WRITABLE;
+    if (put <= 0) {
+        keep_blocked(loop, w);
+        return;
+    }
+    w->flags &= (uint8_t)~GW_WATCH_SEND;
+    gw_link_sent(w->of.link, (size_t)put, GW_OK);
+}
+
 static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
 {
     struct gw_loop *loop = io;
@@ -196,18 +251,12 @@ static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t
     struct iovec out[GW_LOOP_SPANS_MAX];
     if (w == NULL || n == 0 || (w->flags & GW_WATCH_SEND) != 0)
         return GW_ESTATE;
-    if ((w->flags & GW_WATCH_WRITABLE) == 0 || pretends_to_block(loop)) {
+    if ((w->flags & GW_WATCH_WRITABLE) == 0 || loop->is_batching || pretends_to_block(loop)) {
         keep_blocked(loop, w);
         return GW_OK;
     }
-    ssize_t put = transmit(w, out,
-                           copy_spans(v, n < GW_LOOP_SPANS_MAX ? n : GW_LOOP_SPANS_MAX, out));
-    if (put < 0)
-        keep_failure(loop, w, errno);
-    else if (put == 0)
-        keep_blocked(loop, w);
-    else
-        gw_link_sent(l, (size_t)put, GW_OK);
+    int len = copy_spans(v, n < GW_LOOP_SPANS_MAX ? n : GW_LOOP_SPANS_MAX, out);
+    end_send(loop, w, send_now(w->fd, out, len), sum(out, len));
     return GW_OK;
 }
 
@@ -215,7 +264,8 @@ static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t
 static void resume_send(struct gw_loop *loop, struct gw_watch *w)
 {
     gw_const_span spans[RESUMED_SPANS_MAX];
-    struct iovec out[RESUMED_SPANS_MAX];
+    struct iovec own[RESUMED_SPANS_MAX];
+    struct iovec *v = loop->is_batching ? batch_spans(loop) : own;
     if (pretends_to_block(loop)) {
         gw_watch_ready(loop, w);
         return;
@@ -223,13 +273,11 @@ static void resume_send(struct gw_loop *loop, struct gw_watch *w)
     size_t n = gw_link_unsent(w->of.link, spans, RESUMED_SPANS_MAX);
     if (n == 0)
         return; /* lost in the meantime: it is being closed */
-    ssize_t put = transmit(w, out, copy_spans(spans, n, out));
-    if (put < 0) {
-        keep_failure(loop, w, errno);
-    } else if (put > 0) {
-        w->flags &= (uint8_t)~GW_WATCH_SEND;
-        gw_link_sent(w->of.link, (size_t)put, GW_OK);
-    }
+    int len = copy_spans(spans, n, v);
+    if (loop->is_batching)
+        put_in_batch(loop, w, len, true);
+    else
+        end_send(loop, w, send_now(w->fd, v, len), sum(v, len));
 }
 
 /* Reads on while there is something to read and the library wants it; else tells. */
@@ -250,6 +298,8 @@ void gw_traffic_move(struct gw_loop *loop, struct gw_watch *w)
 {
     uint32_t age = w->age;
     GW_ASSERT(w->kind == GW_WATCH_LINK && !gw_list_is_linked(&w->node));
+    if (loop->is_batching && !has_place(loop->batch))
+        gw_traffic_flush(loop);
     if ((w->flags & GW_WATCH_CONNECTING) != 0) {
         end_connect(w);
         return;
@@ -263,6 +313,30 @@ void gw_traffic_move(struct gw_loop *loop, struct gw_watch *w)
     if (w->age == age &&
         (w->flags & (GW_WATCH_RECV | GW_WATCH_READABLE)) == (GW_WATCH_RECV | GW_WATCH_READABLE))
         receive(loop, w);
+}
+
+static void end_transfer(struct gw_loop *loop, struct gw_transfer *t)
+{
+    struct gw_watch *w = gw_watch_at(loop, (uint32_t)(t->id >> 32));
+    if (w->age != (uint32_t)t->id)
+        return;
+    if (!t->is_tried)
+        t->result = t->is_send ? send_now(t->fd, t->v, t->n) : read_now(t->fd, t->v, t->n);
+    if (t->is_send)
+        end_send(loop, w, t->result, t->len);
+    else
+        end_receive(w, t->result, t->len);
+}
+
+void gw_traffic_flush(struct gw_loop *loop)
+{
+    struct gw_batch *batch = loop->batch;
+    if (batch == NULL || batch->len == 0)
+        return;
+    loop->poller->transfer(loop);
+    for (uint32_t i = 0; i < batch->len; i++)
+        end_transfer(loop, &batch->list[i]);
+    batch->len = batch->spans_len = 0;
 }
 
 /* Ending. */

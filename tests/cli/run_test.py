@@ -187,6 +187,30 @@ class SignalsByPoll(Signals):
     backend = "poll"
 
 
+NOWHERE = """
+listeners: [ { name: edge, address: "203.0.113.1:80" } ]
+routes: [ { name: all, match: { prefix: / }, respond: { status: 200 } } ]
+"""
+
+
+class SignalsByUring(Signals):
+    backend = "io_uring"
+
+    def setUp(self):
+        support.Folder.setUp(self)
+        _, _, err = support.gw("run", self.write("nowhere", NOWHERE), "--backend", "io_uring")
+        if "does not give that backend" in err:
+            self.skipTest("this kernel or this build gives no io_uring")
+        super().setUp()
+
+    def test_auto_takes_it(self):
+        text = NOWHERE.replace("203.0.113.1:80", "127.0.0.1:0")
+        with Running([GW, "run", self.write("auto.yaml", text), "--backend", "auto"]) as gateway:
+            gateway.stderr.until("running: .*, io_uring")
+            gateway.signal(signal.SIGTERM)
+            self.assertEqual(gateway.end(), 0)
+
+
 class SignalsOfFour(Signals):
     workers = 4
 

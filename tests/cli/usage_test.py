@@ -46,11 +46,10 @@ class Usage(unittest.TestCase):
     def test_missing_arguments(self):
         self.says(["run"], 2, 'gw: run needs a file: gw run FILE; "gw demo" needs none\n')
         self.says(["check"], 2, "gw: check needs a file: gw check FILE\n")
-        self.says(["run", "x", "--backend"], 2, "gw: --backend needs a name: epoll or poll\n")
+        self.says(["run", "x", "--backend"], 2,
+                  "gw: --backend needs a name: io_uring, epoll, poll or auto\n")
         self.says(["run", "x", "--backend", "kqueue"], 2,
-                  'gw: there is no backend "kqueue"; --backend takes epoll or poll\n')
-        self.says(["run", "x", "--backend", "io_uring"], 2,
-                  "gw: io_uring is not in this release; --backend takes epoll or poll\n")
+                  'gw: there is no backend "kqueue"; --backend takes io_uring, epoll, poll or auto\n')
         for port in ["", "-1", "65536", "http"]:
             self.says(["demo", "--port", port], 2,
                       "gw: --port needs a number from 0 to 65535; 0 is any that is free\n")

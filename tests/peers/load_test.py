@@ -103,10 +103,13 @@ class Load(harness.PeerCase):
         self.check_memory()
 
     def test_every_backend(self):
-        """The same with the poll loop."""
-        self.gw = self.start_gw([cluster("web", self.ports["h1"])], backend="poll")
-        self.h2load(requests=5000)
-        self.wrk(32)
+        """The same with each kind of loop; auto is io_uring, or where there is none epoll again."""
+        for backend in ["poll", "epoll", "auto"]:
+            with self.subTest(backend=backend):
+                self.gw = self.start_gw([cluster("web", self.ports["h1"])], backend=backend)
+                self.h2load(requests=5000)
+                self.wrk(32)
+                self.check_memory()
 
     def test_uploads(self):
         origin = http1.Origin()

@@ -1,4 +1,4 @@
-/* proto/over_sockets.c: scripts over loopback: the gateway in the epoll loop, peers on sockets of their
+/* proto/over_sockets.c: scripts over loopback: the gateway in a loop, peers on sockets of their
  * own, all in this thread. */
 
 #include "proto.h"
@@ -45,6 +45,7 @@ void sock_connect_gateway(struct proto *p)
 
     worker.seed = 1;
     loop.worker = &worker;
+    loop.kind = p->loop_kind;
     SIM_CHECK(&p->sim, gw_loop_new(p->sim.engine, &loop, &p->loop) == GW_OK, "loop");
     p->sim.worker = gw_loop_worker(p->loop);
 }

@@ -5,7 +5,7 @@
  *   script.c         a file becomes lines of words; lines are played and compared
  *   talk.c           what the words mean to the peers (codecs of their own, tests/sim/sim_peer.c)
  *   over_sim.c       the world of simulated wires: every cut of every message, time at will
- *   over_sockets.c   the world of real ones: the epoll loop, loopback
+ *   over_sockets.c   the world of real ones: a loop, loopback
  */
 #ifndef PROTO_PROTO_H
 #define PROTO_PROTO_H
@@ -46,6 +46,7 @@ struct proto {
     struct sim sim; /* first: the peers' world */
     const char *name;
     bool over_sockets;
+    uint32_t loop_kind; /* GW_LOOP_*, of the world of sockets */
     bool stops_reading; /* the client takes nothing */
     bool refuses;       /* connects fail            */
     gw_loop *loop;

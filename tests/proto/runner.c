@@ -2,6 +2,7 @@
  *
  *     runner sim|stub|sockets SCRIPT...     one world, all its shapes and cuts
  *     runner sim -1 SCRIPT                  only whole messages
+ *     runner sockets -b io_uring SCRIPT...  over that kind of loop; without: over epoll
  *     runner sweep [-n N] SCRIPT...         each allocation and each operation of the backend fails in
  *                                           turn, allocations once and for good; -n: N of each
  *
@@ -129,6 +130,7 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
 
 struct world {
     bool sockets, stub, once;
+    uint32_t kind; /* of the loop */
 };
 
 static void play(const char *path, const struct world *w, bool client_h2, bool upstream_h2,
@@ -141,6 +143,7 @@ static void play(const char *path, const struct world *w, bool client_h2, bool u
         exit(1);
     set_up(p, path, client_h2, upstream_h2);
     p->over_sockets = w->sockets;
+    p->loop_kind = w->kind;
     p->sim.swarm.piece_max = piece_max;
     p->sim.swarm.cut_at = cut_at;
     p->sim.swarm.tls_client = p->sim.swarm.tls_upstream = w->stub;
@@ -290,14 +293,46 @@ static int sweep_scripts(int argc, char **argv)
     return 0;
 }
 
+enum { SKIPPED = 77 };
+
+static uint32_t kind_of(const char *name)
+{
+    static const char *const names[] = { NULL, "poll", "epoll", "io_uring" };
+
+    for (uint32_t kind = GW_LOOP_POLL; kind <= GW_LOOP_URING; kind++)
+        if (name != NULL && strcmp(name, names[kind]) == 0)
+            return kind;
+    fprintf(stderr, "-b poll|epoll|io_uring\n");
+    exit(2);
+}
+
+/* io_uring alone may be missing, and that is said. */
+static bool is_there(uint32_t kind)
+{
+    gw_engine_spec engine_spec = GW_SPEC(gw_engine_spec);
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    gw_engine *engine = NULL;
+    gw_loop *loop = NULL;
+    gw_status status = gw_engine_new(&engine_spec, &engine);
+
+    spec.kind = kind;
+    if (status == GW_OK)
+        status = gw_loop_new(engine, &spec, &loop);
+    gw_loop_free(loop);
+    gw_engine_free(engine);
+    if (status != GW_OK && kind == GW_LOOP_URING)
+        printf("io_uring is not tested: %s\n", gw_status_text(status));
+    return status == GW_OK || kind != GW_LOOP_URING;
+}
+
 int main(int argc, char **argv)
 {
     struct script *s = calloc(1, sizeof *s);
-    struct world w = { 0 };
+    struct world w = { .kind = GW_LOOP_EPOLL };
     int scripts = 0, runs = 0;
 
     if (argc < 3) {
-        fprintf(stderr, "runner sim|stub|sockets [-1] SCRIPT...\n");
+        fprintf(stderr, "runner sim|stub|sockets [-1] [-b KIND] SCRIPT...\n");
         return 2;
     }
     if (strcmp(argv[1], "sweep") == 0) {
@@ -310,6 +345,13 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "-1") == 0) {
             w.once = true;
             continue;
+        }
+        if (strcmp(argv[i], "-b") == 0) {
+            w.kind = kind_of(argv[++i]);
+            if (is_there(w.kind))
+                continue;
+            free(s);
+            return SKIPPED;
         }
         if (!load(argv[i], s))
             return 1;

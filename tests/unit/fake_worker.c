@@ -138,7 +138,7 @@ size_t gw_link_unsent(const gw_link *l, gw_const_span *out, size_t max)
     size_t n = 0, at = 0, span = l->worker->span_bytes;
     while (!l->is_lost && n < max && at < l->out_len) {
         size_t len = l->out_len - at < span ? l->out_len - at : span;
-        out[n++] = (gw_const_span){ l->out + at, len };
+        out[n++] = (gw_const_span){ l->out + l->out_at + at, len };
         at += len;
     }
     return n;
@@ -284,7 +284,7 @@ void gw_link_connected(gw_link *l, gw_status result, const gw_facts *facts)
 size_t gw_link_room(gw_link *l, gw_span *out, size_t max)
 {
     struct gw_link *to = l->peer;
-    size_t n = 0, at = to->out_len, room = l->worker->room_bytes;
+    size_t n = 0, at = to->out_at + to->out_len, room = l->worker->room_bytes;
     ck_assert(l->is_recv_pending && !l->is_closed && !l->worker->in_step);
     while (n < max && n < l->worker->rooms_max && at + room <= FAKE_BUFFER) {
         out[n] = l->rooms[n] = (gw_span){ to->out + at, room };
@@ -330,8 +330,12 @@ void gw_link_sent(gw_link *l, size_t len, gw_status result)
     l->is_send_pending = false;
     l->sent += len;
     l->sends++;
+    l->out_at += len;
     l->out_len -= len;
-    memmove(l->out, l->out + len, l->out_len);
+    if (l->peer->rooms_len == 0) { /* none behind it is lent */
+        memmove(l->out, l->out + l->out_at, l->out_len);
+        l->out_at = 0;
+    }
     if (l->out_len > 0 || l->peer->is_read_ended)
         look_again(l);
     if (result != GW_OK && result != GW_AGAIN) {

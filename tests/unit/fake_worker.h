@@ -28,7 +28,7 @@ struct gw_link {
     uint32_t reads, sends;
     char peer_name[128], local_name[128];
     /* What is to be sent on this link. */
-    size_t out_len;
+    size_t out_at, out_len;
     char out[FAKE_BUFFER];
 };
 

@@ -17,6 +17,7 @@
 
 #include "alloc.h"
 #include "check_main.h"
+#include "kinds.h"
 #include "loop/socket.h"
 
 /* The origin: the body comes back. */
@@ -75,9 +76,6 @@ struct gateway {
     uint32_t kind;
     char address[128];
 };
-
-static const uint32_t kinds[] = { GW_LOOP_POLL, GW_LOOP_EPOLL };
-enum { KINDS = 2 };
 
 static void gateway_init(struct gateway *g, int kind)
 {
@@ -620,18 +618,19 @@ END_TEST
 static Suite *gateway_suite(void)
 {
     Suite *s = suite_create("gateway");
-    check_add_loop(s, keep_alive, 0, KINDS);
-    check_add_loop(s, large_bodies, 0, KINDS);
-    check_add_loop(s, half_closed_client, 0, KINDS);
-    check_add_loop(s, nobody_upstream, 0, KINDS);
-    check_add_loop(s, configured_late, 0, KINDS);
-    check_add_loop(s, more_than_links_max, 0, KINDS);
-    check_add_loop(s, no_descriptors, 0, KINDS);
-    check_add_loop(s, idle_connection_ends, 0, KINDS);
-    check_add_loop(s, adopted_with_early_bytes, 0, KINDS);
+    int n = kinds_here();
+    check_add_loop(s, keep_alive, 0, n);
+    check_add_loop(s, large_bodies, 0, n);
+    check_add_loop(s, half_closed_client, 0, n);
+    check_add_loop(s, nobody_upstream, 0, n);
+    check_add_loop(s, configured_late, 0, n);
+    check_add_loop(s, more_than_links_max, 0, n);
+    check_add_loop(s, no_descriptors, 0, n);
+    check_add_loop(s, idle_connection_ends, 0, n);
+    check_add_loop(s, adopted_with_early_bytes, 0, n);
     check_add(s, in_the_hosts_loop);
-    check_add_loop(s, workers_share_a_port, 0, KINDS);
-    check_add_loop(s, stopped_with_links_open, 0, KINDS);
+    check_add_loop(s, workers_share_a_port, 0, n);
+    check_add_loop(s, stopped_with_links_open, 0, n);
     return s;
 }
 

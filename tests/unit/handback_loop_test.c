@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "handback_suites.h"
+#include "kinds.h"
 #include "mode1.h"
 
 struct site {
@@ -151,14 +152,6 @@ static void stop(struct site *s)
     test_alloc_fini(&s->alloc);
 }
 
-static const uint32_t kinds[] = {
-    GW_LOOP_POLL,
-#ifdef __linux__
-    GW_LOOP_EPOLL,
-#endif
-};
-enum { KINDS = sizeof kinds / sizeof *kinds };
-
 #define OWN "GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HOSTS "GET /host HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -232,8 +225,9 @@ END_TEST
 Suite *handback_loop_suite(void)
 {
     Suite *suite = suite_create("handback_loop");
+    int n = kinds_here();
 
-    check_add_loop(suite, a_client_mixes, 0, 2 * KINDS);
-    check_add_loop(suite, somebody_must_take_it, 0, KINDS);
+    check_add_loop(suite, a_client_mixes, 0, 2 * n);
+    check_add_loop(suite, somebody_must_take_it, 0, n);
     return suite;
 }

@@ -1,9 +1,10 @@
-/* The poll and epoll loops over real sockets, with a machine in place of the worker
+/* The loops over real sockets, with a machine in place of the worker
  * (fake_worker.h), each test once with each kind of loop. The system calls that matter are counted:
  * this program has its own recv, send, sendmsg, readv, epoll_ctl, clock_gettime and timerfd_settime,
  * which pass on.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +28,8 @@
 #include "check_main.h"
 #include "fake_worker.h"
 #include "gw_features.h"
-#include "loop/socket.h"
+#include "kinds.h"
+#include "loop/loop.h"
 #include "loop_suites.h"
 
 /* Counting. */
@@ -76,6 +78,46 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
     return (int)syscall(SYS_timerfd_settime, fd, flags, when, old);
 }
 
+/* Those of liburing that are made to fail: each answers so once, at the n-th call from now. */
+struct io_uring;
+struct io_uring_params;
+static atomic_uint submits;
+static atomic_int fail_submit, fail_setup;
+static int setup_error;
+
+static bool fails(atomic_int *at)
+{
+    return *at > 0 && --*at == 0;
+}
+
+/* The library's own, behind this program's. */
+static void find(const char *name, void *function)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    ck_assert_ptr_nonnull(found);
+    memcpy(function, &found, sizeof(found));
+}
+int io_uring_submit(struct io_uring *ring);
+int io_uring_submit(struct io_uring *ring)
+{
+    int (*real)(struct io_uring *);
+    submits++;
+    if (fails(&fail_submit))
+        return -ENOMEM;
+    find("io_uring_submit", &real);
+    return real(ring);
+}
+int io_uring_queue_init_params(unsigned n, struct io_uring *ring, struct io_uring_params *params);
+int io_uring_queue_init_params(unsigned n, struct io_uring *ring, struct io_uring_params *params)
+{
+    int (*real)(unsigned, struct io_uring *, struct io_uring_params *);
+    if (fails(&fail_setup))
+        return -setup_error;
+    void *found = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
+    memcpy(&real, &found, sizeof(found));
+    return found != NULL ? real(n, ring, params) : -ENOSYS;
+}
+
 /* A loop, its machine, its listener. */
 
 struct bench {
@@ -87,8 +129,17 @@ struct bench {
     gw_accept_spec accept;
 };
 
-static const uint32_t kinds[] = { GW_LOOP_POLL, GW_LOOP_EPOLL };
-enum { KINDS = 2 };
+/* Asked of the poller alone: no test runs yet. */
+static int kinds_of_system(void)
+{
+    struct test_alloc alloc;
+    struct gw_loop loop = { .poller = &gw_poller_uring, .fd = -1 };
+    test_alloc_init(&alloc);
+    gw_heap_init(&loop.heap, &alloc.allocator, 0);
+    gw_status status = loop.poller->open(&loop);
+    loop.poller->close(&loop);
+    return kinds_after(status);
+}
 
 static void bench_listen(struct bench *b, const char *address)
 {
@@ -112,7 +163,7 @@ static void bench_init(struct bench *b, int kind)
     ck_assert_int_eq(gw_loop_new(&b->engine, &spec, &b->loop), GW_OK);
     b->worker = gw_loop_worker(b->loop);
     ck_assert_ptr_eq(b->worker, b->engine.worker);
-    ck_assert_str_eq(gw_loop_name(b->loop), kind == 0 ? "poll" : "epoll");
+    ck_assert_str_eq(gw_loop_name(b->loop), kind_names[kind]);
     bench_listen(b, "127.0.0.1:0");
 }
 
@@ -385,14 +436,14 @@ START_TEST(relays)
     char path[64], folder[] = "/tmp/gw-loop-XXXXXX";
     static char bytes[1 << 20], back[1 << 20];
     size_t sent = 0, got = 0;
-    bool is_unix = _i / KINDS == 1;
+    bool is_unix = _i % 2 == 1;
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof(path), "unix:%s/s", folder);
-    bench_init(&origin, _i % KINDS);
-    bench_init(&front, _i % KINDS);
+    bench_init(&origin, _i / 2);
+    bench_init(&front, _i / 2);
     if (is_unix)
         bench_listen(&origin, path);
-    ck_assert_mem_eq(origin.address, relay_addresses[_i / KINDS], 5);
+    ck_assert_mem_eq(origin.address, relay_addresses[_i % 2], 5);
     front.worker->target = origin.address;
     int fd = dial(front.address);
     pattern(bytes, sizeof(bytes));
@@ -631,6 +682,122 @@ START_TEST(many_at_once)
 }
 END_TEST
 
+/* Many that come together go together: with io_uring by one call, not by one each; and none is lost where
+ * more come than a batch holds, or where the kernel takes none of them. */
+START_TEST(together)
+{
+    struct bench b;
+    enum { MANY = 300, ROUNDS = 6, SIZE = 3000 };
+    static char bytes[MANY][SIZE];
+    char back[SIZE];
+    int fds[MANY];
+    bench_init(&b, _i);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = dial(b.address);
+        for (int k = 0; k < SIZE; k++)
+            bytes[i][k] = (char)(i * 31 + k);
+    }
+    while (b.worker->accepted < MANY)
+        turn(&b);
+    settle(&b);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t len = round % 2 == 0 ? 100 : SIZE; /* in several rooms */
+        recvs = sends = submits = 0;
+        fail_submit = round >= 4 ? 1 : 0;
+        for (int i = 0; i < MANY; i++)
+            put(fds[i], bytes[i], len);
+        settle(&b);
+        for (int i = 0; i < MANY; i++) {
+            ck_assert_uint_eq(pull(&b, fds[i], back, len), len);
+            ck_assert_mem_eq(back, bytes[i], len);
+        }
+        if (kinds[_i] != GW_LOOP_URING) {
+            ck_assert_uint_ge(recvs, MANY);
+            ck_assert_uint_ge(sends, MANY);
+        } else if (round < 4) {
+            ck_assert_uint_le(recvs + sends, 10); /* a turn with a single one may be among them */
+            ck_assert_uint_le(submits, 40);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    for (int i = 0; i < 1000 && b.worker->closed < MANY; i++)
+        turn(&b);
+    ck_assert_uint_eq(b.worker->closed, MANY);
+    bench_fini(&b);
+}
+END_TEST
+
+/* Of many in one batch some are reset, some end, some are stuck: the others go on. */
+START_TEST(ends_together)
+{
+    struct bench b;
+    enum { MANY = 60 };
+    int fds[MANY];
+    char back[5];
+    struct linger now = { .l_onoff = 1 };
+    bench_init(&b, _i);
+    for (int i = 0; i < MANY; i++)
+        fds[i] = dial(b.address);
+    for (int i = 0; i < MANY; i++)
+        echo_once(&b, fds[i], "x");
+    settle(&b);
+    for (int i = 0; i < MANY; i++) {
+        put(fds[i], "bytes", 5);
+        if (i % 3 == 1) {
+            ck_assert_int_eq(setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+            close(fds[i]);
+        } else if (i % 3 == 2) {
+            ck_assert_int_eq(shutdown(fds[i], SHUT_WR), 0);
+        }
+    }
+    settle(&b);
+    for (int i = 0; i < MANY; i++) {
+        if (i % 3 == 1)
+            continue;
+        ck_assert_uint_eq(pull(&b, fds[i], back, 5), 5);
+        ck_assert_mem_eq(back, "bytes", 5);
+        if (i % 3 == 2)
+            ck_assert_uint_eq(pull(&b, fds[i], back, 1), 0);
+    }
+    settle(&b);
+    ck_assert_uint_eq(b.worker->closed, MANY / 3 * 2);
+    for (int i = 0; i < MANY; i++)
+        if (i % 3 != 1)
+            close(fds[i]);
+    bench_fini(&b);
+}
+END_TEST
+
+/* More than a ring takes before the first turn; all are watched. */
+START_TEST(adopts_many)
+{
+    struct bench b;
+    enum { MANY = 1100 };
+    static int mine[MANY];
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    bench_init(&b, _i);
+    b.worker->links_max = 4 * MANY;
+    spec.listener = gw_cstr("front");
+    for (int i = 0; i < MANY; i++) {
+        int pair[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        ck_assert_int_eq(gw_loop_adopt(b.loop, pair[1], &spec, NULL), GW_OK);
+        mine[i] = pair[0];
+    }
+    for (int i = 0; i < MANY; i++)
+        echo_once(&b, mine[i], "all");
+    int late[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, late), 0);
+    ck_assert_int_eq(gw_loop_adopt(b.loop, late[1], &spec, NULL), GW_OK);
+    echo_once(&b, late[0], "late");
+    close(late[0]);
+    for (int i = 0; i < MANY; i++)
+        close(mine[i]);
+    bench_fini(&b);
+}
+END_TEST
+
 START_TEST(adopts)
 {
     struct bench b;
@@ -675,6 +842,7 @@ START_TEST(stale_events)
     gw_accept_spec spec = GW_SPEC(gw_accept_spec);
     int pair[2], other[2];
     bench_init(&b, _i);
+    int watched = gw_loop_fd(b.loop);
     spec.listener = gw_cstr("front");
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     int copy = dup(pair[1]);
@@ -688,8 +856,8 @@ START_TEST(stale_events)
     ck_assert_int_eq(syscall(SYS_sendto, pair[0], "stale", 5, MSG_NOSIGNAL, NULL, 0), 5);
     settle(&b);
     ck_assert_uint_eq(recvs, 0);
-    if (gw_loop_fd(b.loop) >= 0) { /* it was taken out: not even a wake */
-        struct pollfd p = { .fd = gw_loop_fd(b.loop), .events = POLLIN };
+    if (watched >= 0) { /* it was taken out: not even a wake */
+        struct pollfd p = { .fd = watched, .events = POLLIN };
         ck_assert_int_eq(syscall(SYS_sendto, pair[0], "stale", 5, MSG_NOSIGNAL, NULL, 0), 5);
         ck_assert_int_eq(poll(&p, 1, 0), 0);
     }
@@ -751,6 +919,100 @@ START_TEST(cannot_be_watched)
     ck_assert_uint_eq(pull(&b, fd, &byte, 1), 0);
     settle(&b);
     ck_assert_uint_eq(b.worker->closed, 1);
+    close(fd);
+    bench_fini(&b);
+}
+END_TEST
+
+/* The same where the kernel finds out later: here the host has closed what it had given away. */
+START_TEST(watched_in_vain)
+{
+    struct bench b;
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    int pair[2];
+    bench_init(&b, _i);
+    settle(&b);
+    spec.listener = gw_cstr("front");
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ck_assert_int_eq(gw_loop_adopt(b.loop, pair[1], &spec, NULL), GW_OK);
+    close(pair[1]);
+    for (int i = 0; i < 100 && b.worker->closed == 0; i++)
+        turn(&b);
+    ck_assert_uint_eq(b.worker->closed, 1);
+    close(pair[0]);
+    bench_fini(&b);
+}
+END_TEST
+
+/* In its last step of a turn a loop is rung, and a link goes: the ring is not lost with that. */
+static void be_rung(gw_loop *loop, void *ctx)
+{
+    (void)loop;
+    ++*(int *)ctx;
+}
+struct ringing {
+    struct bench *b;
+    gw_visit visit;
+};
+static void ring_and_lose(void *ctx)
+{
+    struct ringing *r = ctx;
+    r->b->worker->in_hook = NULL;
+    gw_loop_visit(r->b->loop, &r->visit);
+    fake_first_link(r->b->worker)->is_lost = true;
+}
+START_TEST(rung_in_a_turn)
+{
+    struct bench b;
+    int rings = 0;
+    bench_init(&b, _i);
+    struct ringing ringing = { &b, { be_rung, &rings, NULL } };
+    int fd = dial(b.address);
+    echo_once(&b, fd, "x");
+    settle(&b);
+    b.worker->hook_ctx = &ringing;
+    b.worker->in_hook = ring_and_lose;
+    ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    ck_assert_uint_eq(b.worker->closed, 1);
+    ck_assert_int_eq(rings, 0);
+    ck_assert_int_eq(gw_loop_run_once(b.loop, -1), GW_OK); /* else for ever */
+    ck_assert_int_eq(rings, 1);
+    close(fd);
+    bench_fini(&b);
+}
+END_TEST
+
+static void *echo_in_a_thread(void *ctx)
+{
+    struct bench *b = ctx;
+    int fd = dial(b->address);
+    echo_once(b, fd, "elsewhere");
+    close(fd);
+    return NULL;
+}
+
+/* A loop goes from thread to thread, with its links, its listener, and the descriptor that the host has. */
+START_TEST(changes_threads)
+{
+    struct bench b;
+    pthread_t thread;
+    bench_init(&b, _i);
+    int watched = gw_loop_fd(b.loop), fd = dial(b.address);
+    echo_once(&b, fd, "here");
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(pthread_create(&thread, NULL, echo_in_a_thread, &b), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        if (i % 2 == 0)
+            echo_once(&b, fd, "here again");
+    }
+    settle(&b);
+    ck_assert_int_eq(gw_loop_fd(b.loop), watched);
+    if (watched >= 0) {
+        struct pollfd p = { .fd = watched, .events = POLLIN };
+        ck_assert_int_eq(poll(&p, 1, 0), 0);
+        put(fd, "seen", 4);
+        ck_assert_int_eq(poll(&p, 1, 10000), 1);
+    }
     close(fd);
     bench_fini(&b);
 }
@@ -854,6 +1116,7 @@ START_TEST(one_descriptor)
     memset(&b, 0, sizeof(b));
     fake_engine_init(&b.engine);
     spec.flags = GW_LOOP_ONE_FD;
+    spec.kind = kinds[_i];
     ck_assert_int_eq(gw_loop_new(&b.engine, &spec, &b.loop), GW_OK);
     b.worker = gw_loop_worker(b.loop);
     ck_assert(is_due(&b, 0)); /* the first turn */
@@ -1183,7 +1446,7 @@ START_TEST(kinds_and_specs)
     ck_assert_int_eq(gw_loop_new(&engine, NULL, &loop), GW_EINVAL);
     spec.kind = 0;
     ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), GW_OK);
-    ck_assert_str_eq(gw_loop_name(loop), "epoll");
+    ck_assert_str_eq(gw_loop_name(loop), kind_names[kinds_of_system() - 1]);
     gw_loop_free(loop);
     gw_loop_free(NULL);
     spec.flags = GW_LOOP_ONE_FD << 1;
@@ -1191,6 +1454,38 @@ START_TEST(kinds_and_specs)
     spec.flags = GW_LOOP_ONE_FD;
     spec.kind = GW_LOOP_POLL;
     ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), GW_EUNSUPPORTED);
+}
+END_TEST
+
+/* What the kernel does not give: an answer where it was asked for, and epoll where it was not. */
+START_TEST(not_permitted)
+{
+    static const struct {
+        int error;
+        gw_status status;
+    } cases[] = { { EPERM, GW_EUNSUPPORTED },
+                  { ENOSYS, GW_EUNSUPPORTED },
+                  { EINVAL, GW_EUNSUPPORTED },
+                  { ENOMEM, GW_ENOMEM },
+                  { EMFILE, GW_ELIMIT } };
+    struct gw_engine engine;
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    gw_loop *loop;
+    fake_engine_init(&engine);
+    if (kinds_of_system() < 3)
+        return;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setup_error = cases[i].error;
+        fail_setup = 1;
+        spec.kind = GW_LOOP_URING;
+        ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), cases[i].status);
+        fail_setup = 1;
+        spec.kind = 0;
+        ck_assert_int_eq(gw_loop_new(&engine, &spec, &loop), GW_OK);
+        ck_assert_str_eq(gw_loop_name(loop), "epoll");
+        gw_loop_free(loop);
+        fail_setup = 0;
+    }
 }
 END_TEST
 
@@ -1221,39 +1516,47 @@ END_TEST
 Suite *loop_suite(void)
 {
     Suite *s = suite_create("loop");
-    check_add_loop(s, echoes, 0, KINDS);
-    check_add_loop(s, calls_per_message, 0, KINDS);
-    check_add_loop(s, one_clock_a_turn, 0, KINDS);
-    check_add_loop(s, bulk_fills_rooms, 0, KINDS);
-    check_add_loop(s, stalled_reader, 0, KINDS);
-    check_add_loop(s, half_close, 0, KINDS);
-    check_add_loop(s, end_with_bytes, 0, KINDS);
-    check_add_loop(s, peer_resets, 0, KINDS);
-    check_add_loop(s, relays, 0, 2 * KINDS);
-    check_add_loop(s, connect_refused, 0, KINDS);
-    check_add_loop(s, early_answer, 0, KINDS);
-    check_add_loop(s, links_max_holds_the_next, 0, KINDS);
-    check_add_loop(s, no_room, 0, KINDS);
-    check_add_loop(s, refused_while_draining, 0, KINDS);
-    check_add_loop(s, held_until_configured, 0, KINDS);
-    check_add_loop(s, no_descriptors, 0, KINDS);
-    check_add_loop(s, many_at_once, 0, KINDS);
-    check_add_loop(s, adopts, 0, KINDS);
-    check_add_loop(s, stale_events, 0, KINDS);
-    check_add_loop(s, copies_in_a_child, 0, KINDS);
+    int n = kinds_of_system();
+    check_add_loop(s, echoes, 0, n);
+    check_add_loop(s, calls_per_message, 0, n);
+    check_add_loop(s, one_clock_a_turn, 0, n);
+    check_add_loop(s, bulk_fills_rooms, 0, n);
+    check_add_loop(s, stalled_reader, 0, n);
+    check_add_loop(s, half_close, 0, n);
+    check_add_loop(s, end_with_bytes, 0, n);
+    check_add_loop(s, peer_resets, 0, n);
+    check_add_loop(s, relays, 0, 2 * n);
+    check_add_loop(s, connect_refused, 0, n);
+    check_add_loop(s, early_answer, 0, n);
+    check_add_loop(s, links_max_holds_the_next, 0, n);
+    check_add_loop(s, no_room, 0, n);
+    check_add_loop(s, refused_while_draining, 0, n);
+    check_add_loop(s, held_until_configured, 0, n);
+    check_add_loop(s, no_descriptors, 0, n);
+    check_add_loop(s, many_at_once, 0, n);
+    check_add_loop(s, together, 0, n);
+    check_add_loop(s, ends_together, 0, n);
+    check_add_loop(s, adopts_many, 0, n);
+    check_add_loop(s, adopts, 0, n);
+    check_add_loop(s, stale_events, 0, n);
+    check_add_loop(s, copies_in_a_child, 0, n);
     check_add(s, cannot_be_watched);
-    check_add_loop(s, nested_in_another_loop, 0, KINDS);
-    check_add_loop(s, deadlines, 0, KINDS);
-    check_add(s, one_descriptor);
-    check_add_loop(s, not_inside_a_hook, 0, KINDS);
-    check_add_loop(s, listens, 0, KINDS);
-    check_add_loop(s, stops_from_another_thread, 0, KINDS);
-    check_add_loop(s, drains_from_another_thread, 0, KINDS);
-    check_add_loop(s, wakes, 0, KINDS);
-    check_add_loop(s, shared_port, 0, KINDS);
-    check_add_loop(s, no_memory, 0, KINDS);
+    check_add_loop(s, one_descriptor, 1, n);
+    check_add_loop(s, watched_in_vain, 2, n);
+    check_add_loop(s, rung_in_a_turn, 0, n);
+    check_add_loop(s, changes_threads, 0, n);
+    check_add_loop(s, nested_in_another_loop, 0, n);
+    check_add_loop(s, deadlines, 0, n);
+    check_add_loop(s, not_inside_a_hook, 0, n);
+    check_add_loop(s, listens, 0, n);
+    check_add_loop(s, stops_from_another_thread, 0, n);
+    check_add_loop(s, drains_from_another_thread, 0, n);
+    check_add_loop(s, wakes, 0, n);
+    check_add_loop(s, shared_port, 0, n);
+    check_add_loop(s, no_memory, 0, n);
     check_add(s, kinds_and_specs);
-    check_add_loop(s, knobs, 0, KINDS);
+    check_add(s, not_permitted);
+    check_add_loop(s, knobs, 0, n);
     return s;
 }
 

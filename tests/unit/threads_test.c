@@ -13,6 +13,7 @@
 #include <gw/gw.h>
 
 #include "alloc.h"
+#include "kinds.h"
 
 enum { WORKERS = 3, APPLIERS = 2, APPLIES = 150, LIVES = 60, ANSWERS = 300 };
 
@@ -162,7 +163,7 @@ static void *loop_often(void *arg)
     for (int i = 0; i < LIVES / 3; i++) {
         gw_loop_spec spec = GW_SPEC(gw_loop_spec);
         gw_loop *loop;
-        spec.kind = i % 2 == 0 ? GW_LOOP_POLL : GW_LOOP_EPOLL;
+        spec.kind = kinds[i % kinds_here()];
         ck_assert_int_eq(gw_loop_new(engine, &spec, &loop), GW_OK);
         for (int n = 0; n < i % 4; n++)
             ck_assert_int_eq(gw_loop_run_once(loop, 0), GW_OK);
@@ -349,7 +350,7 @@ START_TEST(visits_come_once_and_in_order)
     gw_loop *loop;
     pthread_t threads[VISITORS];
     int done = 0;
-    spec.kind = _i == 0 ? GW_LOOP_POLL : GW_LOOP_EPOLL;
+    spec.kind = kinds[_i];
     ck_assert_int_eq(gw_loop_new(engine, &spec, &loop), GW_OK);
     for (int i = 0; i < VISITORS; i++) {
         visitors[i] = (struct visitor){ .loop = loop };
@@ -468,7 +469,7 @@ START_TEST(listeners_come_and_go_while_statistics_are_read)
     struct errand errand;
     pthread_t thread, reader;
     gw_loop *loop;
-    spec.kind = _i == 0 ? GW_LOOP_POLL : GW_LOOP_EPOLL;
+    spec.kind = kinds[_i];
     ck_assert_int_eq(gw_loop_new(engine, &spec, &loop), GW_OK);
     struct reading reading = { .worker = gw_loop_worker(loop) };
     begin(&thread, run_loop, loop);
@@ -507,12 +508,13 @@ END_TEST
 static Suite *threads_suite(void)
 {
     Suite *s = suite_create("threads");
+    int n = kinds_here();
     check_add(s, apply_while_workers_come_and_go);
     check_add(s, apply_while_loops_come_and_go);
     check_add(s, all_come_to_the_same);
     check_add(s, a_worker_goes_with_the_last_answer);
-    check_add_loop(s, visits_come_once_and_in_order, 0, 2);
-    check_add_loop(s, listeners_come_and_go_while_statistics_are_read, 0, 2);
+    check_add_loop(s, visits_come_once_and_in_order, 0, n);
+    check_add_loop(s, listeners_come_and_go_while_statistics_are_read, 0, n);
     return s;
 }
 
