@@ -84,7 +84,7 @@ static void trace(void *ctx, const gw_event *e)
  * it is the smallest that is legal: docs/flow-control.md. */
 static uint32_t smallest_pool(const struct sim *sim)
 {
-    uint32_t early = sim->h2 != NULL ? 65535 / 2048 + 1 : 0;
+    uint32_t early = sim->h2 != NULL ? 65535 / SIM_SMALL_BLOCK + 1 : 0;
     uint32_t others = sim->swarm.stalled > 1 ? sim->swarm.stalled - 1 : 0;
 
     if (sim->swarm.tls_client || sim->swarm.tls_upstream)
@@ -110,7 +110,7 @@ static gw_status make_gateway(struct sim *sim)
     env.panic = sim_misuse;
     env.panic_ctx = sim;
     if (sim->swarm.small_pool) {
-        limits.block_bytes = 2048;
+        limits.block_bytes = SIM_SMALL_BLOCK;
         limits.blocks_max = smallest_pool(sim);
         limits.head_bytes_max = 2048;
         limits.pipe_bytes_max = sim->is_stall_asked ? 262144

@@ -35,6 +35,7 @@
 /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what the client
  * has already sent behind it. */
 enum { SIM_SKIPPED_MAX = 60000 };
+enum { SIM_SMALL_BLOCK = 2048 }; /* bytes, in a small pool */
 enum { SIM_CONFIGS_MAX = 64 };
 enum { SIM_CALLS_MAX = 64, SIM_WIRES_MAX = 512, SIM_CLIENTS_MAX = 8, SIM_EVENTS_MAX = 65536 };
 

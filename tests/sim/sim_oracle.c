@@ -129,7 +129,11 @@ static bool may_wait_in_vain(const struct sim *sim)
     return sim->swarm.connections_max > 0 && sim->has_silent;
 }
 
-enum { REPLAYED_MAX = 4096 }; /* as docs/limits.md has it */
+/* As docs/limits.md has it: of a body that is longer, what has left cannot be sent again. */
+static uint64_t replayed_max(const struct sim *sim)
+{
+    return sim->swarm.small_pool ? SIM_SMALL_BLOCK / 4 : 4096;
+}
 
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
 static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
@@ -138,7 +142,7 @@ static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
 
     /* What was refused is tried once more, with a body that is short. */
     if ((p->fault != SIM_FAULT_NONE &&
-         (p->fault != SIM_ORIGIN_REFUSES || p->request_len > REPLAYED_MAX)) ||
+         (p->fault != SIM_ORIGIN_REFUSES || p->request_len > replayed_max(sim))) ||
         p->is_excused || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
         sim->io_failed > 0 || follows_unread_body(sim, p) || may_wait_in_vain(sim))
         return false;
