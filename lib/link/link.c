@@ -234,7 +234,8 @@ static gw_nanos open_deadline_of(const struct gw_link *link)
     if (link->codec != NULL && link->codec->streams > 0)
         return GW_NEVER;
     if (!link->is_client && !gw_chain_is_empty(&link->rx) && link->head_timeout != GW_NEVER)
-        return link->active + link->head_timeout; /* read, but for want of memory not taken in */
+        return (link->active > link->head_since ? link->active : link->head_since) +
+               link->head_timeout; /* read, but not taken in: for want of memory, or of more of a record */
     return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
 }
 
@@ -265,7 +266,7 @@ void gw_link_stamp(struct gw_link *link)
 {
     if (link->is_fresh)
         link->head_since = link->links->now;
-    if (link->is_fresh || link->is_moved)
+    if ((link->is_fresh && link->codec == NULL) || link->is_moved)
         link->active = link->links->now;
     link->is_fresh = link->is_moved = false;
 }

@@ -262,6 +262,12 @@ static void distrust(gw_link *l, enum gw_misuse_id why)
     gw_link_mark_readable(l);
 }
 
+/* No request is under way, nor any part of one. */
+static bool is_between(const struct gw_codec *codec)
+{
+    return codec == NULL || (codec->streams == 0 && !codec->is_head_pending);
+}
+
 void gw_link_received(gw_link *l, size_t len, gw_status result)
 {
     if (!may_report(l))
@@ -276,8 +282,9 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
         distrust(l, GW_MISUSE_RECEIVED_MORE);
         return;
     }
-    /* The first bytes of a head; who reads them will tell, but its alarm may ring before. */
-    l->is_fresh = l->is_fresh || (len > 0 && l->codec == NULL && gw_chain_is_empty(&l->rx));
+    /* The first bytes of a head; who reads them will tell, but its alarm may ring before, and a part of
+     * an engine's record tells nothing. */
+    l->is_fresh = l->is_fresh || (len > 0 && gw_chain_is_empty(&l->rx) && is_between(l->codec));
     take_rooms(l, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_RECEIVED, len);
     if (l->read_status == GW_ENOMEM)

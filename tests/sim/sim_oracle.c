@@ -208,7 +208,7 @@ static void check_cause(struct sim *sim, const struct sim_plan *p)
 static void check_memory_cause(struct sim *sim, const struct sim_plan *p)
 {
     if (sim->allocations_failed == 0 || sim->io_failed > 0 || sim->swarm.refuse_pct > 0 ||
-        sim->has_struck || p->ended == 0 || has_left_early(sim, p))
+        sim->swarm.leave_pct > 0 || sim->has_struck || p->ended == 0 || has_left_early(sim, p))
         return;
     SIM_CHECK(sim, p->cause.by != GW_BY_CLIENT && p->cause.by != GW_BY_UPSTREAM,
               "request %u: %s/%s/%u for a failed allocation", p->id, gw_by_name(p->cause.by),
