@@ -28,10 +28,15 @@ typedef struct gw_worker_spec {
      * returned. NULL: wake_ctx lives until no call of gw_engine_apply or gw_resume that began
      * before gw_worker_free is under way. Not called if gw_worker_new fails. */
     void (*wake_done)(void *ctx);
+    /* Copied; NULL: the engine's. For all that this worker alone makes and frees: called by who calls
+     * the worker, never by two threads at once; needed until gw_worker_free has returned. What comes
+     * from other threads, configurations among them, stays with the engine's. */
+    const gw_allocator *allocator;
 } gw_worker_spec;
 
 /* Makes one. The caller owns it; the engine must outlive it. Any thread, which becomes the worker's
- * until another takes its place. GW_EINVAL: index over workers_max, an operation that is missing;
+ * until another takes its place. GW_EINVAL: index over workers_max, an operation that is missing, half an
+ * allocator;
  * GW_ELIMIT: workers_max are there; GW_ESTATE: that index is taken; GW_ENOMEM. Allocates. */
 GW_API gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **out)
     GW_MUST_CHECK;

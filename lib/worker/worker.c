@@ -132,7 +132,7 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     w->misuse.thread = gw_os_thread;
     name_worker(w, spec->name);
     w->trace = (struct gw_trace){ spec->trace, spec->trace_ctx, w->index };
-    gw_heap_init(&w->heap, &w->engine->env.allocator, 0);
+    gw_heap_init(&w->heap, &w->allocator, 0);
     gw_pool_init(&w->pool, &w->heap, limits->block_bytes, limits->blocks_max);
     w->pool.misuse = &w->misuse;
     gw_wheel_init(&w->wheel, 0);
@@ -173,12 +173,16 @@ gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **ou
         status = copy_ops(&ops, own.ops);
     if (status != GW_OK || e == NULL || out == NULL || own.index > e->workers_max)
         return GW_EINVAL;
-    w = e->env.allocator.alloc(e->env.allocator.ctx, sizeof *w);
+    if (own.allocator == NULL)
+        own.allocator = &e->env.allocator;
+    if (own.allocator->alloc == NULL || own.allocator->release == NULL)
+        return GW_EINVAL;
+    w = gw_allocator_zalloc(own.allocator, sizeof *w);
     if (w == NULL)
         return GW_ENOMEM;
-    memset(w, 0, sizeof *w);
     w->magic = WORKER_MAGIC;
     w->engine = e;
+    w->allocator = *own.allocator;
     w->ops = ops;
     status = find_seat(e, w, own.index);
     if (status == GW_OK) {
@@ -192,13 +196,13 @@ gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **ou
         fini(w);
         atomic_store(&w->seat->is_taken, false);
     }
-    e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
+    w->allocator.release(w->allocator.ctx, w, sizeof *w);
     return status;
 }
 
 void gw_worker_free(gw_worker *w)
 {
-    gw_engine *e;
+    gw_allocator allocator;
 
     if (w == NULL || w->magic != WORKER_MAGIC || gw_misuse_is_stray(&w->misuse))
         return;
@@ -210,13 +214,13 @@ void gw_worker_free(gw_worker *w)
     gw_misuse_step(&w->misuse, true);
     w->exchanges.unix_now = 0;
     w->is_draining = true; /* nothing new comes from there */
-    e = w->engine;
+    allocator = w->allocator;
     gw_waker_leave(&w->seat->waker);
     fini(w);
     (void)gw_misuse_say(&w->misuse, &w->log, w->links.now);
     atomic_store(&w->seat->is_taken, false);
     w->magic = 0;
-    e->env.allocator.release(e->env.allocator.ctx, w, sizeof *w);
+    allocator.release(allocator.ctx, w, sizeof *w);
 }
 
 void gw_worker_misused(gw_worker *w, enum gw_misuse_id what)

@@ -19,6 +19,7 @@ struct gw_worker {
     bool is_draining, is_drain_begun;
     gw_nanos drain_until; /* exchanges are cut off; connections a little later */
     uint32_t drain_grace_ms;
+    gw_allocator allocator; /* its own, or the engine's */
     struct gw_heap heap;
     struct gw_pool pool;
     struct gw_wheel wheel;

@@ -65,6 +65,8 @@ BROKEN = [
     ("mutable", "lib/buf/two.c", "int gw_counter;\nint gw_c(void) { return gw_counter++; }\n",
      "two.c.o"),
     ("mutable", "lib/buf/two.c", "static int n = 1;\nint gw_c(void) { return n++; }\n", "two.c.o"),
+    ("mutable", "lib/buf/two.c", "static int t[9];\nint gw_c(int n) { return t[n % 9]++; }\n",
+     "libgw.so: "),
     ("prefix", "lib/buf/two.c", "int other_name(void) { return 0; }\n", "other_name"),
     ("used", "lib/buf/two.c", "int gw_idle(void) { return 0; }\n", "nobody needs gw_idle"),
     ("used", "lib/buf/two.c", "int gw_own(void);\nint gw_own(void) { return gw_two(); }\n"
@@ -93,13 +95,14 @@ def arguments(rule, tree, cc):
         subprocess.run([*cc.split(), "-w", "-fPIC", "-fvisibility=hidden", "-fno-stack-protector",
                         f"-I{tree}/include", f"-I{tree}/lib", "-c", source, "-o", name], check=True)
         objects.append(name)
-    if rule == "exports":
-        library = os.path.join(tree, "libgw.so")
-        subprocess.run([*cc.split(), "-shared", *objects, "-o", library], check=True)
-        return [library]
+    library = os.path.join(tree, "libgw.so")
     archive = os.path.join(tree, "libgw.a")
+    if rule in ("exports", "mutable"):
+        subprocess.run([*cc.split(), "-shared", *objects, "-o", library], check=True)
+    if rule == "exports":
+        return [library]
     subprocess.run(["ar", "crs", archive, *objects], check=True)
-    return [archive]
+    return [archive, library] if rule == "mutable" else [archive]
 
 
 def run(tidy, rule, cc, change):
