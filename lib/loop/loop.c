@@ -198,7 +198,7 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
         return GW_ENOMEM;
     loop->on_return = own.on_return;
     loop->return_ctx = own.return_ctx;
-    status = open_poller(loop, own.kind == 0);
+    status = open_poller(loop, own.kind == 0 && (own.flags & GW_LOOP_ONE_FD) == 0);
     if (status == GW_OK)
         status = hang_bell(loop);
     if (status == GW_OK && (own.flags & GW_LOOP_ONE_FD) != 0)

@@ -4,6 +4,13 @@
 #include "proto.h"
 #include "worker/worker.h"
 
+/* Names that are drawn are the same each time. */
+static void draw(void *ctx, void *out, size_t len)
+{
+    (void)ctx;
+    memset(out, 7, len);
+}
+
 static void make_engine(struct proto *p)
 {
     struct sim *sim = &p->sim;
@@ -16,6 +23,7 @@ static void make_engine(struct proto *p)
     env.allocator = sim->allocator;
     env.panic = sim_misuse;
     env.panic_ctx = sim;
+    env.entropy = draw;
     engine.env = &env;
     engine.limits = &p->limits;
     SIM_CHECK(sim, gw_engine_new(&engine, &sim->engine) == GW_OK, "engine");
@@ -26,24 +34,17 @@ static void make_engine(struct proto *p)
 void proto_start(struct proto *p)
 {
     struct sim *sim = &p->sim;
-    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
 
     sim->now = GW_MS(1000);
+    proto_clock_set(sim->now);
     sim->swarm.refuse_pct = p->refuses ? 100 : 0;
     sim_peers_init(sim);
-    if (p->over_sockets) {
+    if (p->mode->has_sockets)
         sock_start(p); /* the upstream's address is part of the configuration */
-        make_engine(p);
-    } else {
+    else
         snprintf(p->address, sizeof p->address, "10.0.0.1:80");
-        make_engine(p);
-        worker.ops = &sim_io;
-        worker.io = sim;
-        worker.seed = 1;
-        SIM_CHECK(sim, gw_worker_new(sim->engine, &worker, &sim->worker) == GW_OK, "worker");
-    }
-    if (p->over_sockets)
-        sock_connect_gateway(p);
+    make_engine(p);
+    SIM_CHECK(sim, p->mode->start(p), "%s is not there", p->mode->name);
     gw_worker_stub_tls(sim->worker, sim->swarm.tls_client, sim->swarm.tls_upstream);
 }
 
@@ -51,10 +52,11 @@ void proto_stop(struct proto *p)
 {
     struct sim *sim = &p->sim;
 
-    if (p->over_sockets)
+    if (p->log != NULL)
+        proto_log_write(p);
+    if (p->mode->has_sockets)
         sock_stop(p);
-    else
-        gw_worker_free(sim->worker);
+    p->mode->stop(p);
     gw_engine_free(sim->engine);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
     for (int i = 0; i < PROTO_CALLS; i++) {
@@ -65,9 +67,9 @@ void proto_stop(struct proto *p)
 }
 
 /* The gateway sees one deed of the network at a time. */
-static void step(struct sim *sim)
+void sim_mode_step(struct proto *p)
 {
-    struct proto *p = (struct proto *)sim;
+    struct sim *sim = &p->sim;
 
     sim->wake = false;
     p->is_stepping = true;
@@ -81,14 +83,14 @@ void proto_settle(struct proto *p)
     struct sim *sim = &p->sim;
     struct sim_event e;
 
-    if (p->over_sockets) {
+    if (p->mode->has_sockets) {
         sock_settle(p);
         return;
     }
     for (int n = 0;; n++) {
         SIM_CHECK(sim, n < 2000000, "it does not come to rest");
         if (sim->wake || gw_worker_deadline(sim->worker) == 0)
-            step(sim);
+            p->mode->turn(p, 0);
         else if (sim_when(sim) <= sim->now && sim_next(sim, &e))
             sim_net_event(sim, &e);
         else
@@ -96,35 +98,43 @@ void proto_settle(struct proto *p)
     }
 }
 
+static void set_time(struct proto *p, gw_nanos now)
+{
+    p->sim.now = now;
+    proto_clock_set(now);
+    if (!p->mode->has_sockets)
+        p->mode->turn(p, 0);
+}
+
 void proto_pass_time(struct proto *p, gw_nanos ns)
 {
     struct sim *sim = &p->sim;
     gw_nanos until = sim->now + ns;
 
-    SIM_CHECK(sim, !p->over_sockets, "time passes only in the simulated world");
-    while (gw_worker_deadline(sim->worker) <= until) {
+    for (int n = 0; gw_worker_deadline(sim->worker) <= until; n++) {
         gw_nanos when = gw_worker_deadline(sim->worker);
-        sim->now = when > sim->now ? when : sim->now;
-        step(sim);
+        SIM_CHECK(sim, n < 1000, "it is time, and nothing is done");
+        set_time(p, when > sim->now ? when : sim->now);
         proto_settle(p);
     }
-    sim->now = until;
-    step(sim);
+    set_time(p, until);
 }
 
 void proto_connect_client(struct proto *p)
 {
     struct sim *sim = &p->sim;
     gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_facts facts = proto_facts();
     struct sim_wire *w;
 
-    if (p->over_sockets) {
+    if (p->mode->has_sockets) {
         sock_connect_client(p);
         return;
     }
     w = sim_wire_new(sim);
     sim_peer_new(sim, w, true, sim->swarm.client_protocol[0]);
     spec.listener = gw_cstr("edge");
+    spec.facts = &facts;
     spec.io = w;
     SIM_CHECK(sim, gw_worker_accept(sim->worker, &spec, &w->link) == GW_OK, "accept");
     sim->wake = true;

@@ -1,5 +1,5 @@
-/* proto/over_sockets.c: scripts over loopback: the gateway in a loop, peers on sockets of their
- * own, all in this thread. */
+/* proto/over_sockets.c: scripts over loopback: peers on sockets of their own, the gateway in whatever loop
+ * the mode has, all in this thread. Time is that of the script. */
 
 #include "proto.h"
 
@@ -38,18 +38,6 @@ void sock_start(struct proto *p)
     p->upstream_socket = listen_here(p);
 }
 
-void sock_connect_gateway(struct proto *p)
-{
-    gw_loop_spec loop = GW_SPEC(gw_loop_spec);
-    gw_worker_spec worker = GW_SPEC(gw_worker_spec);
-
-    worker.seed = 1;
-    loop.worker = &worker;
-    loop.kind = p->loop_kind;
-    SIM_CHECK(&p->sim, gw_loop_new(p->sim.engine, &loop, &p->loop) == GW_OK, "loop");
-    p->sim.worker = gw_loop_worker(p->loop);
-}
-
 static bool say(struct sim *sim, struct sim_wire *w, const void *bytes, size_t len)
 {
     (void)sim;
@@ -83,24 +71,15 @@ static struct sim_wire *wire_of(struct proto *p, int fd)
 
 void sock_connect_client(struct proto *p)
 {
-    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
-    gw_listen_spec listen_spec = GW_SPEC(gw_listen_spec);
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char address[64] = { 0 };
-    gw_listener *listener;
 
-    accept.listener = gw_cstr("edge");
-    listen_spec.accept = &accept;
-    listen_spec.address = gw_cstr("127.0.0.1:0");
-    SIM_CHECK(&p->sim, gw_loop_listen(p->loop, &listen_spec, &listener) == GW_OK, "listen");
-    SIM_CHECK(&p->sim, gw_listener_address(listener, address, sizeof address) > 0, "address");
-    a.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    a.sin_port = htons(p->mode->listen(p));
     SIM_CHECK(&p->sim, fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, "connect");
     p->client_wire = wire_of(p, fd);
     sim_peer_new(&p->sim, p->client_wire, true, p->sim.swarm.client_protocol[0]);
-    SIM_CHECK(&p->sim, gw_loop_run_once(p->loop, 1000) == GW_OK, "accept");
-    gw_listener_close(listener);
+    p->mode->turn(p, 1000);
+    p->mode->unlisten(p);
 }
 
 static bool accept_upstreams(struct proto *p)
@@ -182,7 +161,7 @@ void sock_settle(struct proto *p)
 
     for (int idle = 0, n = 0; idle < 5 && n < 100000; n++) {
         bool any = accept_upstreams(p);
-        SIM_CHECK(&p->sim, gw_loop_run_once(p->loop, idle == 0 ? 0 : 1) == GW_OK, "loop");
+        p->mode->turn(p, idle == 0 ? 0 : 1);
         for (uint32_t i = 0; i < SIM_WIRES_MAX; i++)
             if (p->sim.wires[i].is_used)
                 any = pump_wire(p, &p->sim.wires[i]) || any;
@@ -202,5 +181,4 @@ void sock_stop(struct proto *p)
         if (p->sim.wires[i].is_used && p->sim.wires[i].fd >= 0)
             close(p->sim.wires[i].fd);
     close(p->upstream_socket);
-    gw_loop_free(p->loop);
 }

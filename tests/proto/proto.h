@@ -1,11 +1,15 @@
 /* proto/proto.h: protocol scripts: a conversation between one client, the gateway and its upstream, in
  * words that hold for every protocol; see the head of runner.c for the words.
  *
- *   runner.c         the command line: which worlds, which shapes, which cuts
+ *   runner.c         the command line: which modes, which shapes, which cuts
  *   script.c         a file becomes lines of words; lines are played and compared
  *   talk.c           what the words mean to the peers (codecs of their own, tests/sim/sim_peer.c)
- *   over_sim.c       the world of simulated wires: every cut of every message, time at will
- *   over_sockets.c   the world of real ones: a loop, loopback
+ *   over_sim.c       the world of simulated wires: every cut of every message
+ *   over_sockets.c   the world of real ones: loopback
+ *   modes.c          each way to have libgw in a program: bytes, an own backend, each loop, nested ones
+ *   mode_*.c         those that are more than a line
+ *   clock.c          the time of all of them: it passes when a script says so
+ *   log.c            what happened, in a form that is the same in every mode
  */
 #ifndef PROTO_PROTO_H
 #define PROTO_PROTO_H
@@ -42,15 +46,47 @@ struct proto_end { /* what on_end said */
     uint32_t code;
 };
 
+struct proto;
+
+/* One way to have libgw in a program. */
+struct proto_mode {
+    const char *name;
+    bool has_sockets;     /* the peers have sockets of their own; else simulated wires */
+    uint32_t kind, flags; /* of a built-in loop: GW_LOOP_* */
+    /* The engine is there; makes p->sim.worker. False: this mode is not there, or not here. */
+    bool (*start)(struct proto *p);
+    /* With sockets: a port of loopback on which the next connection is taken; what is due, waiting at
+     * most so long for more; no more connections. Else: a step, and what it asked for. */
+    uint16_t (*listen)(struct proto *p);
+    void (*turn)(struct proto *p, int wait_ms);
+    void (*unlisten)(struct proto *p);
+    void (*drain)(struct proto *p, uint32_t grace_ms);
+    void (*stop)(struct proto *p); /* the worker is freed */
+};
+
+enum { PROTO_LOG = 65536, PROTO_OBJECTS = 64 };
+
+struct proto_object { /* a link or an exchange, as traced */
+    uint64_t id, in, out;
+    bool has_ended; /* its writing side */
+    char kind;      /* 'c'lient's link, 'u'pstream's link, 'x': exchange */
+    size_t len;
+    char text[1024];
+};
+
 struct proto {
     struct sim sim; /* first: the peers' world */
     const char *name;
-    bool over_sockets;
-    uint32_t loop_kind; /* GW_LOOP_*, of the world of sockets */
+    const struct proto_mode *mode;
+    void *of_mode;      /* what the mode keeps */
     bool stops_reading; /* the client takes nothing */
     bool refuses;       /* connects fail            */
     gw_loop *loop;
+    gw_listener *listening;
     int upstream_socket;
+    struct proto_object objects[PROTO_OBJECTS];
+    int objects_len;
+    char *log; /* PROTO_LOG; NULL: nobody wants it */
     struct proto_call client[PROTO_CALLS], upstream[PROTO_CALLS];
     int clients, upstreams;
     struct sim_wire *client_wire, *upstream_wire; /* the last ones */
@@ -84,6 +120,27 @@ bool proto_do(struct proto *p, const struct proto_line *line); /* false: not a w
 /* NULL: as expected; else what came instead. */
 const char *proto_expect(struct proto *p, const struct proto_line *line);
 gw_config *proto_config(struct proto *p);
+/* modes.c */
+extern const struct proto_mode *const proto_modes[]; /* the first is the simulator; NULL ends */
+const struct proto_mode *proto_mode_of(const char *name);
+bool proto_mode_is_there(const struct proto_mode *mode);
+gw_worker_spec proto_worker_spec(struct proto *p);
+gw_facts proto_facts(void); /* as those of a connection over loopback */
+/* A port to try. All of them are as long in HPACK, too: their digits are 3 to 9. */
+uint16_t proto_port(void);
+/* mode_bytes.c, mode_own.c, mode_epoll.c, mode_libuv.c, mode_libevent.c */
+extern const struct proto_mode proto_bytes, proto_own, proto_in_epoll, proto_in_libuv,
+    proto_in_libevent;
+/* modes.c: what those that have a gw_loop share */
+uint16_t loop_listen(struct proto *p);
+void loop_unlisten(struct proto *p);
+void loop_drain(struct proto *p, uint32_t grace_ms);
+bool loop_is_due(struct proto *p, int wait_ms); /* its descriptor is readable */
+/* clock.c */
+void proto_clock_set(gw_nanos now);
+/* log.c */
+gw_trace_fn proto_trace;
+void proto_log_write(struct proto *p); /* into p->log */
 /* over_sim.c, over_sockets.c */
 void proto_start(struct proto *p);
 void proto_stop(struct proto *p);
@@ -91,8 +148,8 @@ void proto_come_to_rest(struct proto *p); /* a sweep's end: nothing fails any mo
 void proto_settle(struct proto *p);       /* until nothing moves */
 void proto_pass_time(struct proto *p, gw_nanos ns);
 void proto_connect_client(struct proto *p);
+void sim_mode_step(struct proto *p);
 void sock_start(struct proto *p);
-void sock_connect_gateway(struct proto *p);
 void sock_stop(struct proto *p);
 void sock_settle(struct proto *p);
 void sock_connect_client(struct proto *p);

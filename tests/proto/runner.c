@@ -1,15 +1,19 @@
 /* proto/runner.c: plays protocol scripts.
  *
- *     runner sim|stub|sockets SCRIPT...     one world, all its shapes and cuts
+ *     runner sim|stub|bytes SCRIPT...       one mode (stub: sim, under the stub engine), all its shapes
+ *                                           and cuts
  *     runner sim -1 SCRIPT                  only whole messages
- *     runner sockets -b io_uring SCRIPT...  over that kind of loop; without: over epoll
+ *     runner epoll|own|in-libuv... SCRIPT   another mode (modes.c): whole messages, over real sockets
+ *     runner matrix [-v] SCRIPT...          every mode that is here: what happens must be the same as in
+ *                                           the simulator; -v: says what happened
  *     runner sweep [-n N] SCRIPT...         each allocation and each operation of the backend fails in
  *                                           turn, allocations once and for good; -n: N of each
  *
  * A script is lines of words; "#" begins a comment, quotes hold blanks and escapes (\r \n \t \xNN).
  *
  *     shapes h1-h1 h2-h1 | all              client-upstream; each is played
- *     only simulated | plain                not over real sockets | not under the stub engine
+ *     only simulated | plain                a transport takes nothing at all: not over real sockets |
+ *                                           not under the stub engine
  *     config WORD VALUE                     see configure in script.c
  *     client requests METHOD PATH [name:value] [body=TEXT|*N] [open] [trailer=n:v] [length=N]
  *     client body TEXT [end]                more of an open one
@@ -50,9 +54,11 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, " (pieces of %u, first cut at %u; allocation %llu%s, operation %llu fail)\n",
-            sim->swarm.piece_max, sim->swarm.cut_at, (unsigned long long)sim->fail_alloc_at,
-            sim->fail_alloc_on ? " and all after it" : "", (unsigned long long)sim->fail_io_at);
+    fprintf(stderr,
+            " (%s, pieces of %u, first cut at %u; allocation %llu%s, operation %llu fail)\n",
+            p->mode->name, sim->swarm.piece_max, sim->swarm.cut_at,
+            (unsigned long long)sim->fail_alloc_at, sim->fail_alloc_on ? " and all after it" : "",
+            (unsigned long long)sim->fail_io_at);
     exit(1);
 }
 
@@ -72,8 +78,7 @@ _Noreturn void proto_differs(struct proto *p, const struct proto_line *line, con
             ")\n  client %s, upstream %s, pieces of %u, first cut at %u, %s%s\n  came: %s\n",
             p->sim.swarm.client_protocol[0] == GW_PROTO_H2 ? "h2" : "h1",
             p->sim.swarm.upstream_protocol == GW_PROTO_H2 ? "h2" : "h1", p->sim.swarm.piece_max,
-            p->sim.swarm.cut_at, p->over_sockets ? "sockets" : "sim",
-            p->sim.swarm.tls_client ? ", stub tls" : "", came);
+            p->sim.swarm.cut_at, p->mode->name, p->sim.swarm.tls_client ? ", stub tls" : "", came);
     exit(1);
 }
 
@@ -108,7 +113,9 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
 {
     memset(p, 0, sizeof *p);
     p->name = name;
+    p->mode = proto_modes[0];
     p->sim.prng.state = 7;
+    p->sim.swarm.is_plain = true;
     p->sim.swarm.client_protocol[0] = client_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->sim.swarm.upstream_protocol = upstream_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->verdict = GW_NEXT;
@@ -129,8 +136,9 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
 }
 
 struct world {
-    bool sockets, stub, once;
-    uint32_t kind; /* of the loop */
+    const struct proto_mode *mode;
+    bool stub, once;
+    char *log; /* NULL: none */
 };
 
 static void play(const char *path, const struct world *w, bool client_h2, bool upstream_h2,
@@ -142,8 +150,8 @@ static void play(const char *path, const struct world *w, bool client_h2, bool u
     if (!load(path, s)) /* anew: words are changed in place */
         exit(1);
     set_up(p, path, client_h2, upstream_h2);
-    p->over_sockets = w->sockets;
-    p->loop_kind = w->kind;
+    p->mode = w->mode;
+    p->log = w->log;
     p->sim.swarm.piece_max = piece_max;
     p->sim.swarm.cut_at = cut_at;
     p->sim.swarm.tls_client = p->sim.swarm.tls_upstream = w->stub;
@@ -159,7 +167,7 @@ static int play_cuts(const char *path, const struct world *w, bool client_h2, bo
     int runs = 1;
 
     play(path, w, client_h2, upstream_h2, 1u << 20, 0);
-    if (w->sockets || w->once)
+    if (w->mode->has_sockets || w->once)
         return runs;
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++, runs++)
         play(path, w, client_h2, upstream_h2, pieces[i], 0);
@@ -293,71 +301,139 @@ static int sweep_scripts(int argc, char **argv)
     return 0;
 }
 
-enum { SKIPPED = 77 };
+/* ---- all modes ---- */
 
-static uint32_t kind_of(const char *name)
+enum { MODES_MAX = 16 };
+
+struct matrix {
+    const struct proto_mode *modes[MODES_MAX]; /* those that are here */
+    int modes_len, missing;
+    int scripts[MODES_MAX], runs[MODES_MAX];
+    char *logs[2]; /* the simulator's, another's */
+    bool is_verbose;
+};
+
+static bool can_play(const struct script *s, const struct proto_mode *mode)
 {
-    static const char *const names[] = { NULL, "poll", "epoll", "io_uring" };
-
-    for (uint32_t kind = GW_LOOP_POLL; kind <= GW_LOOP_URING; kind++)
-        if (name != NULL && strcmp(name, names[kind]) == 0)
-            return kind;
-    fprintf(stderr, "-b poll|epoll|io_uring\n");
-    exit(2);
+    return !mode->has_sockets || !has_line(s, "only", "simulated");
 }
 
-/* io_uring alone may be missing, and that is said. */
-static bool is_there(uint32_t kind)
+/* One shape of one script; the simulator comes first. */
+static void play_in_mode(struct matrix *m, const char *path, int shape, int mode)
 {
-    gw_engine_spec engine_spec = GW_SPEC(gw_engine_spec);
-    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
-    gw_engine *engine = NULL;
-    gw_loop *loop = NULL;
-    gw_status status = gw_engine_new(&engine_spec, &engine);
+    struct world w = { .mode = m->modes[mode], .once = true, .log = m->logs[mode > 0] };
 
-    spec.kind = kind;
-    if (status == GW_OK)
-        status = gw_loop_new(engine, &spec, &loop);
-    gw_loop_free(loop);
-    gw_engine_free(engine);
-    if (status != GW_OK && kind == GW_LOOP_URING)
-        printf("io_uring is not tested: %s\n", gw_status_text(status));
-    return status == GW_OK || kind != GW_LOOP_URING;
+    memset(w.log, 0, PROTO_LOG);
+    play(path, &w, (shape & 1) != 0, (shape & 2) != 0, 1u << 20, 0);
+    m->runs[mode]++;
+    if (m->is_verbose && mode == 0)
+        printf("%s, h%d-h%d\n%s\n", path, (shape & 1) != 0 ? 2 : 1, (shape & 2) != 0 ? 2 : 1,
+               w.log);
+    if (mode == 0 || strcmp(m->logs[0], m->logs[1]) == 0)
+        return;
+    fprintf(stderr, "%s, h%d-h%d: what happens is not the same.\nIn sim:\n%s\nIn %s:\n%s\n", path,
+            (shape & 1) != 0 ? 2 : 1, (shape & 2) != 0 ? 2 : 1, m->logs[0], m->modes[mode]->name,
+            m->logs[1]);
+    exit(1);
 }
 
-int main(int argc, char **argv)
+static void play_in_all(struct matrix *m, const char *path, const struct script *s)
+{
+    const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    int shapes[4], n = 0;
+
+    for (int shape = 0; shape < 4; shape++)
+        if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
+            shapes[n++] = shape;
+    printf("%-34.*s", (int)strcspn(name, "."), name);
+    for (int i = 0; i < n; i++)
+        for (int mode = 0; mode < m->modes_len; mode++)
+            if (can_play(s, m->modes[mode]))
+                play_in_mode(m, path, shapes[i], mode);
+    for (int mode = 0; mode < m->modes_len; mode++) {
+        bool is_played = can_play(s, m->modes[mode]);
+        m->scripts[mode] += is_played;
+        if (is_played)
+            printf("%12d", n);
+        else
+            printf("%12s", "-");
+    }
+    printf("\n");
+}
+
+/* The modes that are here; the others are named. False: one is missing that CI must have. */
+static bool find_modes(struct matrix *m)
+{
+    bool is_complete = true;
+
+    printf("%-34s", "script, and shapes in each mode");
+    for (int i = 0; proto_modes[i] != NULL; i++) {
+        if (!proto_mode_is_there(proto_modes[i]))
+            continue;
+        m->modes[m->modes_len++] = proto_modes[i];
+        printf("%12s", proto_modes[i]->name);
+    }
+    printf("\n");
+    for (int i = 0; proto_modes[i] != NULL; i++) {
+        if (proto_mode_is_there(proto_modes[i]))
+            continue;
+        m->missing++;
+        is_complete = is_complete && proto_modes[i]->kind == GW_LOOP_URING; /* not every kernel */
+        fprintf(stderr, "SKIPPED: %s is not there\n", proto_modes[i]->name);
+    }
+    return is_complete;
+}
+
+static int play_matrix(int argc, char **argv)
+{
+    struct matrix m = { .logs = { calloc(1, PROTO_LOG), calloc(1, PROTO_LOG) } };
+    struct script *s = calloc(1, sizeof *s);
+    bool is_complete = find_modes(&m);
+    int result = m.missing == 0 ? 0 : !is_complete && getenv("CI") != NULL ? 1 : 77;
+
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "-v") == 0) {
+            m.is_verbose = true;
+            continue;
+        }
+        if (!load(argv[i], s))
+            return 1;
+        play_in_all(&m, argv[i], s);
+    }
+    printf("%-34s", "scripts");
+    for (int mode = 0; mode < m.modes_len; mode++)
+        printf("%12d", m.scripts[mode]);
+    printf("\n%-34s", "runs, all with the same events");
+    for (int mode = 0; mode < m.modes_len; mode++)
+        printf("%12d", m.runs[mode]);
+    printf("\n");
+    for (int i = 0; i < 2; i++)
+        free(m.logs[i]);
+    free(s);
+    return result;
+}
+
+/* ---- one mode ---- */
+
+static int play_mode(int argc, char **argv)
 {
     struct script *s = calloc(1, sizeof *s);
-    struct world w = { .kind = GW_LOOP_EPOLL };
+    struct world w = { .stub = strcmp(argv[1], "stub") == 0 };
     int scripts = 0, runs = 0;
 
-    if (argc < 3) {
-        fprintf(stderr, "runner sim|stub|sockets [-1] [-b KIND] SCRIPT...\n");
-        return 2;
+    w.mode = w.stub ? proto_modes[0] : proto_mode_of(argv[1]);
+    if (w.mode == NULL || !proto_mode_is_there(w.mode)) {
+        fprintf(stderr, "there is no mode %s here\n", argv[1]);
+        return 77;
     }
-    if (strcmp(argv[1], "sweep") == 0) {
-        free(s);
-        return sweep_scripts(argc, argv);
-    }
-    w.sockets = strcmp(argv[1], "sockets") == 0;
-    w.stub = strcmp(argv[1], "stub") == 0;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "-1") == 0) {
             w.once = true;
             continue;
         }
-        if (strcmp(argv[i], "-b") == 0) {
-            w.kind = kind_of(argv[++i]);
-            if (is_there(w.kind))
-                continue;
-            free(s);
-            return SKIPPED;
-        }
         if (!load(argv[i], s))
             return 1;
-        if (w.sockets && (has_line(s, "only", "simulated") || has_line(s, "time", "")))
-            continue;
-        if (w.stub && has_line(s, "only", "plain"))
+        if (!can_play(s, w.mode) || (w.stub && has_line(s, "only", "plain")))
             continue;
         scripts++;
         for (int shape = 0; shape < 4; shape++)
@@ -367,4 +443,17 @@ int main(int argc, char **argv)
     printf("%d scripts, %d runs: all as they say\n", scripts, runs);
     free(s);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "runner sim|stub|MODE|matrix|sweep [-1] SCRIPT...\n");
+        return 2;
+    }
+    if (strcmp(argv[1], "sweep") == 0)
+        return sweep_scripts(argc, argv);
+    if (strcmp(argv[1], "matrix") == 0)
+        return play_matrix(argc, argv);
+    return play_mode(argc, argv);
 }

@@ -139,7 +139,7 @@ static void play_line(struct proto *p, const struct proto_line *l)
         return;
     }
     came = proto_expect(p, l);
-    for (int i = 0; came != NULL && p->over_sockets && i < 500;
+    for (int i = 0; came != NULL && p->mode->has_sockets && i < 500;
          i++) { /* what is on its way comes */
         proto_settle(p);
         came = proto_expect(p, l);

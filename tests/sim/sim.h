@@ -204,6 +204,8 @@ struct sim_swarm {
     gw_nanos latency_max;
     uint32_t piece_max;     /* bytes a delivery */
     uint32_t takes_nothing; /* scripts: sends to them never complete */
+    bool is_plain;   /* scripts: what is closed ends as a socket does, else it breaks off; and whole
+                      messages are read into all the room there is, else by chance */
     uint32_t cut_at; /* scripts: the first delivery of what a peer says has so many; 0: any */
     uint32_t delay_send_pct, partial_send_pct;
     uint32_t body_max;

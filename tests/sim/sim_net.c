@@ -88,6 +88,11 @@ void sim_wire_rst(struct sim_wire *w, struct sim *sim)
         schedule_in(sim, w);
 }
 
+static bool takes_all(const struct sim *sim)
+{
+    return sim->swarm.is_plain && sim->swarm.piece_max >= 1u << 20;
+}
+
 /* What has arrived is read, if the gateway wants to. */
 static void give(struct sim *sim, struct sim_wire *w)
 {
@@ -104,7 +109,7 @@ static void give(struct sim *sim, struct sim_wire *w)
         sim->wake = true;
         return;
     }
-    n = gw_link_room(w->link, room, 1 + sim_below(sim, 8));
+    n = gw_link_room(w->link, room, takes_all(sim) ? 8 : 1 + sim_below(sim, 8));
     w->recv_wanted = false;
     sim->wake = true;
     for (size_t i = 0; i < n && w->arrived > 0; i++) {
@@ -334,6 +339,8 @@ static void do_close(void *io, gw_link *l)
     }
     w->is_closing = true;
     w->gateway_gone = true;
+    if (sim->swarm.is_plain && w->to_gateway.from == w->to_gateway.to)
+        w->gateway_fin = true;
     w->recv_wanted = false;
     schedule_out(sim, w);
     sim_at(sim, latency(sim), SIM_CLOSED, w->index, w->turn, 0);
