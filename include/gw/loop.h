@@ -10,7 +10,7 @@ extern "C" {
 
 typedef struct gw_loop gw_loop;
 typedef struct gw_listener gw_listener; /* a listening socket of a loop */
-/* 0: the best there is. */
+/* 0: the best there is; with GW_LOOP_ONE_FD that is epoll. */
 enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2, GW_LOOP_URING = 3 };
 
 /* gw_loop_fd is all that a foreign loop watches: it becomes readable when a turn is due for whatever
