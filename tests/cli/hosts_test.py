@@ -393,12 +393,69 @@ class CppServer(Host):
         self.assertEqual(self.host.end(), 0)
 
 
+class CallbackUpstream(Host):
+    """It is its own upstream."""
+
+    def setUp(self):
+        super().setUp()
+        self.store = support.tempfile.NamedTemporaryFile()
+        self.addCleanup(self.store.close)
+        self.start(self.store.name)
+
+    def memory(self):
+        """Resident pages of the program, in KiB."""
+        with open(f"/proc/{self.host.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def test_counts(self):
+        for protocol in ["--http1.1", "--http2-prior-knowledge", "--http1.0"]:
+            for n in [1, 100000]:
+                self.assertEqual(curl(protocol, f"{self.url}/count/{n}"),
+                                 (0, b"".join(b"%d\n" % i for i in range(1, n + 1))))
+
+    def test_stores_and_lends(self):
+        body = os.urandom(3000000)
+        for protocol in ["--http1.1", "--http2-prior-knowledge"]:
+            for size in [len(body), 1, 0]:
+                got = curl(protocol, "-T", "-", "-w", "%{http_code}", self.url + "/store",
+                           body=body[:size])
+                self.assertEqual(got, (0, b"%d bytes\n201" % size))
+                self.assertEqual(curl(protocol, self.url + "/store"), (0, body[:size]))
+
+    def test_who_does_not_read_costs_little(self):
+        """Lines without end for clients that read only the first ones."""
+        readers = []
+        for _ in range(8):
+            reader = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
+            self.addCleanup(reader.close)
+            reader.sendall(b"GET /count/999999999 HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertTrue(reader.recv(1))
+            readers.append(reader)
+        before = self.memory()
+        self.assertEqual(curl(self.url + "/count/2"), (0, b"1\n2\n"))
+        self.assertLess(self.memory(), before + 16384)
+        self.assertLess(before, 100000)
+
+    def test_who_leaves_in_the_midst(self):
+        """Uploads that break off while their pieces are at the disk: others do not notice."""
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as client:
+                client.sendall(b"PUT /store HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
+                client.sendall(b"x" * 100000)
+        self.assertEqual(curl("-T", "-", self.url + "/store", body=b"last"), (0, b"4 bytes\n"))
+        self.assertIsNone(self.host.process.poll())
+
+    def test_ends(self):
+        self.host.signal(signal.SIGTERM)
+        self.assertEqual(self.host.end(), 0)
+
+
 def main():
     if PROGRAM is None:
         print(f"{os.path.basename(SOURCE)} was not built: what it needs is not installed")
         sys.exit(1 if os.environ.get("CI") else 77)
     tests = {"threads": Threads, "auth_filter": AuthFilter,
-             "cpp_server": CppServer}.get(NAME, Nested)
+             "cpp_server": CppServer, "callback_upstream": CallbackUpstream}.get(NAME, Nested)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(tests)
     sys.exit(0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1)
 
