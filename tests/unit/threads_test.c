@@ -157,13 +157,15 @@ START_TEST(apply_while_workers_come_and_go)
 }
 END_TEST
 
+static int kinds_n;
+
 static void *loop_often(void *arg)
 {
     gw_engine *engine = arg;
     for (int i = 0; i < LIVES / 3; i++) {
         gw_loop_spec spec = GW_SPEC(gw_loop_spec);
         gw_loop *loop;
-        spec.kind = kinds[i % kinds_here()];
+        spec.kind = kinds[i % kinds_n];
         ck_assert_int_eq(gw_loop_new(engine, &spec, &loop), GW_OK);
         for (int n = 0; n < i % 4; n++)
             ck_assert_int_eq(gw_loop_run_once(loop, 0), GW_OK);
@@ -508,7 +510,7 @@ END_TEST
 static Suite *threads_suite(void)
 {
     Suite *s = suite_create("threads");
-    int n = kinds_here();
+    int n = kinds_n = kinds_here();
     check_add(s, apply_while_workers_come_and_go);
     check_add(s, apply_while_loops_come_and_go);
     check_add(s, all_come_to_the_same);
