@@ -96,6 +96,13 @@ GW_API void *gw_exchange_memory(const gw_exchange *x);
 /* Zeroed memory from the exchange's arena, aligned to 8; dies with it. NULL: len 0 or longer than a
  * block, out of memory, or over exchange_bytes_max. Perhaps takes a block of the pool. */
 GW_API void *gw_exchange_alloc(gw_exchange *x, size_t len);
+/* The pipe of one side: of an origin both are there in all its hooks; of a filter the one that its body
+ * or end hook was given, there and in its on_resume. NULL: not one of these. */
+GW_API gw_pipe *gw_exchange_pipe(gw_exchange *x, uint32_t side);
+/* Filters: which bodies of this exchange it sees, in place of gw_filter.body. Of the request before
+ * on_route has returned, of the response before on_response has; later it says nothing about that
+ * side, and GW_ESTATE of both. GW_EINVAL: bits that mean nothing; GW_ENOMEM. O(1). */
+GW_API gw_status gw_exchange_show_body(gw_exchange *x, uint32_t body);
 /* The user pointer of its route; NULL before it is routed. */
 GW_API void *gw_exchange_route_user(const gw_exchange *x);
 /* What gw_builder_use said for the filter whose hook runs, on this route; NULL: nothing, or the hook

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/misuse.h"
+#include "buf/stage.h"
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size)
 {
@@ -82,7 +83,7 @@ gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *
     return status;
 }
 
-static void count_out(struct gw_pipe *p, size_t len)
+void gw_pipe_count_out(struct gw_pipe *p, size_t len)
 {
     size_t again = len < p->again ? len : p->again;
     p->again -= again;
@@ -93,7 +94,7 @@ gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len)
 {
     gw_status status = gw_chain_move(to, &p->chain, len);
     if (status == GW_OK)
-        count_out(p, len);
+        gw_pipe_count_out(p, len);
     return status;
 }
 
@@ -178,7 +179,7 @@ void gw_pipe_skip(struct gw_pipe *p, size_t len)
 {
     GW_ASSERT(len <= p->chain.len);
     gw_chain_drop(&p->chain, len);
-    count_out(p, len);
+    gw_pipe_count_out(p, len);
 }
 
 /* ---- what hooks may do ---- */
@@ -221,6 +222,8 @@ gw_status gw_pipe_drop(gw_pipe *p, size_t len)
 {
     if (p == NULL)
         return GW_EINVAL;
+    if (p->stage != NULL)
+        return gw_stage_drop(p->stage, len);
     if (p->is_host_source || len > p->chain.len) {
         misused(p, p->is_host_source ? GW_MISUSE_PIPE_WRONG_WAY : GW_MISUSE_PIPE_DROP_MORE);
         return GW_EINVAL;
@@ -231,32 +234,34 @@ gw_status gw_pipe_drop(gw_pipe *p, size_t len)
 
 size_t gw_pipe_room(const gw_pipe *p)
 {
+    if (p != NULL && p->stage != NULL)
+        return gw_stage_room(p->stage);
     return p == NULL || p->is_host_target ? 0 : gw_pipe_space(p);
 }
 
 size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
 {
-    if (p == NULL || ptr == NULL || writable(p) != GW_OK)
+    if (p == NULL || ptr == NULL)
+        return 0;
+    if (p->stage != NULL)
+        return gw_stage_write(p->stage, ptr, len);
+    if (writable(p) != GW_OK)
         return 0;
     size_t room = gw_pipe_space(p), n = gw_pipe_put(p, ptr, len);
     p->is_refused = n < len && n < room;
     return n;
 }
 
-gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx, void *object)
+gw_status gw_pipe_put_lent(struct gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx,
+                           void *object)
 {
-    struct gw_pool *pool = p != NULL ? p->chain.pool : NULL;
-    gw_status status = p != NULL ? writable(p) : GW_EINVAL;
-    if (status != GW_OK)
-        return status;
-    if (bytes.ptr == NULL || bytes.len == 0 || bytes.len > UINT32_MAX)
-        return GW_EINVAL;
+    struct gw_pool *pool = p->chain.pool;
     if (gw_pipe_space(p) == 0)
         return GW_AGAIN;
     if (pool->lent >= pool->lent_max)
         return GW_ELIMIT;
     struct gw_block *b = gw_block_lend(pool, bytes, done, ctx, object);
-    status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
+    gw_status status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
     p->is_refused = status != GW_OK;
     if (status == GW_OK)
         p->bytes_in += bytes.len;
@@ -266,8 +271,20 @@ gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *
     return status;
 }
 
+gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx, void *object)
+{
+    if (p == NULL || bytes.ptr == NULL || bytes.len == 0 || bytes.len > UINT32_MAX)
+        return GW_EINVAL;
+    if (p->stage != NULL)
+        return gw_stage_lend(p->stage, bytes, done, ctx, object);
+    gw_status status = writable(p);
+    return status == GW_OK ? gw_pipe_put_lent(p, bytes, done, ctx, object) : status;
+}
+
 gw_status gw_pipe_end(gw_pipe *p)
 {
+    if (p != NULL && p->stage != NULL)
+        return GW_EINVAL;
     gw_status status = p != NULL ? writable(p) : GW_EINVAL;
     if (status == GW_OK)
         p->is_ended = true;

@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "buf/chain.h"
 
+struct gw_stage;
+
 struct gw_pipe {
     struct gw_chain chain; /* with a reserve, if it was given one: see gw_pipe_room */
     size_t size;        /* the bound on chain.len; a source may pass it once by less than a block */
@@ -18,7 +20,8 @@ struct gw_pipe {
     bool is_cut;        /* the source broke off: what was pushed is not all   */
     /* What the public calls refuse: the host is only its target, or only its source. */
     bool is_host_target, is_host_source;
-    bool is_refused; /* there was room, but no memory: nobody will say when to try again */
+    bool is_refused;        /* there was room, but no memory: nobody will say when to try again */
+    struct gw_stage *stage; /* not NULL: it is shown to a filter: see buf/stage.h */
 };
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size);
@@ -66,8 +69,13 @@ static inline size_t gw_pipe_space(const struct gw_pipe *p)
 }
 /* Copies up to that many bytes in; returns how many. */
 size_t gw_pipe_put(struct gw_pipe *p, const void *ptr, size_t len);
+/* Bytes of the host's, as a view: gw_pipe_lend. */
+gw_status gw_pipe_put_lent(struct gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *ctx,
+                           void *object) GW_MUST_CHECK;
 /* Takes the first len bytes off; there are as many. */
 void gw_pipe_skip(struct gw_pipe *p, size_t len);
+/* For who has taken them off the chain himself. */
+void gw_pipe_count_out(struct gw_pipe *p, size_t len);
 /* Moves the first len bytes of from in; *moved: how many. What lies in somebody else's reserve is copied
  * into blocks of the pipe's own, and when there are none, the rest stays where it is. Not after the end.
  * GW_ENOMEM: nothing could be moved. */

@@ -411,6 +411,8 @@ gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter)
     draft->filter.name = name.ptr;
     draft->draft.name = name;
     gw_value_name(&part, name, GW_NAME_MAX);
+    refuse_bits(&part, "body", draft->filter.body,
+                GW_BODY_REQUEST | GW_BODY_RESPONSE | GW_BODY_REWRITES | GW_BODY_WHOLE);
     return make_id(KIND_FILTER, &draft->draft);
 }
 

@@ -229,6 +229,10 @@ static void note_hooks(gw_config *config, const gw_filter *filter, uint32_t inde
     config->hooks[GW_HOOK_REQUEST] |= filter->on_request != NULL ? bit : 0;
     config->hooks[GW_HOOK_ROUTE] |= filter->on_route != NULL ? bit : 0;
     config->hooks[GW_HOOK_UPSTREAM] |= filter->on_upstream != NULL ? bit : 0;
+    config->hooks[GW_HOOK_REQUEST_BODY] |= filter->on_request_body != NULL ? bit : 0;
+    config->hooks[GW_HOOK_REQUEST_END] |= filter->on_request_end != NULL ? bit : 0;
+    config->hooks[GW_HOOK_RESPONSE_BODY] |= filter->on_response_body != NULL ? bit : 0;
+    config->hooks[GW_HOOK_RESPONSE_END] |= filter->on_response_end != NULL ? bit : 0;
     config->hooks[GW_HOOK_RESPONSE] |= filter->on_response != NULL ? bit : 0;
 }
 

@@ -75,7 +75,7 @@ gw_status gw_exchange_get_info(const gw_exchange *x, gw_exchange_info *out)
     own.answered = x->answered;
     own.ended = x->ended;
     own.request_bytes = x->request_pipe.bytes_in;
-    own.response_bytes = x->response_pipe.bytes_out;
+    own.response_bytes = x->response_out->bytes_out;
     if (out != NULL && out->size > offsetof(gw_exchange_info, unix_now))
         own.unix_now = unix_now(x->of);
     return gw_spec_fill(out, &own, sizeof own);

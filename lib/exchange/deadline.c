@@ -22,7 +22,8 @@ static void consider(struct nearest *n, gw_nanos since, gw_nanos timeout, enum g
 static bool waits_for_body(const struct gw_exchange *x)
 {
     return x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE && x->down.codec != NULL &&
-           gw_pipe_len(&x->request_pipe) == 0 && !x->down.is_held;
+           gw_pipe_len(&x->request_pipe) == 0 && !x->down.is_held &&
+           (x->shown_request == NULL || gw_show_is_hungry(x->shown_request));
 }
 
 /* When the last byte moved, or the host said something, on either side. */
@@ -45,7 +46,7 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
         return;
     if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE) {
         /* It runs from the end of the request; but who takes nothing of that is not waited for. */
-        if (!x->is_origin_started && gw_pipe_len(&x->request_pipe) > 0)
+        if (!x->is_origin_started && gw_pipe_len(x->request_out) > 0)
             consider(n, x->upstream_out, x->route->idle_timeout,
                      GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
         return;
@@ -81,10 +82,13 @@ static void consider_patience(struct nearest *n, const struct gw_exchange *x, st
 
 static void consider_relay(struct gw_exchange *x, struct nearest *n)
 {
-    if (x->is_response_whole || gw_pipe_len(&x->response_pipe) > 0) {
+    bool is_whole = x->shown_response != NULL ? x->response_out->is_ended : x->is_response_whole;
+
+    if (is_whole || gw_pipe_len(x->response_out) > 0) {
         if (x->call == NULL)
             consider_patience(n, x, &x->taking, GW_REASON_client_read_timeout);
-    } else if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL) {
+    } else if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL && !x->is_response_whole &&
+               !x->asked[GW_ASKED_RESPONSE].is_waiting) {
         consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
                  x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
     }
@@ -98,6 +102,15 @@ static void consider_hooks(const struct gw_exchange *x, struct nearest *n, gw_na
             consider(n, x->asked[i].since, idle, GW_REASON_request_timeout, GW_BY_HOST);
 }
 
+/* It is with the filters: they are waited for, or who has yet to give the rest of it. */
+static void consider_answer(const struct gw_exchange *x, struct nearest *n)
+{
+    if (x->kind == GW_EXCHANGE_HTTP && x->route != NULL && !x->is_response_whole &&
+        !x->asked[GW_ASKED_RESPONSE].is_waiting)
+        consider(n, x->upstream_in > x->answered ? x->upstream_in : x->answered,
+                 x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
+}
+
 static struct nearest find(struct gw_exchange *x)
 {
     struct nearest n = { GW_NEVER, GW_REASON_none, GW_BY_NONE };
@@ -105,6 +118,8 @@ static struct nearest find(struct gw_exchange *x)
 
     if (GW_UNLIKELY(x->waiting > 0))
         consider_hooks(x, &n, idle);
+    if (GW_UNLIKELY(x->is_answering))
+        consider_answer(x, &n);
     switch (x->is_answering ? GW_PHASE_ROUTE : (enum gw_phase)x->phase) {
     case GW_PHASE_RECEIVE:
         consider(&n, x->started, x->listener->head_timeout, GW_REASON_client_head_timeout,
@@ -169,13 +184,13 @@ static void count_giving(struct gw_exchange *x)
  * them in order. */
 static void count_taking(struct gw_exchange *x)
 {
-    uint64_t taken = x->response_pipe.bytes_out - x->taking.seen;
+    uint64_t taken = x->response_out->bytes_out - x->taking.seen;
     uint32_t sent = x->down.codec != NULL ? x->down.codec->sent : x->link_sent;
 
     if (x->is_down_sent || !gw_chain_is_empty(&x->down_link->tx))
         taken += sent - x->link_sent;
     count(&x->taking, taken, x);
-    x->taking.seen = x->response_pipe.bytes_out;
+    x->taking.seen = x->response_out->bytes_out;
     x->link_sent = sent;
 }
 

@@ -77,7 +77,7 @@ static bool can_end_grpc(const struct gw_exchange *x)
 
     return x->kind == GW_EXCHANGE_GRPC && is_heard && x->down.codec != NULL &&
            (x->down.out == GW_HALF_BODY || x->down.out == GW_HALF_HEAD) && !x->is_local &&
-           !x->down_link->is_lost && !x->response_pipe.is_ended &&
+           !x->down_link->is_lost && !x->response_out->is_ended &&
            x->response.body == GW_BODY_UNKNOWN && x->down_link->protocol == GW_PROTO_H2;
 }
 
@@ -102,6 +102,7 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
         return;
     }
     gw_pipe_cut(&x->response_pipe);
+    gw_pipe_cut(x->response_out);
     if (x->down.codec != NULL && !x->down_link->is_lost)
         gw_link_reset(x->down_link, &x->down, gw_reason_h2_code(reason));
     gw_exchange_finish(x);

@@ -86,6 +86,8 @@ static inline void release(struct gw_exchange *x)
     GW_ASSERT(x->down.codec == NULL && x->up.codec == NULL);
     gw_timer_cancel(all->links->wheel, &x->alarm.timer);
     gw_reply_forget(x);
+    gw_show_end(x->shown_request);
+    gw_show_end(x->shown_response);
     gw_pipe_fini(&x->request_pipe);
     gw_pipe_fini(&x->response_pipe);
     gw_arena_fini(&x->arena);
@@ -176,7 +178,8 @@ void gw_exchanges_feed(struct gw_exchanges *all)
     for (struct gw_list *node = all->thirsty.next, *next; node != &all->thirsty; node = next) {
         struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, thirsty);
         next = node->next;
-        if (gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe))
+        if (gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
+            gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response))
             continue;
         gw_list_remove(&x->thirsty);
         quench(x);
@@ -286,6 +289,8 @@ static void init_exchange(struct gw_exchange *x, struct gw_exchanges *all,
     gw_pipe_init(&x->response_pipe, all->links->pool, all->limits->pipe_bytes_max);
     x->request_pipe.chain.reserve = &x->request_reserve;
     x->response_pipe.chain.reserve = &x->response_reserve;
+    x->request_out = &x->request_pipe;
+    x->response_out = &x->response_pipe;
     gw_timer_init(&x->alarm.timer);
     x->alarm.ring = gw_deadline_ring;
 }

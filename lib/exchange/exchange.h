@@ -10,6 +10,7 @@
 
 #include "exchange/binding.h"
 #include "exchange/call.h"
+#include "exchange/show.h"
 #include "exchange/states.h"
 #include "exchange/wait.h"
 #include "link/pool.h"
@@ -29,10 +30,11 @@ enum gw_asked_id {
     GW_ASKED_COUNT
 };
 struct gw_asked {
-    struct gw_wait *wait; /* a ticket is out, or its letter is on the way */
-    gw_nanos since;       /* waiting: since when                          */
-    uint8_t hook;         /* which hooks are asked, one filter after the other */
-    uint8_t at;           /* how many of them were: of the response, from the last one down */
+    struct gw_wait *wait;   /* a ticket is out, or its letter is on the way */
+    struct gw_stage *stage; /* of whom is asked about a body              */
+    gw_nanos since;         /* waiting: since when                          */
+    uint8_t hook;           /* which hooks are asked, one filter after the other */
+    uint8_t at;             /* how many of them were: of the response, from the last one down */
     bool is_waiting;
 };
 
@@ -61,6 +63,7 @@ struct gw_exchange {
     bool is_down_sent;      /* the end is in the client's chain; waits for the transport  */
     bool is_flushed;        /* ... and was accepted by it                                 */
     bool is_answering;      /* the response is with its filters                           */
+    bool is_route_left;     /* ... were asked where it goes; its body may be held still */
     bool is_picked;         /* an endpoint is chosen, and the filters are asked           */
     bool is_retry_forbidden;
     uint8_t hook;     /* gw_hook */
@@ -99,6 +102,10 @@ struct gw_exchange {
     uint64_t filters_met; /* ... and which have been, at any time: on_end is theirs */
     const struct gw_cluster_conf *wanted; /* gw_exchange_set_cluster */
     struct gw_label *labels;
+    /* Bodies that filters see; NULL: none. Where they come out: without filters, where they go in. */
+    struct gw_shown *shown_request, *shown_response;
+    struct gw_pipe *request_out, *response_out;
+    uint8_t *shows; /* by filter: gw_exchange_show_body; NULL: as configured */
     gw_cause cause;
     uint32_t code; /* what the client was sent */
     uint32_t upstream_protocol;
@@ -225,9 +232,13 @@ enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who
                                      enum gw_hook hook);
 /* After a result that was not DONE or WAIT: what it means for the exchange. */
 void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result);
+/* One filter about a body, or its end. */
+enum gw_filter_result gw_filters_show(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter,
+                                      enum gw_hook hook, struct gw_stage *stage);
 void gw_filters_end(struct gw_exchange *x);
 /* Nobody waits any more: verdicts will come too late. */
 void gw_filters_stop_waiting(struct gw_exchange *x);
+void gw_filters_stop_one(struct gw_exchange *x, enum gw_asked_id who);
 /* An answer has come to the hook that waits. */
 void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer);
 /* What gw_exchange_reply has made is not given after all. */
@@ -283,6 +294,9 @@ void gw_reply_host(struct gw_exchange *x, uint32_t filter); /* what that one ask
 /* What gw_exchange_reply has made is the response; false: the exchange has failed. */
 bool gw_reply_adopt(struct gw_exchange *x) GW_MUST_CHECK;
 void gw_reply_route(struct gw_exchange *x);
+/* Who needs the body before anybody is asked must say 100 himself (RFC 9110 10.1.1). True: it is said, or
+ * nobody waits for it. */
+void gw_reply_continue(struct gw_exchange *x);
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason); /* trailers, head is out */
 
 /* deadline.c */

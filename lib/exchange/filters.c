@@ -134,7 +134,6 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
         if (is_answer_due(x, asked))
             return hold(x, asked);
         gw_reply_forget(x);
-        pass_turn(x, who);
         return GW_FILTER_DONE;
     case GW_WAIT:
         return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
@@ -147,6 +146,40 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
     }
     gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_UNKNOWN);
     return GW_FILTER_ABORT;
+}
+
+typedef gw_verdict body_hook(void *ctx, gw_exchange *x, gw_pipe *p);
+
+static body_hook *body_hook_of(const gw_filter *filter, enum gw_hook hook)
+{
+    if (hook == GW_HOOK_REQUEST_BODY)
+        return filter->on_request_body;
+    if (hook == GW_HOOK_REQUEST_END)
+        return filter->on_request_end;
+    return hook == GW_HOOK_RESPONSE_BODY ? filter->on_response_body : filter->on_response_end;
+}
+
+enum gw_filter_result gw_filters_show(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter,
+                                      enum gw_hook hook, struct gw_stage *stage)
+{
+    const gw_filter *f = &x->binding->config->filters[filter];
+    struct gw_asked *asked = &x->asked[who];
+    enum gw_filter_result result;
+    gw_verdict verdict;
+
+    asked->hook = (uint8_t)hook;
+    asked->at = (uint8_t)(who == GW_ASKED_RESPONSE ? filter + 1 : filter);
+    asked->stage = stage;
+    stage->is_open = true;
+    stage->has_moved = false;
+    enter_hook(x, who, filter, hook);
+    verdict = body_hook_of(f, hook)(f->ctx, x, &stage->in);
+    leave_hook(x);
+    stage->is_open = false;
+    result = judge(x, who, verdict);
+    if (result == GW_FILTER_DONE)
+        asked->hook = GW_HOOK_NONE;
+    return result;
 }
 
 enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who, enum gw_hook hook)
@@ -172,16 +205,26 @@ enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who
         result = judge(x, who, verdict);
         if (result != GW_FILTER_DONE)
             return result;
+        pass_turn(x, who);
     }
     asked->hook = GW_HOOK_NONE;
     return GW_FILTER_DONE;
+}
+
+/* In the place of a response whose head they have seen, filters are not asked again. */
+static void reply(struct gw_exchange *x, enum gw_asked_id who)
+{
+    if (who != GW_ASKED_RESPONSE || x->asked[who].hook == GW_HOOK_RESPONSE)
+        gw_reply_host(x, turn_of(x, who));
+    else if (gw_reply_adopt(x))
+        gw_relay_send(x);
 }
 
 void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result)
 {
     switch (result) {
     case GW_FILTER_REPLY:
-        gw_reply_host(x, turn_of(x, (enum gw_asked_id)x->hook_who));
+        reply(x, (enum gw_asked_id)x->hook_who);
         break;
     case GW_FILTER_ABORT:
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
@@ -197,25 +240,43 @@ void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result)
 
 /* ---- being resumed ---- */
 
+static bool is_body_hook(enum gw_hook hook)
+{
+    return hook == GW_HOOK_REQUEST_BODY || hook == GW_HOOK_REQUEST_END ||
+           hook == GW_HOOK_RESPONSE_BODY || hook == GW_HOOK_RESPONSE_END;
+}
+
 static void filter_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer)
 {
     struct gw_asked *asked = &x->asked[who];
     uint32_t i = turn_of(x, who);
     const gw_filter *filter = &x->binding->config->filters[i];
     bool is_late = x->phase == GW_PHASE_END || !asked->is_waiting;
+    bool is_body = is_body_hook((enum gw_hook)asked->hook);
+    uint32_t side = who == GW_ASKED_RESPONSE ? GW_SIDE_RESPONSE : GW_SIDE_REQUEST;
     gw_verdict verdict = GW_NEXT;
+    enum gw_filter_result result;
 
     if (filter->on_resume != NULL) {
         enter_hook(x, who, i, is_late ? GW_HOOK_LATE : (enum gw_hook)asked->hook);
-        verdict = filter->on_resume(
-            filter->ctx, x, who == GW_ASKED_RESPONSE ? GW_SIDE_RESPONSE : GW_SIDE_REQUEST, answer);
+        if (is_body && !is_late)
+            asked->stage->is_open = true;
+        verdict = filter->on_resume(filter->ctx, x, side, answer);
+        if (is_body && !is_late)
+            asked->stage->is_open = false;
         leave_hook(x);
     }
     if (is_late)
         return; /* it was lost meanwhile: the verdict comes too late */
     asked->is_waiting = false;
     x->waiting--;
-    gw_filters_obey(x, judge(x, who, verdict));
+    result = judge(x, who, verdict);
+    if (result != GW_FILTER_DONE)
+        gw_filters_obey(x, result);
+    else if (is_body)
+        asked->hook = GW_HOOK_NONE; /* the body goes on */
+    else
+        pass_turn(x, who);
 }
 
 void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer)
@@ -228,12 +289,16 @@ void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answ
         filter_resumed(x, who, answer);
 }
 
+void gw_filters_stop_one(struct gw_exchange *x, enum gw_asked_id who)
+{
+    x->waiting = (uint8_t)(x->waiting - x->asked[who].is_waiting);
+    x->asked[who].is_waiting = false;
+}
+
 void gw_filters_stop_waiting(struct gw_exchange *x)
 {
-    for (int i = 0; i < GW_ASKED_COUNT && x->waiting > 0; i++) {
-        x->waiting = (uint8_t)(x->waiting - x->asked[i].is_waiting);
-        x->asked[i].is_waiting = false;
-    }
+    for (int i = 0; i < GW_ASKED_COUNT && x->waiting > 0; i++)
+        gw_filters_stop_one(x, (enum gw_asked_id)i);
 }
 
 /* ---- the end ---- */

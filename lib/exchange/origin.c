@@ -35,6 +35,7 @@ static void pass_on(struct gw_exchange *x)
         }
         x->is_response_whole = true;
         x->is_discarding = true;
+        gw_pipe_skip(x->request_out, gw_pipe_len(x->request_out));
         gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
     }
     x->upstream_in = x->of->links->now;
@@ -63,7 +64,7 @@ static void enter(struct gw_exchange *x)
     x->hook_at = UINT8_MAX; /* no filter's */
     x->hook_memory = x->origin_memory;
     if (x->call != NULL) { /* the pipes are the caller's, too */
-        gw_pipe_face_host(&x->request_pipe, false);
+        gw_pipe_face_host(x->request_out, false);
         gw_pipe_face_host(&x->response_pipe, true);
     }
 }
@@ -86,23 +87,12 @@ struct gw_message *gw_origin_inform(struct gw_exchange *x, uint32_t code)
     return m;
 }
 
-/* Who answers itself must say 100 itself, unless it has answered already (RFC 9110 10.1.1). */
-static void invite_body(struct gw_exchange *x)
-{
-    if (x->phase != GW_PHASE_AWAIT || x->infos > 0 || x->request_pipe.bytes_in > 0 ||
-        gw_fields_find(&x->request.fields, GW_FIELD_EXPECT) == NULL)
-        return;
-    /* Benign without memory: the client goes on after a while. */
-    if (gw_origin_inform(x, 100) != NULL)
-        gw_link_advance(x->down_link, &x->down);
-}
-
 void gw_origin_start(struct gw_exchange *x)
 {
     const gw_origin *origin = origin_of(x);
 
     x->is_origin_started = true;
-    x->request_pipe.is_host_target = true;
+    x->request_out->is_host_target = true;
     x->response_pipe.is_host_source = true;
     x->sent = x->of->links->now;
     if (origin->exchange_bytes > 0) {
@@ -113,35 +103,36 @@ void gw_origin_start(struct gw_exchange *x)
         }
     }
     x->wants_on_write = true;
-    x->wants_on_read = gw_pipe_len(&x->request_pipe) > 0 || x->request_pipe.is_ended;
+    x->wants_on_read = gw_pipe_len(x->request_out) > 0 || x->request_out->is_ended;
     if (origin->on_request != NULL) {
         enter(x);
         if (!judge(x, origin->on_request(origin->ctx, x)))
             return;
     }
-    invite_body(x);
+    if (x->phase == GW_PHASE_AWAIT) /* it has not answered yet */
+        gw_reply_continue(x);
 }
 
 static void call_on_read(struct gw_exchange *x)
 {
     const gw_origin *origin = origin_of(x);
-    uint64_t before = x->request_pipe.bytes_out;
-    bool is_end = x->request_pipe.is_ended, was_end_shown = x->is_end_shown;
+    uint64_t before = x->request_out->bytes_out;
+    bool is_end = x->request_out->is_ended, was_end_shown = x->is_end_shown;
 
     x->wants_on_read = false;
     if (origin->on_read == NULL) {
-        gw_pipe_skip(&x->request_pipe, gw_pipe_len(&x->request_pipe));
+        gw_pipe_skip(x->request_out, gw_pipe_len(x->request_out));
         pass_on(x);
         return;
     }
-    if (gw_pipe_len(&x->request_pipe) == 0 && (!is_end || x->is_end_shown))
+    if (gw_pipe_len(x->request_out) == 0 && (!is_end || x->is_end_shown))
         return;
     enter(x);
-    if (!judge(x, origin->on_read(origin->ctx, x, &x->request_pipe)))
+    if (!judge(x, origin->on_read(origin->ctx, x, x->request_out)))
         return;
-    if (is_end && gw_pipe_len(&x->request_pipe) == 0)
+    if (is_end && gw_pipe_len(x->request_out) == 0)
         x->is_end_shown = true;
-    if (x->request_pipe.bytes_out != before || x->is_end_shown != was_end_shown)
+    if (x->request_out->bytes_out != before || x->is_end_shown != was_end_shown)
         x->wants_on_write = true;
 }
 
@@ -155,7 +146,7 @@ static void call_on_write(struct gw_exchange *x)
     enter(x);
     if (!judge(x, origin->on_write(origin->ctx, x, &x->response_pipe)))
         return;
-    if (gw_pipe_len(&x->request_pipe) > 0)
+    if (gw_pipe_len(x->request_out) > 0)
         x->wants_on_read = true;
 }
 
@@ -188,6 +179,6 @@ void gw_origin_resumed(struct gw_exchange *x, void *answer)
     if (!judge(x, origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer)))
         return;
     x->wants_on_write = true;
-    x->wants_on_read = gw_pipe_len(&x->request_pipe) > 0 ||
-                       (x->request_pipe.is_ended && !x->is_end_shown);
+    x->wants_on_read = gw_pipe_len(x->request_out) > 0 ||
+                       (x->request_out->is_ended && !x->is_end_shown);
 }

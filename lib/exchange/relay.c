@@ -29,13 +29,36 @@ void gw_relay_send(struct gw_exchange *x)
     x->code = x->response.code;
     x->down.out_head = &x->response;
     x->down.out_trailers = &x->response_trailers;
-    x->down.out_pipe = &x->response_pipe;
+    x->down.out_pipe = x->response_out;
     if (x->response.body == GW_BODY_TUNNEL)
         begin_tunnel(x);
     x->response.has_left = true;
     x->down.out = GW_HALF_HEAD;
     gw_exchange_enter(x, GW_PHASE_RELAY);
     gw_link_advance(x->down_link, &x->down);
+}
+
+static bool are_bodies_seen(const struct gw_exchange *x)
+{
+    return gw_filters_have(x, GW_HOOK_RESPONSE_BODY) || gw_filters_have(x, GW_HOOK_RESPONSE_END);
+}
+
+/* Its body is seen; the head waits for it if somebody says so. */
+static void begin_shown(struct gw_exchange *x)
+{
+    switch ((int)gw_show_begin(x, GW_SIDE_RESPONSE)) {
+    case GW_OK:
+        break;
+    case GW_ELIMIT:
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_filter_full, GW_ELIMIT);
+        return;
+    default:
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+        return;
+    }
+    x->is_answering = gw_show_is_held(x->shown_response);
+    if (!x->is_answering)
+        gw_relay_send(x);
 }
 
 /* Nobody has anything more to say about it. */
@@ -45,8 +68,10 @@ static void begin(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_EINVAL);
     else if (gw_hop_strip(&x->response) != GW_OK)
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
-    else
+    else if (x->response.body == GW_BODY_TUNNEL || !are_bodies_seen(x))
         gw_relay_send(x);
+    else
+        begin_shown(x);
 }
 
 void gw_relay_ask(struct gw_exchange *x)
@@ -56,6 +81,11 @@ void gw_relay_ask(struct gw_exchange *x)
 
     if (asked->is_waiting)
         return;
+    if (x->shown_response != NULL) { /* all were asked, and the body is held */
+        if (!gw_show_is_held(x->shown_response))
+            gw_relay_send(x);
+        return;
+    }
     /* Another answer in its place goes to those that are left: so this ends. */
     while ((result = gw_filters_ask(x, GW_ASKED_RESPONSE, GW_HOOK_RESPONSE)) == GW_FILTER_REPLY) {
         asked->at--;
@@ -135,20 +165,22 @@ void gw_relay_down_news(struct gw_exchange *x, uint32_t news)
     if ((news & (GW_NEWS_BODY | GW_NEWS_END)) != 0) {
         if (x->is_discarding)
             discard(x);
-        else if (x->up.codec != NULL)
+        else if (x->shown_request == NULL && x->up.codec != NULL)
             send_on(x);
-        else if (x->is_origin_started)
+        else if (x->shown_request == NULL && x->is_origin_started)
             x->wants_on_read = true;
     }
     if ((news & GW_NEWS_ROOM) != 0) {
         x->client_out = now;
-        if (x->up.codec != NULL)
+        if (x->shown_response == NULL && x->up.codec != NULL)
             gw_link_advance(x->up_link, &x->up);
-        else if (x->is_origin_started && x->was_pipe_full)
+        else if (x->shown_response == NULL && x->is_origin_started && x->was_pipe_full)
             x->wants_on_write = true;
     }
-    if ((news & GW_NEWS_SENT) != 0)
+    if ((news & GW_NEWS_SENT) != 0) {
         x->is_down_sent = true;
+        x->response_trailers.has_left = 1;
+    }
 }
 
 void gw_relay_settle(struct gw_exchange *x)
@@ -157,4 +189,6 @@ void gw_relay_settle(struct gw_exchange *x)
         gw_chain_settle(&x->request_pipe.chain);
     if (gw_pipe_len(&x->response_pipe) > 0)
         gw_chain_settle(&x->response_pipe.chain);
+    gw_show_settle(x->shown_request);
+    gw_show_settle(x->shown_response);
 }

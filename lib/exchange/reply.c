@@ -45,6 +45,10 @@ static void begin_response(struct gw_exchange *x, uint32_t code)
     gw_message_init(&x->response, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     x->response.code = (uint16_t)code;
     x->response_trailers.fields.count = 0;
+    x->is_answering = false;
+    gw_show_end(x->shown_response);
+    x->shown_response = NULL;
+    x->response_out = &x->response_pipe;
     gw_pipe_fini(&x->response_pipe);
     gw_pipe_init(&x->response_pipe, x->of->links->pool, x->of->limits->pipe_bytes_max);
     x->response_pipe.is_host_source = x->is_origin_started; /* it may have kept the pipe */
@@ -206,6 +210,16 @@ void gw_reply_host(struct gw_exchange *x, uint32_t filter)
         gw_relay_answer(x, filter);
 }
 
+void gw_reply_continue(struct gw_exchange *x)
+{
+    if (x->infos > 0 || x->request_pipe.bytes_in > 0 ||
+        gw_fields_find(&x->request.fields, GW_FIELD_EXPECT) == NULL)
+        return;
+    /* Benign without memory: the client goes on after a while. */
+    if (gw_origin_inform(x, 100) != NULL)
+        gw_link_advance(x->down_link, &x->down);
+}
+
 /* ---- in the middle of a response ---- */
 
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason)
@@ -222,6 +236,6 @@ void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason)
     }
     x->is_discarding = true;
     x->is_response_whole = true;
-    x->response_pipe.is_ended = true;
+    x->response_out->is_ended = true;
     gw_link_advance(x->down_link, &x->down);
 }

@@ -51,7 +51,7 @@ static size_t kept_max(const struct gw_exchange *x)
     size_t max = x->of->limits->block_bytes / 4;
 
     max = max < KEPT_MAX ? max : KEPT_MAX;
-    return max < x->request_pipe.size ? max : x->request_pipe.size;
+    return max < x->request_out->size ? max : x->request_out->size;
 }
 
 static bool has_room(struct gw_exchange *x, size_t len)
@@ -79,7 +79,7 @@ static bool is_kept_wanted(const struct gw_exchange *x)
 
 void gw_exchange_keep(struct gw_exchange *x)
 {
-    const struct gw_pipe *p = &x->request_pipe;
+    const struct gw_pipe *p = x->request_out;
     uint64_t whole = p->bytes_in, from = x->kept.len;
 
     if (x->kept.is_over || whole == from)
@@ -97,16 +97,16 @@ void gw_exchange_keep(struct gw_exchange *x)
 /* All that was sent can be sent again. */
 static bool is_replayable(const struct gw_exchange *x)
 {
-    uint64_t left = gw_pipe_at(&x->request_pipe);
+    uint64_t left = gw_pipe_at(x->request_out);
 
     return !x->has_response && !x->has_info && (left == 0 || left <= x->kept.len);
 }
 
 static bool put_back(struct gw_exchange *x)
 {
-    size_t len = (size_t)gw_pipe_at(&x->request_pipe);
+    size_t len = (size_t)gw_pipe_at(x->request_out);
 
-    return len == 0 || gw_pipe_put_back(&x->request_pipe, x->kept.at, len) == GW_OK;
+    return len == 0 || gw_pipe_put_back(x->request_out, x->kept.at, len) == GW_OK;
 }
 
 /* ---- whether ---- */

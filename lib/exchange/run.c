@@ -139,10 +139,11 @@ static bool enter_route(struct gw_exchange *x)
     return false;
 }
 
-static void leave_route(struct gw_exchange *x)
+/* Where it goes, as soon as it may: a filter may hold it until its body is whole. */
+static void go_target(struct gw_exchange *x)
 {
-    x->cluster = x->wanted != NULL ? x->wanted : x->route->cluster;
-    decide_upgrade(x);
+    if (gw_show_is_held(x->shown_request))
+        return;
     if (x->cluster == NULL) {
         gw_reply_route(x);
     } else if (x->cluster->has_origin) {
@@ -153,10 +154,44 @@ static void leave_route(struct gw_exchange *x)
     }
 }
 
+/* The request's body is seen from here on. False: it has failed. */
+static bool show_request(struct gw_exchange *x)
+{
+    gw_status status;
+
+    if (x->request.body == GW_BODY_TUNNEL || x->request.protocol.len > 0 ||
+        !(gw_filters_have(x, GW_HOOK_REQUEST_BODY) || gw_filters_have(x, GW_HOOK_REQUEST_END)))
+        return true;
+    status = gw_show_begin(x, GW_SIDE_REQUEST);
+    if (status == GW_ELIMIT)
+        gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
+    else if (status != GW_OK)
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    else if (gw_show_is_held(x->shown_request)) { /* nobody else is asked for a 100 */
+        gw_reply_continue(x);
+        gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
+    }
+    return status == GW_OK;
+}
+
+static void leave_route(struct gw_exchange *x)
+{
+    x->cluster = x->wanted != NULL ? x->wanted : x->route->cluster;
+    decide_upgrade(x);
+    x->is_route_left = true;
+    if (x->cluster != NULL && !show_request(x))
+        return;
+    go_target(x);
+}
+
 static void go_route(struct gw_exchange *x)
 {
     enum gw_filter_result result = GW_FILTER_DONE;
 
+    if (x->is_route_left) {
+        go_target(x);
+        return;
+    }
     if (x->asked[GW_ASKED_REQUEST].is_waiting || (x->route == NULL && !enter_route(x)))
         return;
     if (gw_filters_have(x, GW_HOOK_ROUTE))
@@ -256,7 +291,7 @@ static bool is_complete(struct gw_exchange *x)
     if (!x->is_flushed)
         x->is_flushed = gw_link_is_flushed(x->down_link, &x->down);
     /* A tunnel ends when both sides have. */
-    return x->is_flushed &&
+    return x->is_flushed && gw_show_is_done(x->shown_response) &&
            (x->kind != GW_EXCHANGE_TUNNEL ||
             (x->down.in >= GW_HALF_DONE && (x->up.codec == NULL || x->up.out >= GW_HALF_DONE)));
 }
@@ -278,7 +313,8 @@ static void note_thirst(struct gw_exchange *x)
     struct gw_exchanges *all = x->of;
 
     if (gw_list_is_linked(&x->thirsty) ||
-        !(gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe)))
+        !(gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
+          gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response)))
         return;
     gw_list_push_back(&all->thirsty, &x->thirsty);
     all->thirsty_since = all->links->pool->returns - 1; /* looked at in this very step, too */
@@ -287,9 +323,11 @@ static void note_thirst(struct gw_exchange *x)
 void gw_exchange_run(struct gw_exchange *x)
 {
     uint8_t before;
+    bool is_shown;
 
     do {
         before = x->phase;
+        is_shown = false;
         if (x->down.news != 0)
             take_down_news(x);
         if (x->up.news != 0)
@@ -302,7 +340,9 @@ void gw_exchange_run(struct gw_exchange *x)
                 gw_abuse_earn(&x->down.codec->abuse, GW_ABUSE_EXCHANGE_EARNS);
             gw_exchange_finish(x);
         }
-    } while (x->phase != before && x->phase != GW_PHASE_END);
+        if (GW_UNLIKELY(x->shown_request != NULL || x->shown_response != NULL))
+            is_shown = gw_show_run(x);
+    } while ((x->phase != before || is_shown) && x->phase != GW_PHASE_END);
     if (x->phase == GW_PHASE_END) {
         gw_exchange_finish(x);
         return;

@@ -81,7 +81,7 @@ static void init_stream(struct gw_exchange *x)
     up->in_pipe = &x->response_pipe;
     up->out_head = &x->request;
     up->out_trailers = &x->request_trailers;
-    up->out_pipe = &x->request_pipe;
+    up->out_pipe = x->request_out;
 }
 
 /* Its turn, unless it was tried and another was not. UINT32_MAX: there is none. */

@@ -2,6 +2,7 @@
  * waiting in each of them, what they may change and where the request goes then. */
 
 #include "check_main.h"
+#include "filter_suites.h"
 #include "parts.h"
 
 static struct mode1 host;
@@ -740,4 +741,4 @@ static Suite *filter_suite(void)
     return suite;
 }
 
-CHECK_MAIN(filter_suite)
+CHECK_MAIN(filter_suite, show_suite)

@@ -1,0 +1,9 @@
+/* unit/filter_suites.h: the suites of the program for filters. */
+#ifndef UNIT_FILTER_SUITES_H
+#define UNIT_FILTER_SUITES_H
+
+#include <check.h>
+
+Suite *show_suite(void);
+
+#endif
