@@ -60,7 +60,7 @@ static int64_t still_owed(const struct gw_stage *s, size_t passed)
     return s->owed + (int64_t)(gw_pipe_len(&s->in) - passed);
 }
 
-gw_status gw_stage_pass(struct gw_stage *s, size_t len)
+static gw_status pass(struct gw_stage *s, size_t len)
 {
     if (!s->is_open)
         return GW_ESTATE;
@@ -132,7 +132,7 @@ gw_status gw_stage_lend(struct gw_stage *s, gw_const_span bytes, gw_done_fn *don
 
 gw_status gw_pipe_pass(gw_pipe *p, size_t len)
 {
-    return p == NULL || p->stage == NULL ? GW_EINVAL : gw_stage_pass(p->stage, len);
+    return p == NULL || p->stage == NULL ? GW_EINVAL : pass(p->stage, len);
 }
 
 gw_status gw_pipe_gather(gw_pipe *p, size_t len, gw_const_span *out)

@@ -32,7 +32,6 @@ static inline bool gw_stage_has_room(const struct gw_stage *s)
 }
 
 /* For the public calls on a pipe that has a stage. */
-gw_status gw_stage_pass(struct gw_stage *s, size_t len) GW_MUST_CHECK;
 gw_status gw_stage_drop(struct gw_stage *s, size_t len) GW_MUST_CHECK;
 size_t gw_stage_room(const struct gw_stage *s);
 size_t gw_stage_write(struct gw_stage *s, const void *ptr, size_t len) GW_MUST_CHECK;
