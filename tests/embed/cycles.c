@@ -271,6 +271,8 @@ static void serve_bytes(gw_engine *engine)
 
 /* ---- over sockets ---- */
 
+enum { KINDS = 4 };
+
 static void listen_as(gw_loop *loop, const char *name, char *address, size_t max)
 {
     gw_accept_spec accept = GW_SPEC(gw_accept_spec);
@@ -312,7 +314,7 @@ static void ask_loop(gw_loop *loop, const char *address, bool is_h2)
     close(fd);
 }
 
-static void serve_sockets(const gw_env *env, gw_engine *engine)
+static void serve_sockets(const gw_env *env, gw_engine *engine, uint32_t kind)
 {
     gw_loop_spec spec = GW_SPEC(gw_loop_spec);
     gw_worker_spec worker = GW_SPEC(gw_worker_spec);
@@ -323,8 +325,12 @@ static void serve_sockets(const gw_env *env, gw_engine *engine)
 
     worker.allocator = &of_worker;
     spec.worker = &worker;
+    spec.kind = kind;
     where = WORKERS;
     status = gw_loop_new(engine, &spec, &loop);
+    spec.kind = GW_LOOP_POLL;
+    if (status == GW_EUNSUPPORTED)
+        status = gw_loop_new(engine, &spec, &loop);
     where = LIBRARY;
     MUST(status == GW_OK);
     listen_as(loop, "back", back, sizeof back);
@@ -346,7 +352,7 @@ static void serve_sockets(const gw_env *env, gw_engine *engine)
 
 /* ---- a life ---- */
 
-static void live(void)
+static void live(int number)
 {
     gw_env env = GW_SPEC(gw_env);
     gw_engine_spec spec = GW_SPEC(gw_engine_spec);
@@ -362,7 +368,7 @@ static void live(void)
     MUST(gw_engine_apply(engine, config, NULL) == GW_OK);
     gw_config_unref(config);
     serve_bytes(engine);
-    serve_sockets(&env, engine);
+    serve_sockets(&env, engine, (uint32_t)number % KINDS); /* the best, then each of them */
     gw_engine_free(engine);
     where = NOWHERE;
     MUST(shared.live == 0 && shared.bytes == 0);
@@ -396,14 +402,14 @@ int main(int argc, char **argv)
     int count = argc > 1 ? atoi(argv[1]) : 100, fds;
     long behind[PLACES], before, out;
 
-    for (int i = 0; i < 3; i++)
-        live();
+    for (int i = 0; i < KINDS; i++)
+        live(i);
     fds = descriptors();
     out = pieces();
     memcpy(behind, asked, sizeof behind);
     for (int i = 0; i < count; i++) {
         before = shared.calls + own.calls;
-        live();
+        live(i);
         MUST(shared.calls + own.calls > before);
     }
     MUST(descriptors() == fds);
