@@ -210,11 +210,13 @@ struct swept {
     bool is_reached, is_blameless;    /* nobody did anything wrong */
 };
 
-/* Some peer does what may be blamed on it. */
+/* Some peer does what may be blamed on it; or time passes, for which it may be too slow. */
 static bool has_culprit(const struct script *s)
 {
     static const char *const deeds[] = { "breaks", "resets", "ends", "drains", "says", "stops" };
 
+    if (has_line(s, "time", ""))
+        return true;
     for (int i = 0; i < s->n; i++)
         for (size_t j = 0; j < sizeof deeds / sizeof *deeds; j++)
             if (s->lines[i].words > 1 && gw_str_eq(s->lines[i].word[1], gw_cstr(deeds[j])))
