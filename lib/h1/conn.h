@@ -56,6 +56,7 @@ struct gw_h1 {
     bool is_awaiting;    /* server: the client waits for 100 (Expect)                */
     bool is_holding;     /* client: the response decides what becomes of out_pipe    */
     bool owes_503;       /* server: there was no stream for a request                */
+    bool is_paused;      /* server: behind a body that was dropped: see take_input   */
     uint32_t head_at;    /* client: the low bits of base.written before the request's head */
 };
 

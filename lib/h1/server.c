@@ -202,6 +202,7 @@ static void end_of_input(struct gw_h1 *c)
 
 static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx, gw_nanos now)
 {
+    c->is_paused = false;
     /* A turn that took nothing off rx has nothing more to do, but for the opening one. */
     for (size_t before = SIZE_MAX; rx->len > 0 && rx->len < before;) {
         enum gw_reason_id reason = GW_REASON_none;
@@ -228,6 +229,9 @@ static gw_status take_input(struct gw_h1 *c, struct gw_chain *rx, gw_nanos now)
         case GW_H1_SKIP:
             reason = skip_body(c, rx);
             may_retry = true;
+            c->is_paused = reason == GW_REASON_none && c->phase == GW_H1_IDLE && rx->len > 0;
+            if (c->is_paused)
+                return GW_OK; /* for the next request the owner may want to make room first */
             break;
         case GW_H1_WAIT:
         case GW_H1_DONE:
@@ -248,6 +252,7 @@ static bool is_hungry(const struct gw_h1 *c, size_t rx_len)
 {
     switch ((enum gw_h1_phase)c->phase) {
     case GW_H1_IDLE:
+        return !c->is_paused || rx_len == 0;
     case GW_H1_HEAD:
     case GW_H1_SKIP:
         return true;

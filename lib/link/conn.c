@@ -257,6 +257,8 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
     if (codec->is_head_pending && !was_pending)
         link->head_since = link->links->now;
     link->is_head_late = link->is_head_late && codec->is_head_pending && was_pending;
+    if (was_pending && !codec->is_head_pending && codec->streams == 0 && in->len > 0)
+        gw_link_mark_readable(link); /* a request behind a body that was dropped */
     if (codec->ops->wants_write(codec) || codec->state == GW_CODEC_OVER)
         gw_link_mark_dirty(link);
 }
@@ -274,14 +276,20 @@ static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
            link->codec->ops->wants_read(link->codec, in->len);
 }
 
+/* What comes next is a request, or the begin of one; not what is left of one that was answered early. */
+static bool is_request_next(const struct gw_link *link)
+{
+    const struct gw_codec *codec = link->codec;
+    bool is_rest = codec != NULL && codec->is_head_pending && link->slot != NULL;
+
+    return codec == NULL || (codec->streams == 0 && codec->state != GW_CODEC_OVER && !is_rest);
+}
+
 /* A request that begins has what it will need; else it waits in line, with what has come of it. */
 static bool is_admitted(struct gw_link *link)
 {
-    bool is_next = link->codec == NULL ||
-                   (link->codec->streams == 0 && link->codec->state != GW_CODEC_OVER);
-
-    return link->is_client || !is_next || (link->rx.len == 0 && clear_in(link)->len == 0) ||
-           gw_slot_take(link);
+    return link->is_client || !is_request_next(link) ||
+           (link->rx.len == 0 && clear_in(link)->len == 0) || gw_slot_take(link);
 }
 
 /* Makes one when enough has come to know which. False: it cannot go on now. */

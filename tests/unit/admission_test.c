@@ -289,6 +289,40 @@ START_TEST(a_pipelined_request_waits_its_turn)
 }
 END_TEST
 
+/* What is left of a request that was answered early is no new request: it is dropped without a promise of
+ * more than the connection has. What comes behind it waits like all others. */
+START_TEST(the_rest_of_a_request_is_not_admitted_again)
+{
+    static const char post[] = "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n";
+    struct mode1_link *a, *b, *upstream;
+    char rest[600];
+
+    memset(rest, 'x', 500);
+    memcpy(rest + 500, hello, sizeof hello);
+    start(GW_SLOT_LINK + ONE, false);
+    a = mode1_accept(&host, "edge");
+    mode1_say(&host, a, post);
+    ck_assert_msg(is_answered(a), "%s", a->out);
+    ck_assert_uint_eq(promised(), GW_SLOT_LINK);
+    b = mode1_accept(&host, "edge");
+    mode1_say(&host, b, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream = mode1_upstream(&host);
+    for (int i = 0; i < 5; i++) {
+        mode1_feed(&host, a, rest, 100, 0);
+        ck_assert(gw_chain_is_empty(&a->link->rx));
+    }
+    a->out_len = 0;
+    mode1_say(&host, a, rest);
+    ck_assert_uint_eq(a->out_len, 0);
+    mode1_say(&host, upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    ck_assert_msg(is_answered(b), "%s", b->out);
+    mode1_pump(&host);
+    ck_assert_msg(is_answered(a), "%s", a->out);
+    ck_assert_uint_eq(promised(), 0);
+    stop();
+}
+END_TEST
+
 /* Who always has a next request cannot keep those away who need more at once than is ever left beside him. */
 START_TEST(who_pipelines_lets_others_pass)
 {
@@ -479,6 +513,7 @@ Suite *admission_suite(void)
     check_add(suite, one_block_is_enough_for_any_head);
     check_add(suite, two_that_starve_let_each_other_rest);
     check_add(suite, a_pipelined_request_waits_its_turn);
+    check_add(suite, the_rest_of_a_request_is_not_admitted_again);
     check_add(suite, who_waits_with_something_is_never_locked_out);
     check_add(suite, a_slot_that_was_refused_is_asked_for_again);
     check_add(suite, what_was_read_counts);
