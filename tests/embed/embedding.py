@@ -36,7 +36,7 @@ def main():
         said = subprocess.run([program], stdout=subprocess.PIPE, text=True,
                               timeout=100)
         assert said.returncode == 0, f"the pieces answer {said.returncode}"
-        assert said.stdout.count("\n") == 4, f"on_end reports four exchanges, not: {said.stdout}"
+        assert said.stdout.count("\n") == 5, f"on_end reports five exchanges, not: {said.stdout}"
         print(said.stdout, end="")
     print(f"{len(blocks) - 1} blocks compile and run together")
 

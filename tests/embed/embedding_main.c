@@ -179,6 +179,28 @@ static void change_in_passing(gw_engine *engine, gw_str *secret)
     unlink(path + 5);
 }
 
+/* Memory comes from the host, all of it goes back, and what cannot fit is refused before it begins. */
+static void with_own_memory(gw_str *secret)
+{
+    gw_limits limits = { .size = sizeof limits,
+                         .blocks_max = 64,
+                         .links_max = 8,
+                         .h2_links_max = GW_OFF,
+                         .exchanges_max = 16 };
+    struct purse purse = { .most = 64 << 20 }, small = { .most = 1 << 20 };
+    gw_config *config = make_config(secret, "edge");
+    gw_engine *engine = NULL;
+
+    MUST(make_bounded(&small, &limits, &engine) == GW_ELIMIT && !engine && small.taken == 0);
+    MUST(make_bounded(&purse, &limits, &engine) == GW_OK);
+    MUST(gw_engine_apply(engine, config, NULL) == GW_OK);
+    gw_config_unref(config);
+    converse(engine, wanted, "HTTP/1.1 200", "hello");
+    MUST(purse.taken > 0);
+    gw_engine_free(engine);
+    MUST(purse.taken == 0);
+}
+
 int main(void)
 {
     gw_str secret = gw_cstr("secret");
@@ -189,6 +211,7 @@ int main(void)
     converse(engine, refused, "HTTP/1.1 401", "no key\n");
     converse_in_a_loop(engine);
     change_in_passing(engine, &secret);
+    with_own_memory(&secret);
     MUST(serve(engine, gw_cstr("no address"), &loop) == GW_EINVAL);
     gw_loop_free(loop);
     gw_engine_free(engine);

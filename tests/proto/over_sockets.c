@@ -159,7 +159,7 @@ void sock_settle(struct proto *p)
 {
     struct sim_event e;
 
-    for (int idle = 0, n = 0; idle < 5 && n < 100000; n++) {
+    for (int idle = 0, n = 0; idle < 3 && n < 100000; n++) {
         bool any = accept_upstreams(p);
         p->mode->turn(p, idle == 0 ? 0 : 1);
         for (uint32_t i = 0; i < SIM_WIRES_MAX; i++)
