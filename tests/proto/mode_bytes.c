@@ -39,6 +39,11 @@ static void follow(struct sim *sim, gw_link *l)
             sim_io.close(sim, l);
         return;
     }
+    if ((want & GW_WANT_RETURN) != 0) {
+        if (sim_io.give_back(sim, l) != GW_OK)
+            gw_link_abort(l);
+        return;
+    }
     if (w == NULL) {
         if ((want & GW_WANT_CONNECT) != 0)
             dial(sim, l);
@@ -78,6 +83,7 @@ static void stop(struct proto *p)
 
 const struct proto_mode proto_bytes = {
     .name = "bytes",
+    .gives_back = true,
     .start = start,
     .turn = turn,
     .drain = drain,

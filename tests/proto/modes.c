@@ -71,6 +71,7 @@ static void stop_worker(struct proto *p)
 
 static const struct proto_mode proto_sim = {
     .name = "sim",
+    .gives_back = true,
     .start = start_sim,
     .turn = turn_sim,
     .drain = drain_worker,
@@ -88,6 +89,8 @@ static bool start_loop(struct proto *p)
     loop.kind = p->mode->kind;
     loop.flags = p->mode->flags;
     loop.worker = &worker;
+    loop.on_return = proto_on_return;
+    loop.return_ctx = p;
     status = gw_loop_new(p->sim.engine, &loop, &p->loop);
     if (status == GW_EUNSUPPORTED && p->mode->kind == GW_LOOP_URING)
         return false; /* in this build, or of this kernel */
@@ -121,6 +124,7 @@ uint16_t loop_listen(struct proto *p)
     uint16_t port;
 
     accept.listener = gw_cstr("edge");
+    accept.flags = p->returns ? GW_ACCEPT_RETURN : 0;
     spec.accept = &accept;
     do {
         port = proto_port();
@@ -173,7 +177,7 @@ bool loop_is_due(struct proto *p, int wait_ms)
 
 #define BUILT_IN_LOOP(NAME, KIND)                                                                  \
     {                                                                                              \
-        .name = (NAME), .has_sockets = true, .kind = (KIND), .start = start_loop,                  \
+        .name = (NAME), .gives_back = true, .has_sockets = true, .kind = (KIND), .start = start_loop,                  \
         .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten, .drain = loop_drain,  \
         .stop = stop_loop                                                                          \
     }
@@ -187,6 +191,7 @@ static const struct proto_mode proto_loops[] = {
 /* As in another loop, which has epoll by itself. */
 static const struct proto_mode proto_uring_fd = {
     .name = "uring-fd",
+    .gives_back = true,
     .has_sockets = true,
     .kind = GW_LOOP_URING,
     .flags = GW_LOOP_ONE_FD,

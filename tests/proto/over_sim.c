@@ -136,6 +136,7 @@ void proto_connect_client(struct proto *p)
     spec.listener = gw_cstr("edge");
     spec.facts = &facts;
     spec.io = w;
+    spec.flags = p->returns ? GW_ACCEPT_RETURN : 0;
     SIM_CHECK(sim, gw_worker_accept(sim->worker, &spec, &w->link) == GW_OK, "accept");
     sim->wake = true;
     p->client_wire = w;

@@ -161,6 +161,7 @@ void sock_settle(struct proto *p)
 
     for (int idle = 0, n = 0; idle < 3 && n < 100000; n++) {
         bool any = accept_upstreams(p);
+        any = proto_host_reads(p) || any;
         p->mode->turn(p, idle == 0 ? 0 : 1);
         for (uint32_t i = 0; i < SIM_WIRES_MAX; i++)
             if (p->sim.wires[i].is_used)
@@ -181,4 +182,5 @@ void sock_stop(struct proto *p)
         if (p->sim.wires[i].is_used && p->sim.wires[i].fd >= 0)
             close(p->sim.wires[i].fd);
     close(p->upstream_socket);
+    proto_host_stops(p);
 }

@@ -4,6 +4,7 @@
  *   runner.c         the command line: which modes, which shapes, which cuts
  *   script.c         a file becomes lines of words; lines are played and compared
  *   talk.c           what the words mean to the peers (codecs of their own, tests/sim/sim_peer.c)
+ *   host.c           the host that takes connections back
  *   over_sim.c       the world of simulated wires: every cut of every message
  *   over_sockets.c   the world of real ones: loopback
  *   modes.c          each way to have libgw in a program: bytes, an own backend, each loop, nested ones
@@ -51,6 +52,7 @@ struct proto;
 /* One way to have libgw in a program. */
 struct proto_mode {
     const char *name;
+    bool gives_back;      /* knows what to do with a connection that goes back */
     bool has_sockets;     /* the peers have sockets of their own; else simulated wires */
     uint32_t kind, flags; /* of a built-in loop: GW_LOOP_* */
     /* The engine is there; makes p->sim.worker. False: this mode is not there, or not here. */
@@ -97,6 +99,8 @@ struct proto {
     gw_cluster_spec cluster;
     gw_route_spec route, host_route;
     gw_limits limits;
+    bool returns;       /* what no route claims goes back to the host */
+    int host_fd;        /* over sockets: what did; -1 */
     gw_verdict verdict; /* of the filter */
     /* A sweep: something fails at some point. What cannot be done then is passed over, and what is
      * expected is not looked for; see over_sim.c. */
@@ -141,6 +145,12 @@ void proto_clock_set(gw_nanos now);
 /* log.c */
 gw_trace_fn proto_trace;
 void proto_log_write(struct proto *p); /* into p->log */
+/* host.c */
+bool proto_host_does(struct proto *p, const struct proto_line *line);
+const char *proto_host_expects(const struct proto *p, const struct proto_line *line);
+void proto_on_return(void *ctx, gw_link *link, int fd);
+bool proto_host_reads(struct proto *p); /* over sockets: something came */
+void proto_host_stops(struct proto *p);
 /* over_sim.c, over_sockets.c */
 void proto_start(struct proto *p);
 void proto_stop(struct proto *p);

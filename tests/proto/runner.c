@@ -22,6 +22,9 @@
  *     client stops reading | taking         its streams are not read | nor its connection
  *     upstream responds STATUS [...] [reset=CODE]   to the last request; 1xx too
  *     upstream body | says | ends | breaks | resets CODE | drains | stops taking
+ *     host gets "bytes" | nothing          of what came back to it, and what it has read since
+ *     host says "bytes"                    to the client
+ *     host hands over "bytes"              the connection, and what it has read behind its request
  *     gateway drains
  *     gateway reloads [without route|listener]
  *     time 5s                               passes
@@ -119,6 +122,7 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
     p->sim.swarm.client_protocol[0] = client_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->sim.swarm.upstream_protocol = upstream_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->verdict = GW_NEXT;
+    p->host_fd = -1;
     p->limits = GW_SPEC(gw_limits);
     p->listener = GW_SPEC(gw_listener_spec);
     p->listener.name = gw_cstr("edge");
@@ -317,7 +321,8 @@ struct matrix {
 
 static bool can_play(const struct script *s, const struct proto_mode *mode)
 {
-    return !mode->has_sockets || !has_line(s, "only", "simulated");
+    return (!mode->has_sockets || !has_line(s, "only", "simulated")) &&
+           (mode->gives_back || !has_line(s, "config", "returns"));
 }
 
 /* One shape of one script; the simulator comes first. */

@@ -114,6 +114,8 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->cluster.retry_least = is(value, "off") ? GW_OFF : (uint32_t)strtoul(value.ptr, NULL, 10);
     } else if (is(what, "refuses"))
         p->refuses = true;
+    else if (is(what, "returns"))
+        p->returns = true;
     else if (is(what, "filter"))
         p->verdict = is(value, "replies") ? GW_REPLY : GW_ABORT;
     else if (is(what, "method")) {

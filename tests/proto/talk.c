@@ -558,6 +558,8 @@ bool proto_do(struct proto *p, const struct proto_line *l)
         return false;
     if (is(l->word[0], "client"))
         return do_side(p, l, true);
+    if (is(l->word[0], "host"))
+        return proto_host_does(p, l);
     if (is(l->word[0], "upstream"))
         return do_side(p, l, false);
     if (is(l->word[0], "gateway") && is(l->word[1], "reloads"))
@@ -696,6 +698,8 @@ const char *proto_expect(struct proto *p, const struct proto_line *l)
 {
     if (is(l->word[0], "end"))
         return expect_end(p, l);
+    if (l->words >= 3 && is(l->word[0], "host"))
+        return proto_host_expects(p, l);
     if (l->words >= 3 && is(l->word[1], "gets"))
         return is(l->word[0], "client") ? expect_client(p, l) : expect_upstream(p, l);
     if (is(l->word[0], "client") && l->words >= 2 && is(l->word[1], "is") &&

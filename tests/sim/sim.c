@@ -89,7 +89,8 @@ static uint32_t smallest_pool(const struct sim *sim)
 
     if (sim->swarm.tls_client || sim->swarm.tls_upstream)
         return 256; /* small, but what an engine holds back is not promised */
-    return 2 * (early + 8 + 7 * others);
+    /* One more keeps a head that may go back. */
+    return 2 * (early + 8 + (sim->swarm.hosts_pct > 0) + 7 * others);
 }
 
 static gw_status make_gateway(struct sim *sim)
@@ -260,6 +261,7 @@ void sim_run(struct sim *sim, uint64_t seed)
     sim->seed = seed;
     sim->prng.state = seed;
     sim->extra.state = seed ^ 0x5eed;
+    sim->hosts.state = seed ^ 0x4057;
     sim->now = GW_MS(1000);
     sim->hash = 0xcbf29ce484222325u;
     sim->allocator = sim_allocator(sim);

@@ -11,6 +11,7 @@
  *   sim_peer.c    a peer's connection: a codec of its own, an engine if the world has one
  *   sim_client.c  clients: requests by plan, bodies, early leave
  *   sim_origin.c  upstreams: answers by plan, and every way of not answering
+ *   sim_host.c    the host in front of which the gateway stands: what no route claims is its own
  *   sim_reload.c  configurations, and new ones while everything goes on
  *   sim_adversary.c  raw bytes that are meant to do harm
  *   sim_oracle.c  what each request must have come to
@@ -66,6 +67,7 @@ struct sim_plan {
     uint32_t id;
     enum sim_fault fault;
     bool stalls;       /* the client does not read the response before all others are done        */
+    bool is_hosts;     /* no route claims it: its connection goes back, and the host answers      */
     bool is_behind;    /* its connection has another that stalls, and one request at a time       */
     uint64_t fault_at; /* body byte of the response (or request) where it strikes; 0: at once */
     uint64_t request_len, response_len;
@@ -82,6 +84,7 @@ struct sim_plan {
     int begun, ended; /* hooks                                                          */
     gw_cause cause;
     int origin_seen;     /* how often an upstream began to process it: refusals do not count */
+    int host_seen;       /* how often the host answered it                          */
     uint64_t origin_got; /* body bytes there                                               */
     bool origin_whole;
     bool is_excused; /* something shared broke under it                                */
@@ -105,7 +108,8 @@ enum sim_what {
     SIM_PEER_RUNS,   /* a peer goes on (thinking, slow reading)    */
     SIM_CLIENT_RUNS, /* a client begins a request or a connection  */
     SIM_ADVERSARY,   /* one who wants to do harm goes on           */
-    SIM_ACT          /* the world's own deeds                      */
+    SIM_ACT,         /* the world's own deeds                      */
+    SIM_HOST_RUNS    /* the host goes on with a wire that is its own */
 };
 
 struct sim_event {
@@ -147,6 +151,10 @@ struct sim_wire {
     bool is_closing;
     bool was_faulted; /* what shares it is excused */
     bool is_blocked;  /* a send waits for the end of a stall */
+    /* The host's. */
+    bool is_hosts;         /* it came back */
+    uint32_t host_tries;   /* to hand it over */
+    struct sim_bytes host; /* read, and not consumed */
 };
 
 /* ---- peers ---- */
@@ -216,8 +224,9 @@ struct sim_swarm {
     uint32_t leave_pct; /* answers after which an upstream ends its idle connection, unsaid */
     bool tls_client, tls_upstream;
     bool small_pool;
-    uint32_t stalled; /* of the clients, so many have a request whose response they do not read */
-    uint32_t reloads; /* configurations applied on the way                           */
+    uint32_t hosts_pct; /* requests of HTTP/1 clients that no route claims */
+    uint32_t stalled;   /* of the clients, so many have a request whose response they do not read */
+    uint32_t reloads;   /* configurations applied on the way                           */
     uint32_t reload_pct;      /* steps before which one is, or is refused                    */
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
 };
@@ -232,7 +241,8 @@ struct sim {
     uint64_t seed;
     bool is_stall_asked; /* the world is to be one in which clients stall */
     struct gw_prng prng,
-        extra; /* extra: of what came later, so that worlds without it stay the same */
+        extra;            /* extra: of what came later, so that worlds without it stay the same */
+    struct gw_prng hosts; /* likewise: of what is the host's */
     const uint8_t
         *input; /* fuzz/fuzz_world.c: all randomness but the gateway's own; NULL: a seed's */
     size_t input_len;
@@ -305,6 +315,10 @@ static inline uint64_t sim_below(struct sim *sim, uint64_t n)
         return 0;
     return sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(&sim->prng, n);
 }
+static inline uint64_t sim_below_hosts(struct sim *sim, uint64_t n)
+{
+    return sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(&sim->hosts, n);
+}
 static inline uint64_t sim_below_extra(struct sim *sim, uint64_t n)
 {
     return sim->input != NULL ? sim_draw(sim, n) : gw_prng_below(&sim->extra, n);
@@ -353,6 +367,12 @@ void sim_wire_fin(struct sim_wire *wire, struct sim *sim); /* the peer ends its 
 bool sim_wire_stalls(const struct sim *sim, const struct sim_wire *wire);
 void sim_net_release(struct sim *sim);                     /* nobody stalls any more */
 void sim_wire_rst(struct sim_wire *wire, struct sim *sim); /* the peer breaks it off */
+/* The host answers on a wire that is its own; len 0: only what has become of the wire is told. */
+void sim_wire_answer(struct sim_wire *wire, struct sim *sim, const void *bytes, size_t len);
+/* sim_host.c */
+void sim_host_take(struct sim *sim, struct sim_wire *wire);
+void sim_host_run(struct sim *sim, struct sim_wire *wire);
+/* sim_net.c */
 void sim_net_event(struct sim *sim, const struct sim_event *e);
 void sim_bytes_put(struct sim_bytes *b, const void *bytes, size_t len);
 void sim_bytes_free(struct sim_bytes *b);

@@ -15,7 +15,7 @@ static void make_request(struct sim *sim, struct sim_call *call)
     struct gw_message *m = &call->out_head;
     const struct sim_plan *p = call->plan;
     char path[32];
-    int len = snprintf(path, sizeof path, "/r/%u", p->id);
+    int len = snprintf(path, sizeof path, p->is_hosts ? "/h/%u" : "/r/%u", p->id);
 
     m->method_text = gw_cstr(p->method);
     m->method = (uint8_t)gw_method_of(m->method_text);
@@ -87,6 +87,7 @@ static void connect_client(struct sim *sim, uint32_t index)
 
     spec.listener = gw_cstr("edge");
     spec.io = wire;
+    spec.flags = sim->swarm.hosts_pct > 0 ? GW_ACCEPT_RETURN : 0;
     peer->client = index;
     c->wire = wire;
     status = gw_worker_accept(sim->worker, &spec, &wire->link);

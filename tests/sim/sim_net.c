@@ -48,8 +48,9 @@ struct sim_wire *sim_wire_new(struct sim *sim)
 static void free_if_over(struct sim *sim, struct sim_wire *w)
 {
     (void)sim;
-    if (w->link != NULL || w->peer != NULL)
+    if (w->link != NULL || w->peer != NULL || w->is_hosts)
         return;
+    sim_bytes_free(&w->host);
     sim_bytes_free(&w->to_gateway);
     sim_bytes_free(&w->to_peer);
     w->is_used = false;
@@ -99,6 +100,8 @@ static void give(struct sim *sim, struct sim_wire *w)
     gw_span room[8];
     size_t n, taken = 0;
 
+    if (w->is_hosts)
+        sim_host_run(sim, w);
     if (!w->recv_wanted || w->link == NULL)
         return;
     if (w->arrived == 0) {
@@ -165,6 +168,12 @@ static void arrive(struct sim *sim, struct sim_wire *w)
 static void schedule_out(struct sim *sim, struct sim_wire *w)
 {
     sim_at(sim, latency(sim), SIM_TO_PEER, w->index, w->turn, 0);
+}
+
+void sim_wire_answer(struct sim_wire *w, struct sim *sim, const void *bytes, size_t len)
+{
+    sim_bytes_put(&w->to_peer, bytes, len);
+    schedule_out(sim, w);
 }
 
 static void reach_peer(struct sim *sim, struct sim_wire *w)
@@ -346,6 +355,16 @@ static void do_close(void *io, gw_link *l)
     sim_at(sim, latency(sim), SIM_CLOSED, w->index, w->turn, 0);
 }
 
+static gw_status do_give_back(void *io, gw_link *l)
+{
+    struct sim *sim = io;
+
+    if (io_fails(sim))
+        return GW_EIO;
+    sim_host_take(sim, gw_link_io(l));
+    return GW_OK;
+}
+
 const gw_io_ops sim_io = {
     .size = sizeof(gw_io_ops),
     .name = "sim",
@@ -354,6 +373,7 @@ const gw_io_ops sim_io = {
     .send = do_send,
     .shutdown = do_shutdown,
     .close = do_close,
+    .give_back = do_give_back,
 };
 
 void sim_net_event(struct sim *sim, const struct sim_event *e)
@@ -387,6 +407,10 @@ void sim_net_event(struct sim *sim, const struct sim_event *e)
     case SIM_PEER_RUNS:
         if (w->peer != NULL)
             sim_peer_run(w->peer);
+        break;
+    case SIM_HOST_RUNS:
+        if (w->is_hosts)
+            sim_host_run(sim, w);
         break;
     case SIM_CLIENT_RUNS:
     case SIM_ADVERSARY:

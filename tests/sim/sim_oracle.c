@@ -12,7 +12,7 @@ static struct sim_plan *plan_of(struct sim *sim, const gw_exchange *x)
     gw_str path = x->request.path;
     uint64_t id;
 
-    if (path.len < 4 || memcmp(path.ptr, "/r/", 3) != 0 ||
+    if (path.len < 4 || (memcmp(path.ptr, "/r/", 3) != 0 && memcmp(path.ptr, "/h/", 3) != 0) ||
         gw_parse_u64(gw_str_slice(path, 3, path.len), &id) != GW_OK || id >= sim->plans_len)
         return NULL;
     return &sim->plans[id];
@@ -119,7 +119,7 @@ static bool follows_unread_body(const struct sim *sim, const struct sim_plan *p)
 {
     const struct sim_plan *before = p - 1;
 
-    return p != sim->plans && before->cause.by != GW_BY_NONE &&
+    return p != sim->plans && before->cause.by != GW_BY_NONE && !before->is_hosts &&
            before->request_len >= SIM_SKIPPED_MAX;
 }
 
@@ -171,10 +171,32 @@ static void check_whole(struct sim *sim, const struct sim_plan *p)
               p->client_status, p->status);
     if (has_left_early(sim, p))
         return;
+    if (p->is_hosts) {
+        SIM_CHECK(sim, p->host_seen == 1, "request %u: the host never saw it", p->id);
+        return;
+    }
     SIM_CHECK(sim, p->cause.by == GW_BY_NONE, "request %u: a cause (%s/%s/%u) without a reason",
               p->id, gw_by_name(p->cause.by), gw_phase_name(p->cause.phase), p->cause.reason);
     SIM_CHECK(sim, p->origin_whole || p->answers_early, "request %u: not whole at the origin",
               p->id);
+}
+
+/* It came back once at most, and if it did, nobody else has answered it. */
+static void check_hosts(struct sim *sim, const struct sim_plan *p)
+{
+    bool is_back = p->cause.reason == GW_REASON_handed_back;
+
+    SIM_CHECK(sim, !is_back || p->is_hosts, "request %u: a route had claimed it", p->id);
+    SIM_CHECK(sim, p->host_seen == 0 || p->is_hosts, "request %u: the host answered it", p->id);
+    if (!p->is_hosts)
+        return;
+    SIM_CHECK(sim, p->origin_seen == 0, "request %u: an upstream got it", p->id);
+    SIM_CHECK(sim, p->client_status != 404 || p->status == 404, "request %u: 404", p->id);
+    SIM_CHECK(sim, p->host_seen == 0 || is_back || p->begun == 0,
+              "request %u: the host has it, its end says %u", p->id, p->cause.reason);
+    SIM_CHECK(sim, !p->client_whole || p->host_seen == 0 || p->client_got == p->response_len,
+              "request %u: whole with %llu of %llu bytes", p->id, (unsigned long long)p->client_got,
+              (unsigned long long)p->response_len);
 }
 
 /* The origin's answer came whole: then it is that answer and no other. */
@@ -195,7 +217,8 @@ static void check_cause(struct sim *sim, const struct sim_plan *p)
 {
     uint32_t by = p->fault == SIM_CLIENT_LEAVES ? GW_BY_CLIENT : GW_BY_UPSTREAM;
 
-    if (!p->fault_struck || p->begun == 0 || p->is_excused || p->cause.by == GW_BY_NONE)
+    if (!p->fault_struck || p->begun == 0 || p->is_excused || p->is_hosts ||
+        p->cause.by == GW_BY_NONE)
         return;
     if (sim->shared_broken > 0 || sim->swarm.refuse_pct > 0 || sim->allocations_failed > 0 ||
         sim->io_failed > 0 || sim->swarm.small_pool || sim->swarm.leave_pct > 0)
@@ -235,6 +258,7 @@ void sim_oracle_check(struct sim *sim)
         if (must_be_whole(sim, p))
             check_whole(sim, p);
         check_answer(sim, p);
+        check_hosts(sim, p);
         check_cause(sim, p);
         check_cut(sim, p);
         check_memory_cause(sim, p);

@@ -97,7 +97,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     gw_builder_listener(b, &listener);
     add_upstreams(sim, b, look);
     route.name = gw_cstr("all");
-    route.path = gw_cstr("/");
+    route.path = gw_cstr(sim->swarm.hosts_pct > 0 ? "/r" : "/");
     route.cluster = gw_cstr(look->has_no_cluster ? "nowhere" : look->cluster);
     route.idle_timeout_ms = HOUR;
     gw_builder_route(b, &route);

@@ -104,6 +104,8 @@ void sim_swarm_pick(struct sim *sim)
     if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
         s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
     pick_stalled(sim);
+    if (s->stalled == 0 && !s->tls_client && sim->input == NULL && sim_below_hosts(sim, 2) == 0)
+        s->hosts_pct = 10 + (uint32_t)sim_below_hosts(sim, 90);
 }
 
 /* The first request of each of the first clients is never read: more of a response than any buffer
@@ -144,6 +146,23 @@ static enum sim_fault pick_fault(struct sim *sim)
     return fault;
 }
 
+/* What a client over HTTP/1 asks of the host itself. */
+static void make_hosts(struct sim *sim)
+{
+    uint32_t each = sim_plans_each(sim);
+
+    for (uint32_t i = 0; i < sim->plans_len && sim->swarm.hosts_pct > 0; i++) {
+        struct sim_plan *p = &sim->plans[i];
+        if (sim->swarm.client_protocol[i / each] != GW_PROTO_H1 ||
+            (p->fault != SIM_FAULT_NONE && p->fault != SIM_CLIENT_LEAVES) ||
+            sim_below_hosts(sim, 100) >= sim->swarm.hosts_pct)
+            continue;
+        p->is_hosts = true;
+        p->has_info = p->answers_early = p->response_unknown = p->response_trailers = false;
+        p->think = 0;
+    }
+}
+
 void sim_plans_make(struct sim *sim)
 {
     static const uint32_t statuses[] = { 200, 200, 200, 201, 204, 304, 404, 500 };
@@ -182,4 +201,5 @@ void sim_plans_make(struct sim *sim)
             p->fault_at = 0; /* whoever has begun to answer has not refused */
     }
     make_stalls(sim);
+    make_hosts(sim);
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,6 +192,41 @@ START_TEST(a_client_mixes)
 }
 END_TEST
 
+/* Of connections that the loop has accepted itself. */
+START_TEST(a_listener_gives_them_back_too)
+{
+    static const char text[] = OWN HOSTS OWN HOSTS;
+    static struct site s;
+    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
+    gw_listen_spec listen = { .size = sizeof listen, .accept = &accept };
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    char address[64] = { 0 };
+    gw_listener *listener;
+
+    start(&s, kinds[_i]);
+    close(s.fd);
+    close(s.client);
+    s.fd = -1;
+    accept.listener = gw_cstr("edge");
+    accept.flags = GW_ACCEPT_RETURN;
+    accept.user = &s;
+    listen.address = gw_cstr("127.0.0.1:0");
+    ck_assert_int_eq(gw_loop_listen(s.loop, &listen, &listener), GW_OK);
+    ck_assert_uint_gt(gw_listener_address(listener, address, sizeof address), 0);
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    s.client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(s.client, (struct sockaddr *)&to, sizeof to), 0);
+    ck_assert_int_eq(write(s.client, text, sizeof text - 1), (ssize_t)sizeof text - 1);
+    for (int i = 0; i < 5000 && s.returns < 2; i++) {
+        ck_assert_int_eq(gw_loop_run_once(s.loop, 1), GW_OK);
+        turn(&s);
+    }
+    ck_assert_int_eq(s.returns, 2);
+    ck_assert_int_eq(s.not_ours, 0);
+    stop(&s);
+}
+END_TEST
+
 /* Who could not take it back is not asked to. */
 START_TEST(somebody_must_take_it)
 {
@@ -228,6 +264,7 @@ Suite *handback_loop_suite(void)
     int n = kinds_here();
 
     check_add_loop(suite, a_client_mixes, 0, 2 * n);
+    check_add_loop(suite, a_listener_gives_them_back_too, 0, n);
     check_add_loop(suite, somebody_must_take_it, 0, n);
     return suite;
 }

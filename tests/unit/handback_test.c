@@ -12,6 +12,7 @@ struct seen {
     gw_cause cause;
     gw_verdict verdict; /* of the hook */
     gw_ticket ticket;   /* it waits    */
+    int waits;          /* ... and so often again */
     gw_link *aborts;    /* on_end cuts this off */
 };
 static struct seen seen;
@@ -32,11 +33,14 @@ static gw_verdict see_request(void *ctx, gw_exchange *x)
 
 static gw_verdict see_answer(void *ctx, gw_exchange *x, uint32_t side, void *answer)
 {
-    (void)ctx;
-    (void)x;
+    struct seen *s = ctx;
+
     (void)side;
     (void)answer;
-    return GW_NEXT;
+    if (s->waits-- == 0)
+        return GW_NEXT;
+    s->ticket = gw_exchange_wait(x);
+    return GW_WAIT;
 }
 
 static void see_end(void *ctx, const gw_exchange *x)
@@ -303,6 +307,26 @@ START_TEST(what_is_answered_here_does_not_come_back)
 }
 END_TEST
 
+/* Then the connection goes on, behind its body; and may still go back. */
+START_TEST(an_answer_here_is_not_the_last)
+{
+    struct mode1_link *client;
+
+    start();
+    client = take_over(NULL, 0);
+    seen.verdict = GW_REPLY;
+    mode1_say(&host, client, "POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 403 ", 13) == 0, "%s", client->out);
+    seen.verdict = GW_NEXT;
+    mode1_clear(client);
+    mode1_say(&host, client, "GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_msg(strncmp(client->out, "HTTP/1.1 200 ", 13) == 0, "%s", client->out);
+    mode1_say(&host, client, unclaimed[0]);
+    ck_assert_str_eq(client->back, unclaimed[0]);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* Without the flag, nobody has asked for it. */
 START_TEST(who_does_not_ask_gets_404)
 {
@@ -330,13 +354,16 @@ START_TEST(a_hook_may_wait_before)
     len += 400;
     start();
     seen.verdict = GW_WAIT;
+    seen.waits = 2;
     client = take_over(NULL, 0);
     mode1_feed(&host, client, text, len, 0);
-    host.now += UINT64_C(29000000000);
-    mode1_pump(&host);
-    ck_assert_int_eq(seen.ended, 0);
-    ck_assert_int_eq(gw_resume(seen.ticket, NULL), GW_OK);
-    mode1_pump(&host);
+    for (int i = 0; i < 3; i++) {
+        host.now += UINT64_C(20000000000);
+        mode1_pump(&host);
+        ck_assert_int_eq(seen.ended, 0);
+        ck_assert_int_eq(gw_resume(seen.ticket, NULL), GW_OK);
+        mode1_pump(&host);
+    }
     ck_assert_ptr_nonnull(client->back);
     ck_assert_uint_eq(client->back_len, len);
     ck_assert_mem_eq(client->back, text, len);
@@ -592,13 +619,14 @@ START_TEST(the_host_takes_its_time)
     struct mode1_link *client;
     gw_notice notice = GW_SPEC(gw_notice);
     gw_span room[2];
-    gw_const_span span;
+    gw_const_span spans[2];
+    const char *text = unclaimed[10]; /* and another one behind it */
 
     start();
     client = take_over(NULL, 0);
     ck_assert_uint_gt(gw_link_room(client->link, room, 2), 0);
-    memcpy(room[0].ptr, unclaimed[0], strlen(unclaimed[0]));
-    gw_link_received(client->link, strlen(unclaimed[0]), GW_OK);
+    memcpy(room[0].ptr, text, strlen(text));
+    gw_link_received(client->link, strlen(text), GW_OK);
     ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
     ck_assert(gw_bytes_next(host.worker, &notice));
     ck_assert_uint_eq(notice.want, GW_WANT_RETURN);
@@ -608,15 +636,138 @@ START_TEST(the_host_takes_its_time)
     ck_assert(!gw_bytes_next(host.worker, &notice));
     ck_assert_uint_eq(gw_link_want(client->link), GW_WANT_RETURN);
     ck_assert_uint_eq(gw_link_room(client->link, room, 2), 0);
-    ck_assert_uint_eq(gw_link_unread(client->link, NULL, 0), 1);
-    ck_assert_uint_eq(gw_link_unread(client->link, &span, 1), 1);
-    ck_assert_mem_eq(span.ptr, unclaimed[0], span.len);
+    ck_assert_uint_eq(gw_link_unread(client->link, NULL, 0), 2);
+    ck_assert_uint_eq(gw_link_unread(client->link, spans, 1), 2);
+    ck_assert_mem_eq(spans[0].ptr, text, spans[0].len);
+    ck_assert_uint_eq(gw_link_unread(client->link, spans, 2), 2);
+    ck_assert_mem_eq(spans[1].ptr, text + spans[0].len, spans[1].len);
+    ck_assert_uint_eq(spans[0].len + spans[1].len, strlen(text));
     ck_assert(!gw_worker_is_idle(host.worker));
+    ck_assert_uint_eq(stat("blocks_promised"), 0);
+    ck_assert_uint_eq(stat("blocks_used"), 2); /* where its head lies, and the rest */
     gw_link_closed(client->link);
-    ck_assert_uint_eq(gw_link_unread(client->link, &span, 1), 0);
+    ck_assert_uint_eq(gw_link_unread(client->link, spans, 2), 0);
     ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
     client->link = NULL;
     check_nothing_left();
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- an own backend ---- */
+
+struct backend {
+    gw_link *given; /* asked to be given back */
+    int closes;
+    gw_status answer;
+};
+
+static gw_status no_connect(void *io, gw_link *l, const gw_destination *target)
+{
+    (void)io;
+    (void)l;
+    (void)target;
+    return GW_EREFUSED;
+}
+
+static gw_status wait_recv(void *io, gw_link *l)
+{
+    (void)io;
+    (void)l;
+    return GW_OK;
+}
+
+static gw_status no_send(void *io, gw_link *l, const gw_const_span *v, size_t n)
+{
+    (void)io;
+    (void)l;
+    (void)v;
+    (void)n;
+    return GW_EIO;
+}
+
+static gw_status give_back(void *io, gw_link *l)
+{
+    struct backend *b = io;
+
+    ck_assert_ptr_null(b->given);
+    b->given = l;
+    return b->answer;
+}
+
+static void close_it(void *io, gw_link *l)
+{
+    struct backend *b = io;
+
+    b->closes++;
+    gw_link_closed(l);
+}
+
+static gw_link *ask_over(struct backend *b, gw_worker *w)
+{
+    gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_link *link;
+
+    (void)b;
+    spec.listener = gw_cstr("edge");
+    spec.flags = GW_ACCEPT_RETURN;
+    spec.early = (gw_const_span){ unclaimed[0], strlen(unclaimed[0]) };
+    ck_assert_int_eq(gw_worker_accept(w, &spec, &link), GW_OK);
+    ck_assert_int_eq(gw_worker_step(w, host.now), GW_OK);
+    return link;
+}
+
+/* Once it was asked to give back it is asked nothing more, whatever happens, until it says that it has; what
+ * a receive that it had to cancel got comes along. One that fails to is asked to close; one that cannot has
+ * said so before. */
+START_TEST(a_backend_may_take_its_time)
+{
+    struct backend b = { NULL, 0, GW_OK };
+    gw_io_ops ops = { .size = sizeof ops,
+                      .connect = no_connect,
+                      .recv = wait_recv,
+                      .send = no_send,
+                      .shutdown = wait_recv,
+                      .close = close_it,
+                      .give_back = give_back };
+    gw_worker_spec spec = GW_SPEC(gw_worker_spec);
+    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
+    gw_worker *w;
+    gw_link *link;
+
+    start();
+    gw_worker_free(host.worker);
+    spec.ops = &ops;
+    spec.io = &b;
+    spec.seed = 1;
+    ck_assert_int_eq(gw_worker_new(host.engine, &spec, &w), GW_OK);
+    link = ask_over(&b, w);
+    ck_assert_ptr_eq(b.given, link);
+    gw_link_abort(link);
+    ck_assert_int_eq(gw_worker_drain(w, 1), GW_OK);
+    for (int i = 0; i < 5; i++, host.now += UINT64_C(10000000000))
+        ck_assert_int_eq(gw_worker_step(w, host.now), GW_OK);
+    ck_assert_int_eq(b.closes, 0);
+    ck_assert_uint_eq(gw_link_unread(link, NULL, 0), 1);
+    gw_link_closed(link);
+    ck_assert_int_eq(gw_worker_step(w, host.now), GW_OK);
+    ck_assert(gw_worker_is_idle(w));
+    gw_worker_free(w);
+    b = (struct backend){ NULL, 0, GW_EIO };
+    ck_assert_int_eq(gw_worker_new(host.engine, &spec, &w), GW_OK);
+    link = ask_over(&b, w);
+    ck_assert_ptr_eq(b.given, link);
+    ck_assert_int_eq(b.closes, 1);
+    ck_assert(gw_worker_is_idle(w));
+    gw_worker_free(w);
+    ops.give_back = NULL;
+    ck_assert_int_eq(gw_worker_new(host.engine, &spec, &w), GW_OK);
+    accept.listener = gw_cstr("edge");
+    accept.flags = GW_ACCEPT_RETURN;
+    ck_assert_int_eq(gw_worker_accept(w, &accept, &link), GW_EUNSUPPORTED);
+    accept.flags = 0;
+    ck_assert_int_eq(gw_worker_accept(w, &accept, &link), GW_OK);
+    host.worker = w;
     mode1_stop(&host);
 }
 END_TEST
@@ -690,6 +841,7 @@ Suite *handback_suite(void)
                    (int)(sizeof unclaimed / sizeof *unclaimed));
     check_add(suite, early_bytes_come_first);
     check_add(suite, what_is_answered_here_does_not_come_back);
+    check_add(suite, an_answer_here_is_not_the_last);
     check_add(suite, who_does_not_ask_gets_404);
     check_add(suite, a_hook_may_wait_before);
     check_add(suite, a_client_may_mix);
@@ -698,6 +850,7 @@ Suite *handback_suite(void)
     check_add(suite, any_allocation_may_fail);
     check_add(suite, a_drain_does_not_lose_what_is_the_hosts);
     check_add(suite, the_host_takes_its_time);
+    check_add(suite, a_backend_may_take_its_time);
     check_add(suite, it_may_end_on_the_way);
     check_add(suite, a_client_may_have_ended);
     return suite;
