@@ -24,9 +24,13 @@ void sim_host_run(struct sim *sim, struct sim_wire *w)
 
 static void keep_unread(struct proto *p, gw_link *link, struct sim_bytes *out)
 {
+    gw_facts facts = GW_SPEC(gw_facts);
     gw_const_span spans[64];
     size_t n = gw_link_unread(link, spans, 64);
 
+    SIM_CHECK(&p->sim, gw_link_get_facts(link, &facts) == GW_OK, "facts");
+    snprintf(p->host_peer, sizeof p->host_peer, "%.*s", (int)facts.peer.len, facts.peer.ptr);
+    snprintf(p->host_local, sizeof p->host_local, "%.*s", (int)facts.local.len, facts.local.ptr);
     SIM_CHECK(&p->sim, n > 0 && n <= 64, "%zu spans", n);
     for (size_t i = 0; i < n; i++)
         sim_bytes_put(out, spans[i].ptr, spans[i].len);
@@ -86,6 +90,7 @@ static void say(struct proto *p, struct sim_wire *w, gw_str bytes)
 static void hand_over(struct proto *p, struct sim_wire *w, gw_str rest)
 {
     gw_accept_spec spec = GW_SPEC(gw_accept_spec);
+    gw_facts facts = GW_SPEC(gw_facts);
     gw_status status;
     int fd = p->host_fd;
 
@@ -93,6 +98,9 @@ static void hand_over(struct proto *p, struct sim_wire *w, gw_str rest)
     spec.flags = GW_ACCEPT_RETURN;
     spec.early = (gw_const_span){ rest.ptr, rest.len };
     spec.io = w;
+    spec.facts = &facts;
+    facts.peer = gw_cstr(p->host_peer);
+    facts.local = gw_cstr(p->host_local);
     w->is_hosts = false;
     w->host.from = w->host.to = 0;
     w->sent = 0;

@@ -177,9 +177,9 @@ bool loop_is_due(struct proto *p, int wait_ms)
 
 #define BUILT_IN_LOOP(NAME, KIND)                                                                  \
     {                                                                                              \
-        .name = (NAME), .gives_back = true, .has_sockets = true, .kind = (KIND), .start = start_loop,                  \
-        .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten, .drain = loop_drain,  \
-        .stop = stop_loop                                                                          \
+        .name = (NAME), .gives_back = true, .has_sockets = true, .kind = (KIND),                   \
+        .start = start_loop, .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten,  \
+        .drain = loop_drain, .stop = stop_loop                                                     \
     }
 
 static const struct proto_mode proto_loops[] = {

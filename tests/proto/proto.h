@@ -99,8 +99,9 @@ struct proto {
     gw_cluster_spec cluster;
     gw_route_spec route, host_route;
     gw_limits limits;
-    bool returns;       /* what no route claims goes back to the host */
-    int host_fd;        /* over sockets: what did; -1 */
+    bool returns; /* what no route claims goes back to the host */
+    int host_fd;  /* over sockets: what did; -1 */
+    char host_peer[64], host_local[64];
     gw_verdict verdict; /* of the filter */
     /* A sweep: something fails at some point. What cannot be done then is passed over, and what is
      * expected is not looked for; see over_sim.c. */
