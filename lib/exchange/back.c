@@ -1,7 +1,6 @@
 /* exchange/back.c: a request that no route claims, on a connection that the host takes back: the exchange
  * ends without an answer, and the host reads the request itself (docs/hand-over.md). */
 
-#include "base/assert.h"
 #include "exchange/exchange.h"
 
 bool gw_exchange_give_back(struct gw_exchange *x)
@@ -15,9 +14,9 @@ bool gw_exchange_give_back(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, status);
         return true;
     }
-    GW_ASSERT(x->waiting == 0); /* no hook waits while it is routed */
     x->cause = (gw_cause){ GW_BY_HOST, x->phase, GW_REASON_handed_back, GW_OK };
     gw_exchange_finish(x);
-    gw_link_return(link);
+    if (x->is_over) /* as ever, since no hook waits while it is routed; else it just ends */
+        gw_link_return(link);
     return true;
 }

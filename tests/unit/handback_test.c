@@ -833,6 +833,33 @@ START_TEST(a_client_may_have_ended)
 }
 END_TEST
 
+/* The end came with the body, before anybody had claimed it: whole, it is answered; cut, it is not. */
+START_TEST(a_body_may_end_with_its_connection)
+{
+    static const char *const texts[] = {
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n",
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct mode1_link *client = take_over(NULL, 0);
+        gw_span room[2];
+        ck_assert_uint_gt(gw_link_room(client->link, room, 2), 0);
+        memcpy(room[0].ptr, texts[i], strlen(texts[i]));
+        gw_link_received(client->link, strlen(texts[i]), GW_EOF);
+        mode1_pump(&host);
+        ck_assert_ptr_null(client->link);
+        ck_assert_ptr_null(client->back);
+        ck_assert_int_eq(strstr(client->out, "abc\r\n0\r\n\r\n") != NULL, i == 0);
+        ck_assert_uint_eq(seen.cause.by, i == 0 ? GW_BY_NONE : GW_BY_CLIENT);
+    }
+    check_nothing_left();
+    mode1_stop(&host);
+}
+END_TEST
+
 Suite *handback_suite(void)
 {
     Suite *suite = suite_create("handback");
@@ -853,6 +880,7 @@ Suite *handback_suite(void)
     check_add(suite, a_backend_may_take_its_time);
     check_add(suite, it_may_end_on_the_way);
     check_add(suite, a_client_may_have_ended);
+    check_add(suite, a_body_may_end_with_its_connection);
     return suite;
 }
 
