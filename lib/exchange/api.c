@@ -256,6 +256,32 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
     return GW_OK;
 }
 
+static bool may_serve(const struct gw_exchange *x)
+{
+    return (x->hook == GW_HOOK_REQUEST || x->hook == GW_HOOK_ROUTE) && may_reply(x);
+}
+
+gw_status gw_exchange_serve(gw_exchange *x, const gw_origin *origin)
+{
+    struct gw_served *served;
+
+    if (!gw_exchange_is_valid(x))
+        return GW_EINVAL;
+    if (!is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) || !may_serve(x))
+        return GW_ESTATE;
+    served = gw_arena_alloc(&x->arena, sizeof *served);
+    if (served == NULL)
+        return GW_ENOMEM;
+    memset(served, 0, sizeof *served);
+    if (gw_spec_copy(&served->origin, sizeof served->origin, origin) != GW_OK)
+        return GW_EINVAL;
+    served->filter = x->hook_at;
+    served->origin.ctx = x->binding->config->filters[x->hook_at].ctx;
+    gw_reply_forget(x);
+    x->served = served;
+    return GW_OK;
+}
+
 gw_status gw_exchange_inform(gw_exchange *x, uint32_t code, gw_message **out)
 {
     struct gw_message *m;

@@ -41,6 +41,12 @@ struct gw_asked {
 /* What gw_exchange_reply has made, until the verdict is known. In the arena. */
 struct gw_reply_text;
 
+/* What gw_exchange_serve was given: until the verdict is known, and from then on. */
+struct gw_served {
+    gw_origin origin; /* with the filter's ctx */
+    uint32_t filter;
+};
+
 /* How long the client has been waited for that gives or takes a body: a wait costs its time, each byte
  * brings a little back (gw_listener_spec.body_rate). So a byte now and then does not do. */
 struct gw_patience {
@@ -114,6 +120,7 @@ struct gw_exchange {
     void *origin_memory;
     void *hook_memory;           /* of the hook that runs            */
     struct gw_reply_text *reply; /* NULL: none */
+    struct gw_served *served;    /* a filter's own origin; NULL: none */
     /* Times, and when something last moved. */
     gw_nanos started, routed, sent, answered, ended;
     gw_nanos waited;        /* since when the hook or the connection is waited for  */
@@ -192,7 +199,12 @@ struct gw_exchange *gw_exchange_new(struct gw_exchanges *all, struct gw_binding 
 void gw_exchange_begun(struct gw_exchange *x, uint64_t link);
 void gw_exchange_release(struct gw_exchange *x);
 
-/* run.c */
+/* run.c: a filter's own origin answers. */
+void gw_exchange_go_serve(struct gw_exchange *x);
+static inline bool gw_exchange_is_to_serve(const struct gw_exchange *x)
+{
+    return x->served != NULL && !x->is_origin_started;
+}
 void gw_exchange_run(struct gw_exchange *x);
 /* The magic word is right: for entry points of the public API. */
 bool gw_exchange_is_valid(const struct gw_exchange *x);
@@ -274,6 +286,7 @@ gw_status gw_identity_tell(struct gw_exchange *x) GW_MUST_CHECK; /* ... to its u
 
 /* origin.c: the host as upstream. */
 void gw_origin_start(struct gw_exchange *x);
+void gw_origin_end(struct gw_exchange *x); /* its last hook */
 void gw_origin_run(struct gw_exchange *x);
 void gw_origin_resumed(struct gw_exchange *x, void *answer);
 struct gw_message *gw_origin_inform(struct gw_exchange *x, uint32_t code); /* NULL: no memory */

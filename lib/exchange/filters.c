@@ -138,9 +138,10 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
     case GW_WAIT:
         return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
     case GW_REPLY:
-        if (x->reply == NULL)
-            gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_REPLY);
-        return x->reply != NULL ? GW_FILTER_REPLY : GW_FILTER_ABORT;
+        if (x->reply != NULL || gw_exchange_is_to_serve(x))
+            return GW_FILTER_REPLY;
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_REPLY);
+        return GW_FILTER_ABORT;
     case GW_ABORT:
         return GW_FILTER_ABORT;
     }
@@ -224,7 +225,10 @@ void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result)
 {
     switch (result) {
     case GW_FILTER_REPLY:
-        reply(x, (enum gw_asked_id)x->hook_who);
+        if (gw_exchange_is_to_serve(x))
+            gw_exchange_go_serve(x);
+        else
+            reply(x, (enum gw_asked_id)x->hook_who);
         break;
     case GW_FILTER_ABORT:
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
@@ -307,12 +311,7 @@ void gw_filters_end(struct gw_exchange *x)
 {
     const gw_config *config = x->binding->config;
 
-    if (x->is_origin_started && x->cluster->origin.on_end != NULL) {
-        x->hook = GW_HOOK_END;
-        x->hook_at = UINT8_MAX;
-        x->hook_memory = x->origin_memory;
-        x->cluster->origin.on_end(x->cluster->origin.ctx, x);
-    }
+    gw_origin_end(x);
     if (x->call != NULL)
         gw_call_end(x);
     for (uint32_t i = 0; i < config->filters_len && x->filters_met != 0; i++) {

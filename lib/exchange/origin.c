@@ -6,7 +6,7 @@
 
 static const gw_origin *origin_of(const struct gw_exchange *x)
 {
-    return &x->cluster->origin;
+    return x->served != NULL ? &x->served->origin : &x->cluster->origin;
 }
 
 static void abort_exchange(struct gw_exchange *x)
@@ -95,7 +95,9 @@ void gw_origin_start(struct gw_exchange *x)
     x->request_out->is_host_target = true;
     x->response_pipe.is_host_source = true;
     x->sent = x->of->links->now;
-    if (origin->exchange_bytes > 0) {
+    if (x->served != NULL) {
+        x->origin_memory = x->memory != NULL ? x->memory[x->served->filter] : NULL;
+    } else if (origin->exchange_bytes > 0) {
         x->origin_memory = gw_exchange_take_memory(x, origin->exchange_bytes);
         if (x->origin_memory == NULL) {
             gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
@@ -181,4 +183,16 @@ void gw_origin_resumed(struct gw_exchange *x, void *answer)
     x->wants_on_write = true;
     x->wants_on_read = gw_pipe_len(x->request_out) > 0 ||
                        (x->request_out->is_ended && !x->is_end_shown);
+}
+
+void gw_origin_end(struct gw_exchange *x)
+{
+    const gw_origin *origin;
+
+    if (!x->is_origin_started || (origin = origin_of(x))->on_end == NULL)
+        return;
+    x->hook = GW_HOOK_END;
+    x->hook_at = UINT8_MAX; /* no filter's */
+    x->hook_memory = x->origin_memory;
+    origin->on_end(origin->ctx, x);
 }

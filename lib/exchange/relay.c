@@ -123,7 +123,7 @@ void gw_relay_response(struct gw_exchange *x)
     x->answered = x->of->links->now;
     if (gw_filters_have(x, GW_HOOK_RESPONSE))
         gw_hop_unname(&x->response); /* else it could take off what they add */
-    gw_relay_answer(x, x->binding->config->filters_len);
+    gw_relay_answer(x, x->served != NULL ? x->served->filter : x->binding->config->filters_len);
 }
 
 /* The request's body goes nowhere: it is taken and dropped, so that the client may read our answer. */

@@ -158,6 +158,8 @@ void gw_reply_route(struct gw_exchange *x)
 
 void gw_reply_forget(struct gw_exchange *x)
 {
+    if (gw_exchange_is_to_serve(x))
+        x->served = NULL;
     if (x->reply == NULL)
         return;
     gw_chain_clear(&x->reply->body);

@@ -184,6 +184,29 @@ static void leave_route(struct gw_exchange *x)
     go_target(x);
 }
 
+/* Neither is any configuration's. */
+static const struct gw_route_conf no_route = {
+    .request_timeout = GW_NEVER,
+    .idle_timeout = GW_MS(UINT64_C(300000)),
+};
+static const struct gw_cluster_conf self = {
+    .response_timeout = GW_NEVER, /* silence is bounded, not length */
+    .has_origin = true,
+};
+
+void gw_exchange_go_serve(struct gw_exchange *x)
+{
+    gw_exchange_claim(x);
+    if (x->phase == GW_PHASE_FILTER)
+        gw_exchange_enter(x, GW_PHASE_ROUTE);
+    if (x->route == NULL)
+        x->route = &no_route;
+    x->cluster = &self;
+    decide_upgrade(x);
+    x->is_route_left = true;
+    go_target(x);
+}
+
 static void go_route(struct gw_exchange *x)
 {
     enum gw_filter_result result = GW_FILTER_DONE;

@@ -227,6 +227,7 @@ static void start(const gw_limits *limits)
     parts_route(b, "/web", NULL, "web");
     filter.name = "filter";
     filter.on_request = filter_request;
+    filter.on_route = filter.on_upstream = filter.on_response = filter_request;
     ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
     mode1_start(&host, parts_build(b), limits);
 }
