@@ -91,6 +91,7 @@ void gw_relay_ask(struct gw_exchange *x)
         asked->at--;
         if (!gw_reply_adopt(x))
             return;
+        x->is_answering = true; /* it is with them as well */
     }
     if (result == GW_FILTER_DONE)
         begin(x);

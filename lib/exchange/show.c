@@ -142,7 +142,13 @@ static void forget_length(struct gw_shown *s)
         m->body = GW_BODY_UNKNOWN;
 }
 
-/* All is here: the length can be said again, unless somebody behind changes it once more. */
+static struct gw_message *trailers_of(const struct gw_shown *s)
+{
+    return is_request(s) ? &s->x->request_trailers : &s->x->response_trailers;
+}
+
+/* All is here: the length can be said again, unless somebody behind changes it once more. Not in front of
+ * trailers: HTTP/1 has a place for them only behind chunks. */
 static void find_length(struct gw_shown *s)
 {
     struct gw_message *m = head_of(s);
@@ -152,7 +158,7 @@ static void find_length(struct gw_shown *s)
     for (const struct gw_show_step *step = s->first; step != NULL; step = step->next)
         if (step->is_whole || step->rewrites)
             last = step;
-    if (!s->rewrites || last == NULL || !last->is_whole)
+    if (!s->rewrites || last == NULL || !last->is_whole || gw_message_fields(trailers_of(s)) > 0)
         return;
     length = last->stage.to->bytes_in;
     if (!s->has_body && length == 0)
@@ -291,10 +297,14 @@ static bool is_body_over(const struct gw_show_step *step)
            (step->is_last_seen && !step->wants && (gw_pipe_len(in) == 0 || !step->was_short));
 }
 
-/* Who may write has all the room that there is. */
+/* Who may write has all the room of a pipe; but for what a filter behind it has not taken, which may be
+ * waiting for this very end. */
 static bool is_room_whole(const struct gw_show_step *step)
 {
-    return !step->stage.may_rewrite || step->is_whole || gw_pipe_len(step->stage.to) == 0;
+    if (!step->stage.may_rewrite || step->is_whole)
+        return true;
+    return step->next != NULL ? gw_pipe_space(step->stage.to) > 0
+                              : gw_pipe_len(step->stage.to) == 0;
 }
 
 static void call_end(struct gw_shown *s, struct gw_show_step *step)
@@ -334,7 +344,7 @@ static void finish(struct gw_shown *s, struct gw_show_step *step)
     if (step->is_whole && --s->held == 0)
         find_length(s);
     if (step->next == NULL)
-        (is_request(s) ? &s->x->request_trailers : &s->x->response_trailers)->has_left = 1;
+        trailers_of(s)->has_left = 1;
 }
 
 /* Bytes and the end, from the one before. */

@@ -451,6 +451,8 @@ static void count_flushed(struct gw_link *link)
 {
     struct gw_codec *codec = link->codec;
 
+    if (link->is_lost) /* what it had to send is gone, and not sent */
+        return;
     if (link->tls == NULL)
         codec->flushed = codec->written - link->tx.len;
     else if (gw_chain_is_empty(&link->tx))

@@ -184,6 +184,8 @@ static void happen(struct sim *sim, const struct sim_event *e)
         sim_client_run(sim, e->who);
     else if (e->what == SIM_ADVERSARY)
         sim_adversary_run(sim);
+    else if (e->what == SIM_RESUMES)
+        sim_filter_resume(sim, e->who);
     else if (e->what == SIM_ACT)
         sim_reload(sim);
     else
@@ -239,6 +241,7 @@ static void end_world(struct sim *sim)
 {
     gw_worker_free(sim->worker);
     gw_engine_free(sim->engine);
+    sim_filter_check(sim);
     SIM_CHECK(sim, sim->memory_peak <= sim->footprint, "%llu bytes where %llu are the worst case",
               (unsigned long long)sim->memory_peak, (unsigned long long)sim->footprint);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);

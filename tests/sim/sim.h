@@ -13,6 +13,7 @@
  *   sim_origin.c  upstreams: answers by plan, and every way of not answering
  *   sim_host.c    the host in front of which the gateway stands: what no route claims is its own
  *   sim_reload.c  configurations, and new ones while everything goes on
+ *   sim_filter.c  filters that look, copy, hold, wait, answer
  *   sim_adversary.c  raw bytes that are meant to do harm
  *   sim_oracle.c  what each request must have come to
  */
@@ -87,6 +88,7 @@ struct sim_plan {
     int host_seen;       /* how often the host answered it                          */
     uint64_t origin_got; /* body bytes there                                               */
     bool origin_whole;
+    bool is_handled, is_replied; /* by a filter that does things: seen, answered */
     bool is_excused; /* something shared broke under it                                */
     uint32_t origin_wire, origin_turn; /* where an upstream saw it last                       */
     bool fault_struck;
@@ -109,7 +111,8 @@ enum sim_what {
     SIM_CLIENT_RUNS, /* a client begins a request or a connection  */
     SIM_ADVERSARY,   /* one who wants to do harm goes on           */
     SIM_ACT,         /* the world's own deeds                      */
-    SIM_HOST_RUNS    /* the host goes on with a wire that is its own */
+    SIM_HOST_RUNS,   /* the host goes on with a wire that is its own */
+    SIM_RESUMES      /* an answer to a filter that waits           */
 };
 
 struct sim_event {
@@ -223,12 +226,25 @@ struct sim_swarm {
     uint32_t slow_read_pct;
     uint32_t leave_pct; /* answers after which an upstream ends its idle connection, unsaid */
     bool tls_client, tls_upstream;
+    bool has_hands;
     bool small_pool;
     uint32_t hosts_pct; /* requests of HTTP/1 clients that no route claims */
     uint32_t stalled;   /* of the clients, so many have a request whose response they do not read */
     uint32_t reloads;   /* configurations applied on the way                           */
     uint32_t reload_pct;      /* steps before which one is, or is refused                    */
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
+};
+
+/* A filter that does things. */
+enum { SIM_HANDS = 2, SIM_TICKETS_MAX = 1024, SIM_FILTER_STATUS = 418 };
+struct sim_hand {
+    struct sim *sim;
+    uint32_t which, keeps;
+};
+struct sim_ticket {
+    gw_ticket ticket;
+    bool is_answered;
+    uint32_t resumed;
 };
 
 struct sim_config { /* a configuration's own hooks */
@@ -275,6 +291,9 @@ struct sim {
     struct sim_adversary adversary;
     struct sim_config configs[SIM_CONFIGS_MAX];
     uint32_t configs_len;
+    struct sim_hand hands[SIM_HANDS];
+    struct sim_ticket tickets[SIM_TICKETS_MAX];
+    uint32_t tickets_len;
     struct sim_plan plans[SIM_CALLS_MAX];
     uint32_t plans_len;
     bool has_struck, has_silent; /* any plan's fault; SIM_ORIGIN_SILENT */
@@ -398,6 +417,10 @@ void sim_client_dead(struct sim_peer *peer);
 void sim_origin_news(struct sim_call *call);
 void sim_origin_dead(struct sim_peer *peer);
 void sim_origin_connected(struct sim *sim, struct sim_wire *wire);
+/* sim_filter.c */
+void sim_filter_add(struct sim *sim, gw_builder *b); /* in a world that has them */
+void sim_filter_resume(struct sim *sim, uint32_t ticket);
+void sim_filter_check(struct sim *sim); /* at the end */
 /* sim_reload.c */
 gw_config *sim_config_first(struct sim *sim);
 void sim_reload(struct sim *sim);            /* another one is applied                        */
@@ -409,6 +432,7 @@ void sim_adversary_run(struct sim *sim);
 void sim_adversary_check(struct sim *sim);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
+struct sim_plan *sim_plan_of(struct sim *sim, const gw_exchange *x); /* NULL: of none */
 void sim_oracle_step(struct sim *sim); /* what must be true after every step */
 void sim_oracle_check(struct sim *sim);
 bool sim_is_done(const struct sim *sim); /* every plan has come to something */

@@ -414,6 +414,7 @@ void sim_net_event(struct sim *sim, const struct sim_event *e)
         break;
     case SIM_CLIENT_RUNS:
     case SIM_ADVERSARY:
+    case SIM_RESUMES:
     case SIM_ACT:
         break;
     }

@@ -106,6 +106,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     filter.ctx = own;
     filter.exchange_bytes = look->asks_too_much ? UINT32_MAX : 0;
     gw_builder_filter(b, &filter);
+    sim_filter_add(sim, b);
     return gw_builder_build(b, out, &err);
 }
 

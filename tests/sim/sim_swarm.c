@@ -80,7 +80,7 @@ static void pick_faults(struct sim *sim)
 static void pick_extras(struct sim *sim)
 {
     struct sim_swarm *s = &sim->swarm;
-    struct gw_prng leaving = { sim->seed };
+    struct gw_prng leaving = { sim->seed }, hands = { sim->seed ^ 0xf117e4 };
 
     if (sim_below_extra(sim, 5) == 0)
         s->reloads = 1 + (uint32_t)sim_below_extra(sim, 7);
@@ -88,6 +88,7 @@ static void pick_extras(struct sim *sim)
         s->reload_pct = 1 + (uint32_t)sim_below_extra(sim, 40);
     if (sim_below_extra(sim, 5) == 0)
         s->connections_max = 1 + (uint32_t)sim_below_extra(sim, 4);
+    s->has_hands = sim->input == NULL && gw_prng_below(&hands, 3) == 0;
     if (sim->input != NULL)
         s->leave_pct = pick_pct(sim, 75, 100);
     else if (gw_prng_below(&leaving, 4) == 0)

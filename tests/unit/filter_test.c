@@ -271,6 +271,25 @@ START_TEST(verdicts)
 }
 END_TEST
 
+/* The answer in a response's place is seen by who is before, and waits for him. */
+START_TEST(a_reply_is_held)
+{
+    struct mode1_link *l = start_all(begin());
+
+    filters[1].acts_at = filters[0].acts_at = AT_RESPONSE;
+    filters[1].verdict = GW_REPLY;
+    filters[0].waits = true;
+    mode1_say(&host, l, get);
+    mode1_say(&host, mode1_upstream(&host), ok);
+    ck_assert_uint_eq(l->out_len, 0);
+    ck_assert_int_eq(gw_resume(filters[0].ticket, &filters[0]), GW_OK);
+    mode1_pump(&host);
+    ck_assert_ptr_eq(strstr(l->out, "HTTP/1.1 403 "), l->out);
+    ck_assert_int_eq(filters[0].ended, 1);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* Who never resumes is ended by the deadline; who resumes then is told that it is too late. */
 START_TEST(nobody_resumes)
 {
@@ -726,6 +745,7 @@ static Suite *filter_suite(void)
     check_add(suite, the_order_without_an_upstream);
     check_add(suite, failures_are_not_shown);
     check_add_loop(suite, verdicts, 0, 40);
+    check_add(suite, a_reply_is_held);
     check_add_loop(suite, nobody_resumes, 0, 4);
     check_add_loop(suite, the_client_leaves, 0, 8);
     check_add(suite, where_they_are_on);

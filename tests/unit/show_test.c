@@ -93,7 +93,8 @@ static void shout(struct filter *f, gw_pipe *p)
             ck_assert_int_eq(gw_pipe_drop(p, n), GW_OK);
         ck_assert_uint_eq(gw_pipe_write(p, piece, n), n);
         if (f->calls % 2 != 0) {
-            if (span.len == n && gw_pipe_peek(p, &span, 2) == 1)
+            gw_const_span two[2];
+            if (gw_pipe_peek(p, two, 2) == 1 && two[0].len == n)
                 ck_assert_int_eq(gw_pipe_pass(p, n), GW_EINVAL); /* they were replaced */
             ck_assert_int_eq(gw_pipe_drop(p, n), GW_OK);
         }
@@ -473,7 +474,9 @@ START_TEST(deeds)
     begin();
     f->deed = row->deed;
     f->side = is_down ? GW_SIDE_RESPONSE : GW_SIDE_REQUEST;
-    f->adds_trailer = true;
+    /* Trailers stand in the way of a length that is found out. */
+    f->adds_trailer = (row->bits & GW_BODY_WHOLE) == 0 || (row->bits & GW_BODY_REWRITES) == 0;
+    f->drops_trailers = !f->adds_trailer;
     l = start((is_down ? GW_BODY_RESPONSE : GW_BODY_REQUEST) | row->bits);
     if (row->deed == WAITS) { /* there is nothing yet, or only the begin */
         out = exchange(l, "hello", chunked, is_split ? 1 : 0);
@@ -842,6 +845,22 @@ START_TEST(shown_by_request)
 }
 END_TEST
 
+/* A body that was held and rewritten has no length where trailers follow it. */
+START_TEST(trailers_before_a_length)
+{
+    struct mode1_link *l;
+
+    begin();
+    filters[0].deed = EATS;
+    filters[0].adds_trailer = true;
+    filters[0].side = _i == 0 ? GW_SIDE_REQUEST : GW_SIDE_RESPONSE;
+    l = start((_i == 0 ? GW_BODY_REQUEST : GW_BODY_RESPONSE) | GW_BODY_WHOLE | GW_BODY_REWRITES);
+    check_chunks(exchange(l, "hello", false, 0), "eaten", "0\r\nx-sum: 1234\r\n\r\n");
+    finish(l);
+    stop();
+}
+END_TEST
+
 START_TEST(trailers_are_dropped)
 {
     struct mode1_link *l;
@@ -919,6 +938,7 @@ Suite *show_suite(void)
     check_add_loop(suite, answered_while_it_waits, 0, 2);
     check_add_loop(suite, nobody_resumes, 0, 4);
     check_add_loop(suite, shown_by_request, 0, 2);
+    check_add_loop(suite, trailers_before_a_length, 0, 2);
     check_add_loop(suite, trailers_are_dropped, 0, 2);
     check_add_loop(suite, a_retry_sends_what_came_out, 0, 2);
     return suite;
