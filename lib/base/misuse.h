@@ -33,6 +33,7 @@
     X(CANCEL_UNKNOWN, "gw_worker_cancel", "there was never such a call")                           \
     X(WAIT_OUTSIDE, "gw_exchange_wait", "outside of a hook")                                       \
     X(RESUME_AGAIN, "gw_resume", "this wait has been answered")                                    \
+    X(VERDICT_WAIT, "a hook", "GW_WAIT without a ticket")                                          \
     X(VERDICT_REPLY, "a hook", "GW_REPLY without a reply")                                         \
     X(VERDICT_UNKNOWN, "a hook", "a verdict that there is not")
 

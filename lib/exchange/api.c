@@ -311,6 +311,7 @@ gw_ticket gw_exchange_wait(gw_exchange *x)
     asked = &x->asked[x->hook_who];
     if (asked->wait == NULL)
         asked->wait = gw_wait_arm(&x->of->waits, x, x->hook_who);
+    asked->is_short = asked->wait == NULL;
     if (asked->wait == NULL)
         return ticket;
     ticket.worker = x->of->links->worker;

@@ -338,6 +338,7 @@ static bool run_hook(struct gw_exchange *x, enum hook which, void *answer)
     enter(x);
     verdict = call_hook(x, which, answer);
     leave(x);
+    gw_exchange_check_verdict(x, verdict);
     if (verdict != GW_NEXT && verdict != GW_WAIT)
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
     else

@@ -36,6 +36,8 @@ struct gw_asked {
     uint8_t hook;           /* which hooks are asked, one filter after the other */
     uint8_t at;             /* how many of them were: of the response, from the last one down */
     bool is_waiting;
+    bool
+        is_short; /* there was no memory for a ticket: to wait without one is not the host's mistake */
 };
 
 /* What gw_exchange_reply has made, until the verdict is known. In the arena. */
@@ -223,6 +225,13 @@ void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter 
 void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event,
                      gw_cause cause);
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
+
+/* Notes a verdict that there is not. */
+static inline void gw_exchange_check_verdict(const struct gw_exchange *x, gw_verdict verdict)
+{
+    if ((uint32_t)verdict > GW_ABORT)
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_UNKNOWN);
+}
 
 /* filters.c */
 enum gw_filter_result {

@@ -136,6 +136,8 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
         gw_reply_forget(x);
         return GW_FILTER_DONE;
     case GW_WAIT:
+        if (asked->wait == NULL && !asked->is_short)
+            gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_WAIT);
         return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
     case GW_REPLY:
         if (x->reply != NULL || gw_exchange_is_to_serve(x))
@@ -145,7 +147,7 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
     case GW_ABORT:
         return GW_FILTER_ABORT;
     }
-    gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_UNKNOWN);
+    gw_exchange_check_verdict(x, verdict);
     return GW_FILTER_ABORT;
 }
 

@@ -50,6 +50,7 @@ static bool judge(struct gw_exchange *x, gw_verdict verdict)
     x->hook = GW_HOOK_NONE;
     x->hook_memory = NULL;
     if (verdict != GW_NEXT && verdict != GW_WAIT) {
+        gw_exchange_check_verdict(x, verdict);
         abort_exchange(x);
         return false;
     }

@@ -62,6 +62,8 @@ BROKEN = [
     ("pure", "lib/buf/two.c", "int puts(const char *);\nint gw_p(void) { return puts(\"\"); }\n",
      "puts"),
     ("pure", "lib/base/one.c", "int gw_up(void) { return gw_two(); }\n", "gw_two"),
+    ("pure", "lib/buf/two.c", "char *strdup(const char *);\nchar *gw_p(void) { return strdup(\"\"); }\n",
+     "host's allocator"),
     ("mutable", "lib/buf/two.c", "int gw_counter;\nint gw_c(void) { return gw_counter++; }\n",
      "two.c.o"),
     ("mutable", "lib/buf/two.c", "static int n = 1;\nint gw_c(void) { return n++; }\n", "two.c.o"),

@@ -58,8 +58,10 @@ BANNED = {
     r"alloca|setjmp|longjmp": "no hidden stack, no hidden jump",
     r"malloc|calloc|realloc|free|strdup|strndup": "memory comes from the heap of base/heap.h",
 }
-# The one file that is the door to the C library's allocator, and adapters of libraries.
+# The one file that is the door to the C library's allocator.
 MAY_ALLOCATE = {"lib/os/env.c"}
+ALLOCATES = re.compile(r"(malloc|calloc|realloc\w*|free|\w*memalign|aligned_alloc|strn?dup\w*|v?asprintf|getline|"
+                       r"fopen\w*|opendir|getaddrinfo)(@.*)?")
 
 offences = []
 
@@ -265,6 +267,8 @@ def pure(root, archive):
             continue
         folder, path = known[name]
         for symbol in sorted(undefined):
+            if path not in MAY_ALLOCATE and ALLOCATES.fullmatch(symbol):
+                offence(path, f"needs {symbol}: memory comes from the host's allocator")
             where = home.get(symbol)
             if where is not None:
                 is_public = folder in ON_PUBLIC and symbol in public

@@ -423,6 +423,12 @@ static void do_RESUME_AGAIN_later(void)
     ck_assert_int_eq(gw_resume(ticket, NULL), GW_ESTATE);
 }
 
+static void do_VERDICT_WAIT(void)
+{
+    verdict = GW_WAIT;
+    mode1_say(&host, client, get_hello);
+}
+
 static void do_VERDICT_REPLY(void)
 {
     verdict = GW_REPLY;
