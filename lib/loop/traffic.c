@@ -17,7 +17,12 @@
 #include "base/assert.h"
 #include "gw_features.h"
 
-enum { RESUMED_SPANS_MAX = 32 };
+enum {
+    RESUMED_SPANS_MAX = 32,
+    /* So much is worth a call of its own; and what is sent at once leaves its blocks, warm, to what is
+     * read next. */
+    BULK = 48 * 1024
+};
 
 static size_t sum(const struct iovec *v, int n)
 {
@@ -59,13 +64,14 @@ static bool has_place(const struct gw_batch *batch)
            batch->spans_len + GW_LOOP_ROOMS_MAX + RESUMED_SPANS_MAX <= GW_BATCH_SPANS;
 }
 
-static void put_in_batch(struct gw_loop *loop, const struct gw_watch *w, int n, bool is_send)
+static void put_in_batch(struct gw_loop *loop, const struct gw_watch *w, int n, size_t len,
+                         bool is_send)
 {
     struct gw_batch *batch = loop->batch;
     struct gw_transfer *t = &batch->list[batch->len];
     *t = (struct gw_transfer){ .id = gw_watch_id(w), .fd = w->fd, .n = n, .is_send = is_send };
     t->v = batch_spans(loop);
-    t->len = sum(t->v, n);
+    t->len = len;
     batch->len++;
     batch->spans_len += (uint32_t)n;
 }
@@ -176,10 +182,11 @@ static void receive(struct gw_loop *loop, struct gw_watch *w)
     for (int i = 0; i < n; i++)
         v[i] = (struct iovec){ rooms[i].ptr, rooms[i].len };
     n = cut_rooms(loop, v, n);
-    if (loop->is_batching)
-        put_in_batch(loop, w, n, false);
+    size_t asked = sum(v, n);
+    if (loop->is_batching && asked < BULK)
+        put_in_batch(loop, w, n, asked, false);
     else
-        end_receive(w, read_now(w->fd, v, n), sum(v, n));
+        end_receive(w, read_now(w->fd, v, n), asked);
 }
 
 /* Sending. */
@@ -251,12 +258,13 @@ static gw_status begin_send(void *io, gw_link *l, const gw_const_span *v, size_t
     struct iovec out[GW_LOOP_SPANS_MAX];
     if (w == NULL || n == 0 || (w->flags & GW_WATCH_SEND) != 0)
         return GW_ESTATE;
-    if ((w->flags & GW_WATCH_WRITABLE) == 0 || loop->is_batching || pretends_to_block(loop)) {
-        keep_blocked(loop, w);
-        return GW_OK;
-    }
     int len = copy_spans(v, n < GW_LOOP_SPANS_MAX ? n : GW_LOOP_SPANS_MAX, out);
-    end_send(loop, w, send_now(w->fd, out, len), sum(out, len));
+    size_t asked = sum(out, len);
+    if ((w->flags & GW_WATCH_WRITABLE) == 0 || (loop->is_batching && asked < BULK) ||
+        pretends_to_block(loop))
+        keep_blocked(loop, w);
+    else
+        end_send(loop, w, send_now(w->fd, out, len), asked);
     return GW_OK;
 }
 
@@ -274,10 +282,11 @@ static void resume_send(struct gw_loop *loop, struct gw_watch *w)
     if (n == 0)
         return; /* lost in the meantime: it is being closed */
     int len = copy_spans(spans, n, v);
-    if (loop->is_batching)
-        put_in_batch(loop, w, len, true);
+    size_t asked = sum(v, len);
+    if (loop->is_batching && asked < BULK)
+        put_in_batch(loop, w, len, asked, true);
     else
-        end_send(loop, w, send_now(w->fd, v, len), sum(v, len));
+        end_send(loop, w, send_now(w->fd, v, len), asked);
 }
 
 /* Reads on while there is something to read and the library wants it; else tells. */

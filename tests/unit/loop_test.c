@@ -728,6 +728,36 @@ START_TEST(together)
 }
 END_TEST
 
+/* What is large goes by calls of its own, also beside others: it is sent before more is read. */
+START_TEST(bulk_goes_alone)
+{
+    struct bench b;
+    enum { MANY = 4, SIZE = 60000 };
+    static char bytes[SIZE], back[SIZE];
+    int fds[MANY];
+    bench_init(&b, _i);
+    b.worker->room_bytes = 16000;
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = dial(b.address);
+        echo_once(&b, fds[i], "x");
+    }
+    settle(&b);
+    pattern(bytes, sizeof(bytes));
+    recvs = sends = 0;
+    for (int i = 0; i < MANY; i++)
+        put(fds[i], bytes, sizeof(bytes));
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(pull(&b, fds[i], back, sizeof(back)), sizeof(back));
+        ck_assert_mem_eq(back, bytes, sizeof(back));
+    }
+    ck_assert_uint_ge(recvs, MANY);
+    ck_assert_uint_ge(sends, 1);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    bench_fini(&b);
+}
+END_TEST
+
 /* Of many in one batch some are reset, some end, some are stuck: the others go on. */
 START_TEST(ends_together)
 {
@@ -978,6 +1008,46 @@ START_TEST(rung_in_a_turn)
     ck_assert_int_eq(gw_loop_run_once(b.loop, -1), GW_OK); /* else for ever */
     ck_assert_int_eq(rings, 1);
     close(fd);
+    bench_fini(&b);
+}
+END_TEST
+
+/* As a program that becomes a daemon: who made the loop ends, its child runs it. */
+START_TEST(changes_processes)
+{
+    struct bench b;
+    char back[5];
+    int status = -1;
+    bench_init(&b, _i / 2);
+    int first = dial(b.address);
+    if (_i % 2 == 0)
+        echo_once(&b, first, "x"); /* it had begun */
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        int second = dial(b.address), turns = 0;
+        close(first);
+        put(second, "child", 5);
+        for (long n = -1; n < 0 && turns < 1000; turns++) {
+            turn(&b);
+            n = syscall(SYS_recvfrom, second, back, 5, MSG_DONTWAIT, NULL, NULL);
+        }
+        for (int i = 0; i < 1000 && b.worker->closed == 0; i++)
+            turn(&b); /* until the first has gone, too */
+        _exit(turns < 1000 && memcmp(back, "child", 5) == 0 && b.worker->closed > 0 ? 0 : 1);
+    }
+    put(first, "first", 5);
+    for (size_t got = 0; got < 5;) {
+        struct pollfd p = { .fd = first, .events = POLLIN };
+        ck_assert_int_eq(poll(&p, 1, 10000), 1);
+        long n = syscall(SYS_recvfrom, first, back + got, 5 - got, 0, NULL, NULL);
+        ck_assert_int_gt(n, 0);
+        got += (size_t)n;
+    }
+    ck_assert_mem_eq(back, "first", 5);
+    close(first);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
     bench_fini(&b);
 }
 END_TEST
@@ -1535,6 +1605,7 @@ Suite *loop_suite(void)
     check_add_loop(s, no_descriptors, 0, n);
     check_add_loop(s, many_at_once, 0, n);
     check_add_loop(s, together, 0, n);
+    check_add_loop(s, bulk_goes_alone, 0, n);
     check_add_loop(s, ends_together, 0, n);
     check_add_loop(s, adopts_many, 0, n);
     check_add_loop(s, adopts, 0, n);
@@ -1544,6 +1615,7 @@ Suite *loop_suite(void)
     check_add_loop(s, one_descriptor, 1, n);
     check_add_loop(s, watched_in_vain, 2, n);
     check_add_loop(s, rung_in_a_turn, 0, n);
+    check_add_loop(s, changes_processes, 0, 2 * n);
     check_add_loop(s, changes_threads, 0, n);
     check_add_loop(s, nested_in_another_loop, 0, n);
     check_add_loop(s, deadlines, 0, n);
