@@ -14,9 +14,9 @@ typedef struct gw_listener gw_listener; /* a listening socket of a loop */
 enum { GW_LOOP_POLL = 1, GW_LOOP_EPOLL = 2, GW_LOOP_URING = 3 };
 
 /* gw_loop_fd is all that a foreign loop watches: it becomes readable when a turn is due for whatever
- * reason, time included. What the host asks of the worker or a link outside of a turn and of hooks
- * (gw_link_abort, gw_worker_drain) is done by the next turn; asked in a gw_loop_visit it is done at
- * once. Costs a descriptor, and a system call when something is due earlier than all before. */
+ * reason: bytes, time, another thread, or what the host has asked for between two turns
+ * (gw_worker_call, gw_link_abort ...). Costs a descriptor, and a system call when something is due
+ * earlier than all before. */
 enum { GW_LOOP_ONE_FD = 1u };
 
 typedef struct gw_loop_spec {

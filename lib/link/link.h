@@ -158,6 +158,8 @@ struct gw_links {
     const gw_io_ops *ops;    /* NULL: mode 1    */
     void *io;
     gw_worker *worker;
+    void (*want_step)(
+        gw_worker *worker); /* the host has asked for something, perhaps between steps */
     const struct gw_link_above *above;
     void *above_ctx; /* for the layer above alone */
     gw_nanos now;

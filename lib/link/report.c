@@ -63,6 +63,7 @@ void gw_link_finish(gw_link *l)
         gw_link_mark_readable(l); /* given up by the next step */
     else
         gw_link_drain(l);
+    l->links->want_step(l->links->worker);
 }
 
 void gw_link_abort(gw_link *l)
@@ -72,6 +73,7 @@ void gw_link_abort(gw_link *l)
     l->is_aborted = true;
     l->broken = GW_ECANCELED;
     gw_link_mark_readable(l);
+    l->links->want_step(l->links->worker);
 }
 
 /* For reports: not of a link whose last word was said. */

@@ -63,6 +63,13 @@ static struct gw_codec_limits codec_limits(const gw_limits *limits)
     };
 }
 
+/* What the host asks for between two steps is done in the next one: who waits in a loop is woken. */
+static void want_step(gw_worker *w)
+{
+    if (!w->in_step)
+        gw_waker_call(&w->seat->waker);
+}
+
 static void init_links(gw_worker *w, const gw_worker_spec *spec)
 {
     struct gw_links *links = &w->links;
@@ -80,6 +87,7 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     links->ops = spec->ops != NULL ? &w->ops : NULL;
     links->io = spec->io;
     links->worker = w;
+    links->want_step = want_step;
     links->above = &gw_exchange_above;
     links->above_ctx = &w->exchanges;
     gw_links_init(links);
@@ -329,6 +337,7 @@ gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
         return GW_OK;
     w->is_draining = true;
     w->drain_grace_ms = grace_ms == 0 ? DRAIN_GRACE_MS : grace_ms;
+    want_step(w);
     return GW_OK;
 }
 
@@ -337,6 +346,7 @@ gw_status gw_worker_drain(gw_worker *w, uint32_t grace_ms)
 gw_status gw_worker_call(gw_worker *w, const gw_call_spec *spec, gw_exchange_id *out)
 {
     gw_call_spec own = { 0 };
+    gw_status status;
 
     if (w == NULL || w->magic != WORKER_MAGIC || gw_spec_copy(&own, sizeof own, spec) != GW_OK)
         return GW_EINVAL;
@@ -344,14 +354,22 @@ gw_status gw_worker_call(gw_worker *w, const gw_call_spec *spec, gw_exchange_id 
         return GW_ESTATE;
     if (w->exchanges.binding == NULL) /* before the first step */
         gw_worker_adopt(w);
-    return gw_call_begin(&w->exchanges, &own, out);
+    status = gw_call_begin(&w->exchanges, &own, out);
+    if (status == GW_OK)
+        want_step(w);
+    return status;
 }
 
 gw_status gw_worker_cancel(gw_worker *w, gw_exchange_id call)
 {
+    gw_status status;
+
     if (w == NULL || w->magic != WORKER_MAGIC)
         return GW_EINVAL;
-    return gw_call_cancel(&w->exchanges, call);
+    status = gw_call_cancel(&w->exchanges, call);
+    if (status == GW_OK)
+        want_step(w);
+    return status;
 }
 
 gw_status gw_resume(gw_ticket ticket, void *answer)

@@ -71,11 +71,6 @@ static void turn(struct proto *p, int wait_ms)
             follow(sim, sim->wires[i].link);
 }
 
-static void drain(struct proto *p, uint32_t grace_ms)
-{
-    SIM_CHECK(&p->sim, gw_worker_drain(p->sim.worker, grace_ms) == GW_OK, "drain");
-}
-
 static void stop(struct proto *p)
 {
     gw_worker_free(p->sim.worker);
@@ -86,6 +81,5 @@ const struct proto_mode proto_bytes = {
     .gives_back = true,
     .start = start,
     .turn = turn,
-    .drain = drain,
     .stop = stop,
 };

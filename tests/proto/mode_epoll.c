@@ -41,6 +41,5 @@ const struct proto_mode proto_in_epoll = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
-    .drain = loop_drain,
     .stop = stop,
 };

@@ -71,6 +71,5 @@ const struct proto_mode proto_in_libevent = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
-    .drain = loop_drain,
     .stop = stop,
 };

@@ -72,6 +72,5 @@ const struct proto_mode proto_in_libuv = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
-    .drain = loop_drain,
     .stop = stop,
 };

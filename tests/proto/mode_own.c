@@ -62,11 +62,6 @@ static void turn(struct proto *p, int wait_ms)
     SIM_CHECK(&p->sim, status == GW_OK || status == GW_AGAIN, "turn");
 }
 
-static void drain(struct proto *p, uint32_t grace_ms)
-{
-    SIM_CHECK(&p->sim, gw_worker_drain(p->sim.worker, grace_ms) == GW_OK, "drain");
-}
-
 static void stop(struct proto *p)
 {
     struct own_mode *own = p->of_mode;
@@ -85,6 +80,5 @@ const struct proto_mode proto_own = {
     .listen = open_port,
     .turn = turn,
     .unlisten = close_port,
-    .drain = drain,
     .stop = stop,
 };

@@ -59,11 +59,6 @@ static void turn_sim(struct proto *p, int wait_ms)
     sim_mode_step(p);
 }
 
-static void drain_worker(struct proto *p, uint32_t grace_ms)
-{
-    SIM_CHECK(&p->sim, gw_worker_drain(p->sim.worker, grace_ms) == GW_OK, "drain");
-}
-
 static void stop_worker(struct proto *p)
 {
     gw_worker_free(p->sim.worker);
@@ -74,7 +69,6 @@ static const struct proto_mode proto_sim = {
     .gives_back = true,
     .start = start_sim,
     .turn = turn_sim,
-    .drain = drain_worker,
     .stop = stop_worker,
 };
 
@@ -141,33 +135,6 @@ void loop_unlisten(struct proto *p)
     gw_listener_close(p->listening);
 }
 
-struct leaving {
-    gw_visit visit;
-    struct proto *p;
-    uint32_t grace_ms;
-};
-
-static void drain_in_a_turn(gw_loop *loop, void *ctx)
-{
-    struct leaving *leaving = ctx;
-
-    SIM_CHECK(&leaving->p->sim, gw_worker_drain(gw_loop_worker(loop), leaving->grace_ms) == GW_OK,
-              "drain");
-    free(leaving);
-}
-
-/* As a host would that goes on with the loop: gw_loop_drain would end it. */
-void loop_drain(struct proto *p, uint32_t grace_ms)
-{
-    struct leaving *leaving = calloc(1, sizeof *leaving);
-
-    leaving->visit.run = drain_in_a_turn;
-    leaving->visit.ctx = leaving;
-    leaving->p = p;
-    leaving->grace_ms = grace_ms;
-    gw_loop_visit(p->loop, &leaving->visit);
-}
-
 bool loop_is_due(struct proto *p, int wait_ms)
 {
     struct pollfd fd = { .fd = gw_loop_fd(p->loop), .events = POLLIN };
@@ -179,7 +146,7 @@ bool loop_is_due(struct proto *p, int wait_ms)
     {                                                                                              \
         .name = (NAME), .gives_back = true, .has_sockets = true, .kind = (KIND),                   \
         .start = start_loop, .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten,  \
-        .drain = loop_drain, .stop = stop_loop                                                     \
+        .stop = stop_loop                                                                          \
     }
 
 static const struct proto_mode proto_loops[] = {
@@ -199,7 +166,6 @@ static const struct proto_mode proto_uring_fd = {
     .listen = loop_listen,
     .turn = turn_when_due,
     .unlisten = loop_unlisten,
-    .drain = loop_drain,
     .stop = stop_loop,
 };
 

@@ -62,7 +62,6 @@ struct proto_mode {
     uint16_t (*listen)(struct proto *p);
     void (*turn)(struct proto *p, int wait_ms);
     void (*unlisten)(struct proto *p);
-    void (*drain)(struct proto *p, uint32_t grace_ms);
     void (*stop)(struct proto *p); /* the worker is freed */
 };
 
@@ -139,7 +138,6 @@ extern const struct proto_mode proto_bytes, proto_own, proto_in_epoll, proto_in_
 /* modes.c: what those that have a gw_loop share */
 uint16_t loop_listen(struct proto *p);
 void loop_unlisten(struct proto *p);
-void loop_drain(struct proto *p, uint32_t grace_ms);
 bool loop_is_due(struct proto *p, int wait_ms); /* its descriptor is readable */
 /* clock.c */
 void proto_clock_set(gw_nanos now);

@@ -565,7 +565,7 @@ bool proto_do(struct proto *p, const struct proto_line *l)
     if (is(l->word[0], "gateway") && is(l->word[1], "reloads"))
         return reload(p, l);
     if (is(l->word[0], "gateway") && is(l->word[1], "drains")) {
-        p->mode->drain(p, 5000);
+        SIM_CHECK(&p->sim, gw_worker_drain(p->sim.worker, 5000) == GW_OK, "drain");
         p->sim.wake = true;
         return true;
     }

@@ -11,7 +11,8 @@ struct seen {
     int begun, ended;
     gw_cause cause;
     uint32_t code;
-    bool is_step_tried; /* on_end does what it must not */
+    bool is_step_tried;     /* on_end does what it must not */
+    bool is_aborted_inside; /* on_end ends the link, too */
 };
 static struct seen seen;
 static const char *listener_name = "edge";
@@ -33,6 +34,8 @@ static void see_end(void *ctx, const gw_exchange *x)
     s->cause = gw_exchange_cause(x);
     ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
     s->code = info.code;
+    if (s->is_aborted_inside)
+        gw_link_abort(gw_exchange_link(x));
     if (s->is_step_tried) {
         gw_worker_free(gw_exchange_worker(x));
         ck_assert_int_eq(gw_worker_step(gw_exchange_worker(x), host.now), GW_ESTATE);
@@ -229,6 +232,48 @@ START_TEST(abort_names_the_host)
     mode1_pump(&host);
     ck_assert_int_eq(seen.ended, 1);
     ck_assert_uint_eq(seen.cause.by, GW_BY_HOST);
+    mode1_stop(&host);
+}
+END_TEST
+
+static void count_wake(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
+/* What the host asks for between two steps wakes who waits for the next one; in a hook nobody waits. */
+START_TEST(asking_wakes)
+{
+    gw_worker_spec spec = GW_SPEC(gw_worker_spec);
+    gw_call_spec call = GW_SPEC(gw_call_spec);
+    struct mode1_link *client;
+    gw_exchange_id id;
+    int wakes = 0;
+
+    start(GW_PROTO_H1);
+    gw_worker_free(host.worker);
+    spec.wake = count_wake;
+    spec.wake_ctx = &wakes;
+    ck_assert_int_eq(gw_worker_new(host.engine, &spec, &host.worker), GW_OK);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_int_eq(wakes, 0);
+    gw_link_finish(client->link);
+    ck_assert_int_eq(wakes, 1);
+    gw_link_abort(client->link);
+    ck_assert_int_eq(wakes, 2);
+    call.target = gw_cstr("/x");
+    call.cluster = gw_cstr("web");
+    ck_assert_int_eq(gw_worker_call(host.worker, &call, &id), GW_OK);
+    ck_assert_int_eq(wakes, 3);
+    ck_assert_int_eq(gw_worker_cancel(host.worker, id), GW_OK);
+    ck_assert_int_eq(wakes, 4);
+    ck_assert_int_eq(gw_worker_drain(host.worker, 1000), GW_OK);
+    ck_assert_int_eq(wakes, 5);
+    seen.is_aborted_inside = true;
+    mode1_pump(&host);
+    ck_assert_int_ge(seen.ended, 1);
+    ck_assert_int_eq(wakes, 5);
     mode1_stop(&host);
 }
 END_TEST
@@ -584,6 +629,7 @@ static Suite *worker_suite(void)
     check_add(suite, names_have_a_bound);
     check_add(suite, send_fails_after_the_end);
     check_add_loop(suite, abort_names_the_host, 0, 4);
+    check_add(suite, asking_wakes);
     check_add(suite, abort_while_connecting);
     check_add(suite, a_listener_that_is_gone);
     check_add(suite, no_step_while_freed);
