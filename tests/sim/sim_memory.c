@@ -74,6 +74,7 @@ void sim_peers_fini(struct sim *sim)
         struct sim_wire *w = &sim->wires[i];
         if (w->is_used && w->peer != NULL)
             sim_peer_free(w->peer);
+        sim_bytes_free(&w->host);
         sim_bytes_free(&w->to_gateway);
         sim_bytes_free(&w->to_peer);
     }
