@@ -7,9 +7,8 @@
 #include "fuzz.h"
 
 #include "base/prng.h"
+#include "h2/codec.h"
 #include "http/codec.h"
-
-struct gw_h2_shared;
 
 enum {
     SIDE_STREAMS = 128, /* ever, in one run; the same for both ways of feeding */
@@ -399,11 +398,7 @@ static inline void side_fini(struct side *side)
         free(side->streams[i]);
     }
     free(side->sent.at);
-}
-
-/* After what the codec shared has been freed too. */
-static inline void side_check_empty(struct side *side)
-{
+    gw_h2_shared_free(side->shared);
     gw_pool_fini(&side->pool);
     CHECK(side->heap.used == 0);
     CHECK(side->live == 0);
@@ -457,6 +452,39 @@ static inline void side_compare_loosely(const struct side *a, const struct side 
         if (p->was_cut == q->was_cut)
             CHECK(body_eq(p, q));
     }
+}
+
+/* ---- the target ---- */
+
+typedef void side_play(struct side *side, uint8_t choices, gw_str bytes, uint64_t cut);
+
+/* The same bytes whole, byte by byte, and in pieces. What comes of broken frames may depend on what was
+ * written in between: so HTTP/2 writes nothing until the end in the first two, which are compared. */
+static inline void side_each_way(side_play *play, uint8_t choices, gw_str bytes, bool is_h2)
+{
+    static struct side whole, cut;
+
+    play(&whole, choices, bytes, 0);
+    for (uint64_t way = 1; way < 3; way++) {
+        play(&cut, choices, bytes, way);
+        if (!is_h2)
+            side_compare(&whole, &cut);
+        else if (way == 1)
+            side_compare_loosely(&whole, &cut);
+        side_fini(&cut);
+    }
+    side_fini(&whole);
+}
+
+/* HTTP/1: a byte of choices, and what the peer says. */
+static inline int side_fuzz_h1(side_play *play, const uint8_t *bytes, size_t len)
+{
+    struct fuzz_input in = { bytes, len };
+    uint8_t choices = fuzz_byte(&in);
+
+    if (in.len <= SIDE_INPUT)
+        side_each_way(play, choices, fuzz_rest(&in), false);
+    return 0;
 }
 
 #endif

@@ -63,4 +63,28 @@ static inline void frames_add(struct log *out, struct fuzz_input *in,
     free(block.at);
 }
 
+/* A byte of choices, of which 1 says that bytes come as they are; else frames in the short form behind a
+ * beginning that is right. */
+static inline int frames_fuzz(side_play *play, const uint8_t *bytes, size_t len,
+                              const char *preface, const struct pair blocks[BLOCKS][PAIRS])
+{
+    struct fuzz_input in = { bytes, len };
+    struct log input = { NULL, 0, 0 };
+    uint8_t choices = fuzz_byte(&in);
+
+    if (in.len > SIDE_INPUT)
+        return 0;
+    if (choices & 1) {
+        log_str(&input, fuzz_rest(&in));
+    } else {
+        log_cstr(&input, preface);
+        frame_add(&input, GW_H2_SETTINGS, 0, 0, GW_STR(""));
+        frame_add(&input, GW_H2_SETTINGS, GW_H2_ACK, 0, GW_STR(""));
+        frames_add(&input, &in, blocks);
+    }
+    side_each_way(play, choices, (gw_str){ input.at, input.len }, true);
+    free(input.at);
+    return 0;
+}
+
 #endif

@@ -30,20 +30,5 @@ static void run(struct side *side, uint8_t choices, gw_str bytes, uint64_t cut)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static struct side whole, cut;
-    struct fuzz_input in = { bytes, len };
-    uint8_t choices = fuzz_byte(&in);
-    gw_str text = fuzz_rest(&in);
-    if (text.len > SIDE_INPUT)
-        return 0;
-    run(&whole, choices, text, 0);
-    for (uint64_t seed = 1; seed < 3; seed++) {
-        run(&cut, choices, text, seed);
-        side_compare(&whole, &cut);
-        side_fini(&cut);
-        side_check_empty(&cut);
-    }
-    side_fini(&whole);
-    side_check_empty(&whole);
-    return 0;
+    return side_fuzz_h1(run, bytes, len);
 }

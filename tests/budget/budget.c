@@ -11,7 +11,7 @@
  */
 #include <nghttp2/nghttp2.h>
 
-#include "../unit/mode1.h"
+#include "../unit/parts.h"
 
 enum { WARM = 64, AT_ONCE = 8, BODY = 100, MESSAGE = 105 };
 
@@ -249,31 +249,14 @@ static void turn(void)
 
 static gw_config *make_config(void)
 {
-    gw_builder *b;
-    gw_config *config;
-    gw_env env = GW_SPEC(gw_env);
-    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_builder *b = parts_begin(&host);
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
-    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
-    gw_route_spec route = GW_SPEC(gw_route_spec);
-    gw_config_error err = GW_SPEC(gw_config_error);
-    gw_id id;
 
-    env.allocator = host.alloc.allocator;
-    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
-    listener.name = gw_cstr("edge");
-    ck_assert_uint_ne(gw_builder_listener(b, &listener), 0);
-    cluster.name = gw_cstr("web");
+    parts_listener(b, "edge");
     cluster.protocols = shape->upstream;
-    id = gw_builder_cluster(b, &cluster);
-    endpoint.address = gw_cstr("127.0.0.1:81");
-    ck_assert_uint_ne(gw_builder_endpoint(b, id, &endpoint), 0);
-    route.name = gw_cstr("web");
-    route.path = gw_cstr("/");
-    route.cluster = gw_cstr("web");
-    ck_assert_uint_ne(gw_builder_route(b, &route), 0);
-    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
-    return config;
+    parts_cluster(b, "web", &cluster, "127.0.0.1:81");
+    parts_route(b, "/", NULL, "web");
+    return parts_build(b);
 }
 
 static void serve(uint32_t requests)

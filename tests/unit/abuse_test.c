@@ -6,7 +6,7 @@
 #include "check_main.h"
 #include "http/abuse.h"
 #include "http/reason.h"
-#include "mode1.h"
+#include "parts.h"
 
 enum { BIG = 60000 };
 
@@ -26,42 +26,26 @@ static void see_end(void *ctx, const gw_exchange *x)
 static gw_config *make_config(void)
 {
     static char big[BIG];
-    gw_builder *b;
-    gw_config *config;
-    gw_env env = GW_SPEC(gw_env);
-    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_builder *b = parts_begin(&host);
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
-    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_filter filter = GW_SPEC(gw_filter);
-    gw_config_error err = GW_SPEC(gw_config_error);
 
-    env.allocator = host.alloc.allocator;
-    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
-    listener.name = gw_cstr("edge");
-    (void)gw_builder_listener(b, &listener);
-    cluster.name = gw_cstr("web");
+    parts_listener(b, "edge");
     cluster.response_timeout_ms = GW_OFF;
     cluster.connections_max = 8;
-    endpoint.address = gw_cstr("127.0.0.1:81");
-    (void)gw_builder_endpoint(b, gw_builder_cluster(b, &cluster), &endpoint);
-    route.name = route.path = gw_cstr("/up");
-    route.cluster = gw_cstr("web");
-    (void)gw_builder_route(b, &route);
-    route.cluster = gw_cstr("");
-    route.name = route.path = gw_cstr("/hello");
+    parts_cluster(b, "web", &cluster, "127.0.0.1:81");
+    parts_route(b, "/up", NULL, "web");
     route.reply_code = 200;
     route.reply_body = gw_cstr("hello\n");
-    (void)gw_builder_route(b, &route);
+    parts_route(b, "/hello", &route, NULL);
     memset(big, 'x', sizeof big);
-    route.name = route.path = gw_cstr("/big");
     route.reply_body = (gw_str){ big, sizeof big };
-    (void)gw_builder_route(b, &route);
+    parts_route(b, "/big", &route, NULL);
     filter.name = "causes";
     filter.on_end = see_end;
     (void)gw_builder_filter(b, &filter);
-    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
-    return config;
+    return parts_build(b);
 }
 
 static uint64_t stat_of(const char *name)

@@ -4,7 +4,7 @@
 #include "check_main.h"
 #include "gw_features.h"
 #include "link/slot.h"
-#include "mode1.h"
+#include "parts.h"
 #include "worker_suites.h"
 
 enum { ONE = GW_SLOT_LINK + GW_SLOT_EXCHANGE + GW_SLOT_LINK, HEAD_MS = 3000 };
@@ -15,47 +15,30 @@ static const char hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
 static gw_config *make_config(void)
 {
-    gw_builder *b;
-    gw_config *config;
-    gw_env env = GW_SPEC(gw_env);
+    gw_builder *b = parts_begin(&host);
     gw_listener_spec listener = GW_SPEC(gw_listener_spec);
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
-    gw_route_spec route = GW_SPEC(gw_route_spec), reply = GW_SPEC(gw_route_spec);
-    gw_route_spec two = GW_SPEC(gw_route_spec);
+    gw_route_spec two = GW_SPEC(gw_route_spec), reply = GW_SPEC(gw_route_spec);
     gw_id id;
 
-    env.allocator = host.alloc.allocator;
-    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
     listener.name = gw_cstr("edge");
     listener.head_timeout_ms = HEAD_MS;
     gw_builder_listener(b, &listener);
-    cluster.name = gw_cstr("web");
     cluster.protocols = GW_PROTO_H1;
-    id = gw_builder_cluster(b, &cluster);
-    endpoint.address = gw_cstr("127.0.0.1:81");
-    gw_builder_endpoint(b, id, &endpoint);
+    parts_cluster(b, "web", &cluster, "127.0.0.1:81");
     cluster.name = gw_cstr("two");
     id = gw_builder_cluster(b, &cluster);
     endpoint.address = gw_cstr("127.0.0.1:82");
     gw_builder_endpoint(b, id, &endpoint);
     endpoint.address = gw_cstr("127.0.0.1:83");
     gw_builder_endpoint(b, id, &endpoint);
-    two.name = gw_cstr("two");
-    two.path = gw_cstr("/two");
-    two.cluster = gw_cstr("two");
     two.retries = 1;
-    gw_builder_route(b, &two);
-    route.name = gw_cstr("web");
-    route.path = gw_cstr("/");
-    route.cluster = gw_cstr("web");
-    gw_builder_route(b, &route);
-    reply.name = gw_cstr("hello");
-    reply.path = gw_cstr("/hello");
+    parts_route(b, "/two", &two, "two");
+    parts_route(b, "/", NULL, "web");
     reply.reply_code = 200;
-    gw_builder_route(b, &reply);
-    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_OK);
-    return config;
+    parts_route(b, "/hello", &reply, NULL);
+    return parts_build(b);
 }
 
 /* In a pool of more than twice as many, so many blocks are left. */

@@ -276,16 +276,11 @@ START_TEST(finish_while_connecting)
     struct mode1_link *client;
     gw_notice notice = GW_SPEC(gw_notice);
     gw_link *first = NULL;
-    gw_span room;
     static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
     start_plain(NULL);
     client = mode1_accept(&host, "edge");
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
-    memcpy(room.ptr, get, strlen(get));
-    gw_link_received(client->link, strlen(get), GW_OK);
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    mode1_step_with(&host, client, get, GW_OK);
     while (gw_bytes_next(host.worker, &notice))
         if ((notice.want & GW_WANT_CONNECT) != 0)
             first = notice.link;
@@ -387,16 +382,11 @@ START_TEST(a_peer_of_another_protocol)
     struct mode1_link *client;
     gw_facts facts = GW_SPEC(gw_facts);
     gw_notice notice = GW_SPEC(gw_notice);
-    gw_span room;
     static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
     start_plain(NULL);
     client = mode1_accept(&host, "edge");
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
-    memcpy(room.ptr, get, strlen(get));
-    gw_link_received(client->link, strlen(get), GW_OK);
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    mode1_step_with(&host, client, get, GW_OK);
     facts.protocol = GW_PROTO_H2;
     while (gw_bytes_next(host.worker, &notice))
         if ((notice.want & GW_WANT_CONNECT) != 0)

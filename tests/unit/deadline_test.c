@@ -165,16 +165,11 @@ START_TEST(a_response_without_a_deadline)
 {
     struct mode1_link *client;
     gw_notice notice = GW_SPEC(gw_notice);
-    gw_span room;
     static const char get[] = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
 
     start(add_quiet);
     client = mode1_accept(&host, "edge");
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
-    memcpy(room.ptr, get, strlen(get));
-    gw_link_received(client->link, strlen(get), GW_OK);
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    mode1_step_with(&host, client, get, GW_OK);
     if (_i == 0) {
         pass(0); /* connected */
     } else {

@@ -225,6 +225,21 @@ static inline void mode1_feed(struct mode1 *h, struct mode1_link *l, const char 
     }
 }
 
+/* All at once, and one step: what it leads to is for the test to look at. */
+static inline void mode1_step_with(struct mode1 *h, struct mode1_link *l, const char *text,
+                                   gw_status result)
+{
+    gw_span room;
+    size_t len = strlen(text);
+
+    ck_assert_int_eq(gw_worker_step(h->worker, h->now), GW_OK);
+    ck_assert_uint_eq(gw_link_room(l->link, &room, 1), 1);
+    ck_assert_uint_ge(room.len, len);
+    memcpy(room.ptr, text, len);
+    gw_link_received(l->link, len, result);
+    ck_assert_int_eq(gw_worker_step(h->worker, h->now), GW_OK);
+}
+
 static inline void mode1_say(struct mode1 *h, struct mode1_link *l, const char *text)
 {
     mode1_feed(h, l, text, strlen(text), 0);

@@ -2,7 +2,7 @@
  * is counted and said. What the peers see is in tests/proto/retry-*.gwt. */
 
 #include "check_main.h"
-#include "mode1.h"
+#include "parts.h"
 
 static struct mode1 host;
 
@@ -43,21 +43,14 @@ struct plan {
 static gw_config *make_config(const struct plan *plan)
 {
     static const char *const addresses[] = { "127.0.0.1:81", "127.0.0.1:82", "127.0.0.1:83" };
-    gw_builder *b;
-    gw_config *config;
-    gw_env env = GW_SPEC(gw_env);
-    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_builder *b = parts_begin(&host);
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_filter filter = GW_SPEC(gw_filter);
-    gw_config_error err = GW_SPEC(gw_config_error);
     gw_id id;
 
-    env.allocator = host.alloc.allocator;
-    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
-    listener.name = gw_cstr("edge");
-    gw_builder_listener(b, &listener);
+    parts_listener(b, "edge");
     cluster.name = gw_cstr(plan->cluster != NULL ? plan->cluster : "web");
     cluster.protocols = plan->protocol;
     cluster.retry_percent = plan->percent;
@@ -67,19 +60,14 @@ static gw_config *make_config(const struct plan *plan)
         endpoint.address = gw_cstr(addresses[i]);
         gw_builder_endpoint(b, id, &endpoint);
     }
-    cluster.name = gw_cstr("other");
-    endpoint.address = gw_cstr("127.0.0.1:90");
-    gw_builder_endpoint(b, gw_builder_cluster(b, &cluster), &endpoint);
-    route.name = gw_cstr("all");
-    route.cluster = gw_cstr(plan->cluster != NULL ? plan->cluster : "web");
+    parts_cluster(b, "other", &cluster, "127.0.0.1:90");
     route.retries = plan->retries;
-    gw_builder_route(b, &route);
+    parts_route(b, "/", &route, plan->cluster != NULL ? plan->cluster : "web");
     filter.name = "seen";
     filter.ctx = &seen;
     filter.on_end = see_end;
     gw_builder_filter(b, &filter);
-    ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
-    return config;
+    return parts_build(b);
 }
 
 static void start(const struct plan *plan)

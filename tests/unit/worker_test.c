@@ -197,13 +197,8 @@ START_TEST(send_fails_after_the_end)
 
     start(GW_PROTO_H1);
     client = mode1_accept(&host, "edge");
-    gw_span room;
     static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
-    memcpy(room.ptr, get, strlen(get));
-    gw_link_received(client->link, strlen(get), GW_EOF);
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    mode1_step_with(&host, client, get, GW_EOF);
     ck_assert_uint_ne(gw_link_want(client->link) & GW_WANT_WRITE, 0);
     while (gw_bytes_next(host.worker, &notice))
         ;
@@ -286,13 +281,8 @@ START_TEST(abort_while_connecting)
 
     start(GW_PROTO_H1);
     client = mode1_accept(&host, "edge");
-    gw_span room;
     static const char get[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
-    ck_assert_uint_eq(gw_link_room(client->link, &room, 1), 1);
-    memcpy(room.ptr, get, strlen(get));
-    gw_link_received(client->link, strlen(get), GW_OK);
-    ck_assert_int_eq(gw_worker_step(host.worker, host.now), GW_OK);
+    mode1_step_with(&host, client, get, GW_OK);
     while (gw_bytes_next(host.worker, &notice))
         if ((notice.want & GW_WANT_CONNECT) != 0)
             gw_link_abort(notice.link);
