@@ -7,6 +7,11 @@
 #include "base/assert.h"
 #include "link/conn.h"
 
+/* Between a connection that could not be made and the next try, while others serve. */
+#define AGAIN_NS GW_MS(100)
+
+static void ring(struct gw_alarm *alarm);
+
 void gw_upstreams_init(struct gw_upstreams *pool, struct gw_links *links, uint64_t seed)
 {
     pool->links = links;
@@ -17,6 +22,7 @@ static void free_upstream(struct gw_upstream *u)
 {
     struct gw_heap *heap = u->links->heap;
 
+    gw_timer_cancel(u->links->wheel, &u->again.timer);
     gw_heap_release_str(heap, u->key);
     gw_heap_release(heap, u, sizeof *u);
 }
@@ -67,6 +73,8 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     u->pool = pool;
     gw_list_init(&u->open);
     gw_list_init(&u->waiters);
+    gw_timer_init(&u->again.timer);
+    u->again.ring = ring;
     if (gw_heap_copy(heap, key, &u->key) != GW_OK ||
         gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
         free_upstream(u);
@@ -213,6 +221,8 @@ static bool make_links(struct gw_upstream *u)
 
     if (u->links_count >= u->spec.connections_max)
         return true;
+    if (u->links_count > 0 && gw_timer_is_set(&u->again.timer))
+        return false;
     waiting = count_waiters(u,
                             served_by(u, u->connecting + u->spec.connections_max - u->links_count));
     while (waiting > served_by(u, u->connecting) && u->links_count < u->spec.connections_max) {
@@ -276,6 +286,11 @@ static void serve(struct gw_upstream *u)
         serve_waiters(u);
 }
 
+static void ring(struct gw_alarm *alarm)
+{
+    serve(GW_CONTAINER(alarm, struct gw_upstream, again));
+}
+
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w)
 {
     gw_list_push_back(&u->waiters, &w->node);
@@ -316,7 +331,7 @@ void gw_upstream_connect_given_up(struct gw_link *link)
 }
 
 /* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
- * when no other connection is there or coming. */
+ * when no other connection is there or coming; else they wait for those, or until it is tried again. */
 void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
 {
     struct gw_upstream *u = link->upstream;
@@ -328,8 +343,10 @@ void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, 
             finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
         return;
     }
-    if (u->connecting > 0 || !gw_list_is_empty(&u->open))
+    if (u->connecting > 0 || !gw_list_is_empty(&u->open)) {
+        gw_timer_set(u->links->wheel, &u->again.timer, u->links->now + AGAIN_NS);
         return;
+    }
     while (!gw_list_is_empty(&u->waiters))
         finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
 }

@@ -34,6 +34,8 @@ struct gw_upstream {
     uint32_t links_count, connecting;
     struct gw_list open; /* links that are connected; h1: idle ones at the front          */
     struct gw_list waiters;
+    struct gw_alarm
+        again; /* set: a connection could not be made, and others are there that serve */
 };
 
 /* Someone who wants a stream to that upstream. */

@@ -48,19 +48,6 @@ static gw_config *make_config(void)
     return parts_build(b);
 }
 
-static uint64_t stat_of(const char *name)
-{
-    uint64_t values[64];
-    gw_stat row = GW_SPEC(gw_stat);
-    size_t n = gw_stats_read(host.worker, values, 64);
-
-    for (size_t i = 0; i < n && gw_stats_describe(i, &row) == GW_OK; i++)
-        if (strcmp(row.name, name) == 0)
-            return values[i];
-    ck_abort_msg("no statistic %s", name);
-    return 0;
-}
-
 static void start(void)
 {
     memset(&host, 0, sizeof host);
@@ -75,7 +62,7 @@ static void start(void)
 
 static void look_at_memory(void)
 {
-    uint64_t blocks = stat_of("blocks_used"), bytes = stat_of("memory_used");
+    uint64_t blocks = mode1_stat(&host, "blocks_used"), bytes = mode1_stat(&host, "memory_used");
 
     blocks_peak = blocks > blocks_peak ? blocks : blocks_peak;
     bytes_peak = bytes > bytes_peak ? bytes : bytes_peak;
@@ -546,7 +533,7 @@ enum { ATTACKS = sizeof attacks / sizeof attacks[0] };
 /* Is it over: the connection, or what it tried to hold? */
 static bool is_beaten(const struct attack *a)
 {
-    if (bad->link == NULL || bad->is_shutdown || stat_of("links_calmed") > 0)
+    if (bad->link == NULL || bad->is_shutdown || mode1_stat(&host, "links_calmed") > 0)
         return true;
     return a->goaway < 0 && a->reason != GW_REASON_none && a->reason != GW_REASON_client_h2_error &&
            causes[a->reason] > 0;
@@ -575,7 +562,7 @@ START_TEST(an_attack)
         ck_assert_msg(strncmp(bad->out, a->answer, strlen(a->answer)) == 0, "%s: %.100s", a->name,
                       bad->out);
     if (a->reason == GW_REASON_client_abuse || a->goaway == GW_H2_ENHANCE_YOUR_CALM)
-        ck_assert_uint_eq(stat_of("links_calmed"), 1);
+        ck_assert_uint_eq(mode1_stat(&host, "links_calmed"), 1);
     ck_assert_msg(blocks_peak <= a->blocks && bytes_peak <= a->kibibytes * 1024 + 70 * 1024 * 2,
                   "%s: %llu blocks, %llu KiB", a->name, (unsigned long long)blocks_peak,
                   (unsigned long long)bytes_peak / 1024);
@@ -830,7 +817,7 @@ START_TEST(an_honest_client)
     honest[_i].act();
     be_served();
     ck_assert_msg(bad->link != NULL && !bad->is_shutdown, "%s: it was cut off", honest[_i].name);
-    ck_assert_uint_eq(stat_of("links_calmed"), 0);
+    ck_assert_uint_eq(mode1_stat(&host, "links_calmed"), 0);
     for (uint32_t i = 0; i < GW_REASON_COUNT; i++)
         ck_assert_msg(causes[i] == 0 || i == GW_REASON_none || i == GW_REASON_client_reset,
                       "%s: cause %u", honest[_i].name, i);

@@ -225,6 +225,19 @@ static inline void mode1_feed(struct mode1 *h, struct mode1_link *l, const char 
     }
 }
 
+static inline uint64_t mode1_stat(const struct mode1 *h, const char *name)
+{
+    uint64_t values[64];
+    gw_stat row = GW_SPEC(gw_stat);
+    size_t n = gw_stats_read(h->worker, values, 64);
+
+    for (size_t i = 0; i < n && gw_stats_describe(i, &row) == GW_OK; i++)
+        if (strcmp(row.name, name) == 0)
+            return values[i];
+    ck_abort_msg("no statistic %s", name);
+    return 0;
+}
+
 /* All at once, and one step: what it leads to is for the test to look at. */
 static inline void mode1_step_with(struct mode1 *h, struct mode1_link *l, const char *text,
                                    gw_status result)

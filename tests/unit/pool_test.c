@@ -1,6 +1,7 @@
 /* unit/pool_test.c: upstream connections: for whom they are, and what bounds them. */
 
 #include "check_main.h"
+#include "gw_features.h"
 #include "parts.h"
 #include "worker_suites.h"
 
@@ -146,6 +147,39 @@ START_TEST(a_new_address_is_connected_to_anew)
 }
 END_TEST
 
+/* While others of its connections serve on, an upstream that takes no more is asked again now and then, not
+ * again and again. */
+START_TEST(a_refused_connection_is_not_tried_at_once)
+{
+    static const char one_stream[] = "\0\0\6\4\0\0\0\0\0\0\3\0\0\0\1";
+    gw_cluster_spec spec = GW_SPEC(gw_cluster_spec);
+    gw_builder *b;
+
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    spec.protocols = GW_PROTO_H2;
+    parts_listener(b, "edge");
+    parts_cluster(b, "two", &spec, "127.0.0.1:81");
+    parts_route(b, "/", NULL, "two");
+    mode1_start(&host, parts_build(b), NULL);
+    ask("/");
+    mode1_feed(&host, mode1_upstream(&host), one_stream, sizeof one_stream - 1, 0);
+    host.refuse = true;
+    ask("/");
+    for (uint64_t n = 1; n < 4; n++) {
+        ck_assert_uint_eq(mode1_stat(&host, "links_connect_failed"), n);
+        host.now += 110000000;
+        mode1_pump(&host);
+    }
+    host.refuse = false;
+    host.now += 110000000;
+    mode1_pump(&host);
+    ck_assert_int_eq(open_upstreams(), 2);
+    mode1_stop(&host);
+}
+END_TEST
+
 Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
@@ -155,5 +189,7 @@ Suite *pool_suite(void)
     check_add(suite, connections_outlive_a_configuration);
     check_add(suite, an_old_exchange_leaves_the_new_bounds);
     check_add(suite, a_new_address_is_connected_to_anew);
+    if (GW_HAVE_H2)
+        check_add(suite, a_refused_connection_is_not_tried_at_once);
     return suite;
 }
