@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *every_suite(void);
 Suite *show_suite(void);
 
 #endif

@@ -761,4 +761,4 @@ static Suite *filter_suite(void)
     return suite;
 }
 
-CHECK_MAIN(filter_suite, show_suite)
+CHECK_MAIN(filter_suite, show_suite, every_suite)
