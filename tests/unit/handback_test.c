@@ -214,8 +214,8 @@ static const char *const unclaimed[] = {
     "GET /page HTTP/1.0\r\n\r\n",
     "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\na=b&c",
     "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n",
-    "POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET "
-    "/ H",
+    ("POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+     "GET / H"),
     "GET /page HTTP/1.1\r\nHost: a\r\n\r\nGET /own HTTP/1.1\r\nHost: a\r\n\r\n",
 };
 
