@@ -209,9 +209,6 @@ static void start(const gw_limits *limits)
     b = parts_begin(&host);
     parts_listener(b, "edge");
     parts_cluster(b, "web", NULL, "127.0.0.1:81");
-    cluster.protocols = GW_PROTO_H2;
-    parts_cluster(b, "h2", &cluster, "127.0.0.1:82");
-    cluster.protocols = 0;
     origin.name = "echo";
     origin.exchange_bytes = sizeof(struct echo);
     origin.on_request = origin_request;
