@@ -184,6 +184,8 @@ static void happen(struct sim *sim, const struct sim_event *e)
         sim_client_run(sim, e->who);
     else if (e->what == SIM_ADVERSARY)
         sim_adversary_run(sim);
+    else if (e->what == SIM_ACT && e->who > 0)
+        sim_caller_act(sim, e->who);
     else if (e->what == SIM_RESUMES)
         sim_filter_resume(sim, e->who);
     else if (e->what == SIM_ACT)
@@ -244,6 +246,8 @@ static void end_world(struct sim *sim)
     sim_filter_check(sim);
     SIM_CHECK(sim, sim->memory_peak <= sim->footprint, "%llu bytes where %llu are the worst case",
               (unsigned long long)sim->memory_peak, (unsigned long long)sim->footprint);
+    if (sim->callers_len > 0)
+        sim_caller_check(sim);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
     sim_peers_fini(sim);
 }
@@ -273,6 +277,7 @@ void sim_run(struct sim *sim, uint64_t seed)
     sim_swarm_pick(sim);
     sim_plans_make(sim);
     trace_swarm(sim);
+    sim_caller_make(sim);
     if (make_gateway(sim) == GW_OK) {
         make_clients(sim);
         sim_adversary_make(sim);

@@ -15,6 +15,7 @@
  *   sim_reload.c  configurations, and new ones while everything goes on
  *   sim_filter.c  filters that look, copy, hold, wait, answer
  *   sim_adversary.c  raw bytes that are meant to do harm
+ *   sim_caller.c  calls of the host's own, to an origin of its own
  *   sim_oracle.c  what each request must have come to
  */
 #ifndef SIM_SIM_H
@@ -38,7 +39,7 @@
  * has already sent behind it. */
 enum { SIM_SKIPPED_MAX = 60000 };
 enum { SIM_SMALL_BLOCK = 2048 }; /* bytes, in a small pool */
-enum { SIM_CONFIGS_MAX = 64 };
+enum { SIM_CONFIGS_MAX = 64, SIM_CALLERS_MAX = 8 };
 enum { SIM_CALLS_MAX = 64, SIM_WIRES_MAX = 512, SIM_CLIENTS_MAX = 8, SIM_EVENTS_MAX = 65536 };
 
 struct sim;
@@ -235,6 +236,20 @@ struct sim_swarm {
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
 };
 
+struct sim_caller { /* one call of the host's own */
+    struct sim *sim;
+    uint32_t number, request_len, answer_len;
+    uint32_t holds; /* so many ms it reads nothing */
+    gw_nanos cancel_after;
+    bool lends, is_early, is_collected;
+    bool is_taken, is_holding, was_cancelled, is_request_whole;
+    uint64_t put, got, origin_put, origin_got; /* body bytes */
+    int ended, asked, asked_ended;
+    gw_exchange_id id;
+    gw_ticket ticket;
+    gw_cause cause;
+};
+
 /* A filter that does things. */
 enum { SIM_HANDS = 2, SIM_TICKETS_MAX = 1024, SIM_FILTER_STATUS = 418 };
 struct sim_hand {
@@ -291,6 +306,9 @@ struct sim {
     struct sim_adversary adversary;
     struct sim_config configs[SIM_CONFIGS_MAX];
     uint32_t configs_len;
+    struct sim_caller callers[SIM_CALLERS_MAX];
+    uint32_t callers_len, lent_out;
+    struct gw_prng calling;
     struct sim_hand hands[SIM_HANDS];
     struct sim_ticket tickets[SIM_TICKETS_MAX];
     uint32_t tickets_len;
@@ -430,6 +448,11 @@ void sim_reload_check(struct sim *sim);      /* the worker has let go of what no
 void sim_adversary_make(struct sim *sim);
 void sim_adversary_run(struct sim *sim);
 void sim_adversary_check(struct sim *sim);
+/* sim_caller.c */
+void sim_caller_make(struct sim *sim);
+void sim_caller_configure(struct sim *sim, gw_builder *b);
+void sim_caller_act(struct sim *sim, uint32_t what);
+void sim_caller_check(struct sim *sim);
 /* sim_oracle.c */
 extern const gw_filter sim_filter;
 struct sim_plan *sim_plan_of(struct sim *sim, const gw_exchange *x); /* NULL: of none */

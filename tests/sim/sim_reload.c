@@ -96,6 +96,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     listener.idle_timeout_ms = HOUR; /* slow wires may take long over a body that nobody wants */
     gw_builder_listener(b, &listener);
     add_upstreams(sim, b, look);
+    sim_caller_configure(sim, b);
     route.name = gw_cstr("all");
     route.path = gw_cstr(sim->swarm.hosts_pct > 0 ? "/r" : "/");
     route.cluster = gw_cstr(look->has_no_cluster ? "nowhere" : look->cluster);
