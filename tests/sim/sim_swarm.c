@@ -21,7 +21,7 @@ static void pick_stalled(struct sim *sim)
             s->client_protocol[s->clients++] = protocol(sim);
         s->piece_max = s->piece_max >= 1500 ? s->piece_max : 1500;
         s->fault_pct = s->refuse_pct = 0;
-        s->tls_client = s->tls_upstream = false;
+        s->tls_client = s->tls_upstream = s->has_hands = false;
         s->small_pool = true;
         s->stalled = (sim->seed & 4) == 0 ? 1 : 1 + (uint32_t)sim_below(sim, s->clients - 1);
     } else if (s->small_pool && s->fault_pct == 0 && s->refuse_pct == 0 && s->clients > 1 &&
