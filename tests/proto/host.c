@@ -91,7 +91,6 @@ static void hand_over(struct proto *p, struct sim_wire *w, gw_str rest)
 {
     gw_accept_spec spec = GW_SPEC(gw_accept_spec);
     gw_facts facts = GW_SPEC(gw_facts);
-    gw_status status;
     int fd = p->host_fd;
 
     spec.listener = gw_cstr("edge");
@@ -106,10 +105,9 @@ static void hand_over(struct proto *p, struct sim_wire *w, gw_str rest)
     w->sent = 0;
     p->host_fd = -1;
     if (p->mode->has_sockets)
-        status = gw_loop_adopt(p->loop, fd, &spec, NULL);
+        p->mode->adopt(p, fd, &spec);
     else
-        status = gw_worker_accept(p->sim.worker, &spec, &w->link);
-    SIM_CHECK(&p->sim, status == GW_OK, "accept: %s", gw_status_name(status));
+        SIM_CHECK(&p->sim, gw_worker_accept(p->sim.worker, &spec, &w->link) == GW_OK, "accept");
     p->sim.wake = true;
 }
 

@@ -78,7 +78,6 @@ static void stop(struct proto *p)
 
 const struct proto_mode proto_bytes = {
     .name = "bytes",
-    .gives_back = true,
     .start = start,
     .turn = turn,
     .stop = stop,

@@ -9,11 +9,12 @@
 static bool start(struct proto *p)
 {
     gw_worker_spec worker = proto_worker_spec(p);
+    gw_loop_spec spec = proto_loop_spec(p, &worker);
     int *outer = malloc(sizeof *outer);
 
     *outer = epoll_create1(0);
     p->of_mode = outer;
-    SIM_CHECK(&p->sim, *outer >= 0 && join_epoll(*outer, p->sim.engine, &worker, &p->loop) == GW_OK,
+    SIM_CHECK(&p->sim, *outer >= 0 && join_epoll(*outer, p->sim.engine, &spec, &p->loop) == GW_OK,
               "loop");
     p->sim.worker = gw_loop_worker(p->loop);
     return true;
@@ -41,5 +42,6 @@ const struct proto_mode proto_in_epoll = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
+    .adopt = loop_adopt,
     .stop = stop,
 };

@@ -15,11 +15,12 @@ static bool start(struct proto *p)
 {
     struct event_mode *mode = calloc(1, sizeof *mode);
     gw_worker_spec worker = proto_worker_spec(p);
+    gw_loop_spec spec = proto_loop_spec(p, &worker);
 
     p->of_mode = mode;
     mode->base = event_base_new();
     SIM_CHECK(&p->sim, mode->base != NULL, "libevent");
-    mode->gateway = join_event_base(mode->base, p->sim.engine, &worker);
+    mode->gateway = join_event_base(mode->base, p->sim.engine, &spec);
     SIM_CHECK(&p->sim, mode->gateway != NULL, "join");
     p->loop = mode->gateway->loop;
     p->sim.worker = gw_loop_worker(p->loop);
@@ -71,5 +72,6 @@ const struct proto_mode proto_in_libevent = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
+    .adopt = loop_adopt,
     .stop = stop,
 };

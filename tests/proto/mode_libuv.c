@@ -15,10 +15,11 @@ static bool start(struct proto *p)
 {
     struct uv_mode *mode = calloc(1, sizeof *mode);
     gw_worker_spec worker = proto_worker_spec(p);
+    gw_loop_spec spec = proto_loop_spec(p, &worker);
 
     p->of_mode = mode;
     SIM_CHECK(&p->sim, uv_loop_init(&mode->uv) == 0, "libuv");
-    mode->gateway = join_uv(&mode->uv, p->sim.engine, &worker);
+    mode->gateway = join_uv(&mode->uv, p->sim.engine, &spec);
     SIM_CHECK(&p->sim, mode->gateway != NULL, "join");
     p->loop = mode->gateway->loop;
     p->sim.worker = gw_loop_worker(p->loop);
@@ -72,5 +73,6 @@ const struct proto_mode proto_in_libuv = {
     .listen = loop_listen,
     .turn = turn,
     .unlisten = loop_unlisten,
+    .adopt = loop_adopt,
     .stop = stop,
 };

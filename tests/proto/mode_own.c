@@ -19,6 +19,8 @@ static bool start(struct proto *p)
     p->of_mode = own;
     SIM_CHECK(&p->sim, own_start(&own->backend, p->sim.engine, &worker, &p->sim.worker) == GW_OK,
               "worker");
+    own->backend.on_return = proto_on_return;
+    own->backend.return_ctx = p;
     return true;
 }
 
@@ -45,17 +47,27 @@ static void close_port(struct proto *p)
     own->listening = -1;
 }
 
+static void adopt(struct proto *p, int fd, const gw_accept_spec *spec)
+{
+    struct own_mode *own = p->of_mode;
+
+    SIM_CHECK(&p->sim, own_accept(&own->backend, p->sim.worker, fd, spec) == GW_OK, "accept");
+}
+
 static void turn(struct proto *p, int wait_ms)
 {
     struct own_mode *own = p->of_mode;
     gw_status status;
 
     if (own->listening >= 0) {
+        gw_accept_spec spec = GW_SPEC(gw_accept_spec);
         gw_facts facts = proto_facts();
         int fd = accept(own->listening, NULL, NULL);
         SIM_CHECK(&p->sim, fd >= 0, "accept");
-        status = own_accept(&own->backend, p->sim.worker, fd, gw_cstr("edge"), &facts);
-        SIM_CHECK(&p->sim, status == GW_OK, "accept");
+        spec.listener = gw_cstr("edge");
+        spec.facts = &facts;
+        spec.flags = p->returns ? GW_ACCEPT_RETURN : 0;
+        adopt(p, fd, &spec);
         wait_ms = 0;
     }
     status = own_turn(&own->backend, p->sim.worker, p->sim.now, wait_ms);
@@ -78,6 +90,7 @@ const struct proto_mode proto_own = {
     .has_sockets = true,
     .start = start,
     .listen = open_port,
+    .adopt = adopt,
     .turn = turn,
     .unlisten = close_port,
     .stop = stop,

@@ -66,7 +66,6 @@ static void stop_worker(struct proto *p)
 
 static const struct proto_mode proto_sim = {
     .name = "sim",
-    .gives_back = true,
     .start = start_sim,
     .turn = turn_sim,
     .stop = stop_worker,
@@ -74,17 +73,24 @@ static const struct proto_mode proto_sim = {
 
 /* ---- built-in loops ---- */
 
+gw_loop_spec proto_loop_spec(struct proto *p, const gw_worker_spec *worker)
+{
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+
+    spec.worker = worker;
+    spec.on_return = proto_on_return;
+    spec.return_ctx = p;
+    return spec;
+}
+
 static bool start_loop(struct proto *p)
 {
-    gw_loop_spec loop = GW_SPEC(gw_loop_spec);
     gw_worker_spec worker = proto_worker_spec(p);
+    gw_loop_spec loop = proto_loop_spec(p, &worker);
     gw_status status;
 
     loop.kind = p->mode->kind;
     loop.flags = p->mode->flags;
-    loop.worker = &worker;
-    loop.on_return = proto_on_return;
-    loop.return_ctx = p;
     status = gw_loop_new(p->sim.engine, &loop, &p->loop);
     if (status == GW_EUNSUPPORTED && p->mode->kind == GW_LOOP_URING)
         return false; /* in this build, or of this kernel */
@@ -135,6 +141,11 @@ void loop_unlisten(struct proto *p)
     gw_listener_close(p->listening);
 }
 
+void loop_adopt(struct proto *p, int fd, const gw_accept_spec *spec)
+{
+    SIM_CHECK(&p->sim, gw_loop_adopt(p->loop, fd, spec, NULL) == GW_OK, "adopt");
+}
+
 bool loop_is_due(struct proto *p, int wait_ms)
 {
     struct pollfd fd = { .fd = gw_loop_fd(p->loop), .events = POLLIN };
@@ -144,8 +155,8 @@ bool loop_is_due(struct proto *p, int wait_ms)
 
 #define BUILT_IN_LOOP(NAME, KIND)                                                                  \
     {                                                                                              \
-        .name = (NAME), .gives_back = true, .has_sockets = true, .kind = (KIND),                   \
-        .start = start_loop, .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten,  \
+        .name = (NAME), .has_sockets = true, .kind = (KIND), .start = start_loop,                  \
+        .listen = loop_listen, .turn = turn_loop, .unlisten = loop_unlisten, .adopt = loop_adopt,  \
         .stop = stop_loop                                                                          \
     }
 
@@ -158,7 +169,6 @@ static const struct proto_mode proto_loops[] = {
 /* As in another loop, which has epoll by itself. */
 static const struct proto_mode proto_uring_fd = {
     .name = "uring-fd",
-    .gives_back = true,
     .has_sockets = true,
     .kind = GW_LOOP_URING,
     .flags = GW_LOOP_ONE_FD,
@@ -166,6 +176,7 @@ static const struct proto_mode proto_uring_fd = {
     .listen = loop_listen,
     .turn = turn_when_due,
     .unlisten = loop_unlisten,
+    .adopt = loop_adopt,
     .stop = stop_loop,
 };
 

@@ -52,7 +52,6 @@ struct proto;
 /* One way to have libgw in a program. */
 struct proto_mode {
     const char *name;
-    bool gives_back;      /* knows what to do with a connection that goes back */
     bool has_sockets;     /* the peers have sockets of their own; else simulated wires */
     uint32_t kind, flags; /* of a built-in loop: GW_LOOP_* */
     /* The engine is there; makes p->sim.worker. False: this mode is not there, or not here. */
@@ -62,6 +61,8 @@ struct proto_mode {
     uint16_t (*listen)(struct proto *p);
     void (*turn)(struct proto *p, int wait_ms);
     void (*unlisten)(struct proto *p);
+    /* With sockets: the host hands over one of its own. */
+    void (*adopt)(struct proto *p, int fd, const gw_accept_spec *spec);
     void (*stop)(struct proto *p); /* the worker is freed */
 };
 
@@ -129,6 +130,7 @@ extern const struct proto_mode *const proto_modes[]; /* the first is the simulat
 const struct proto_mode *proto_mode_of(const char *name);
 bool proto_mode_is_there(const struct proto_mode *mode);
 gw_worker_spec proto_worker_spec(struct proto *p);
+gw_loop_spec proto_loop_spec(struct proto *p, const gw_worker_spec *worker);
 gw_facts proto_facts(void); /* as those of a connection over loopback */
 /* A port to try. All of them are as long in HPACK, too: their digits are 3 to 9. */
 uint16_t proto_port(void);
@@ -138,6 +140,7 @@ extern const struct proto_mode proto_bytes, proto_own, proto_in_epoll, proto_in_
 /* modes.c: what those that have a gw_loop share */
 uint16_t loop_listen(struct proto *p);
 void loop_unlisten(struct proto *p);
+void loop_adopt(struct proto *p, int fd, const gw_accept_spec *spec);
 bool loop_is_due(struct proto *p, int wait_ms); /* its descriptor is readable */
 /* clock.c */
 void proto_clock_set(gw_nanos now);

@@ -250,6 +250,8 @@ struct sim_caller { /* one call of the host's own */
     gw_cause cause;
 };
 
+enum { SIM_LENT_MAX = 1000 }; /* bytes that a host lends at once */
+
 /* A filter that does things. */
 enum { SIM_HANDS = 2, SIM_TICKETS_MAX = 1024, SIM_FILTER_STATUS = 418 };
 struct sim_hand {

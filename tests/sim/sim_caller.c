@@ -4,7 +4,7 @@
 
 #include "sim.h"
 
-enum { PIECE = 1000, LATER = 16 };
+enum { PIECE = SIM_LENT_MAX, LATER = 16 };
 
 static uint32_t below(struct sim *sim, uint32_t n)
 {
