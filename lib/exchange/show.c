@@ -279,8 +279,9 @@ static void call_body(struct gw_shown *s, struct gw_show_step *step)
         return;
     if (step->is_whole && step->was_short)
         fail_full(s, stage->to, true);
-    else if (stage->has_moved)
-        step->wants = step->is_last_seen && gw_pipe_len(&stage->in) > 0 && !step->was_short;
+    else if (stage->has_moved) /* what it left is shown with more; or, where no more can come, again */
+        step->wants = gw_pipe_len(&stage->in) > 0 && !step->was_short &&
+                      (step->is_last_seen || gw_pipe_space(&stage->in) == 0);
     else if (!step->was_short && !stage->in.is_ended && gw_pipe_len(&stage->in) > 0 &&
              gw_pipe_space(&stage->in) == 0)
         fail_full(s, &stage->in, false);
