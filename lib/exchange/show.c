@@ -257,6 +257,16 @@ static bool note_shortage(struct gw_shown *s, struct gw_show_step *step)
     return false;
 }
 
+/* What lies behind it is on its way: who found too little room for what he has to write finds more then. */
+static bool is_room_to_come(const struct gw_show_step *step)
+{
+    const struct gw_show_step *next = step->next;
+
+    if (step->is_whole || gw_pipe_len(step->stage.to) == 0)
+        return false;
+    return next == NULL || !next->is_shown || next->was_short || next->wants || is_call_due(next);
+}
+
 static void call_body(struct gw_shown *s, struct gw_show_step *step)
 {
     struct gw_stage *stage = &step->stage;
@@ -279,9 +289,12 @@ static void call_body(struct gw_shown *s, struct gw_show_step *step)
         return;
     if (step->is_whole && step->was_short)
         fail_full(s, stage->to, true);
-    else if (stage->has_moved) /* what it left is shown with more; or, where no more can come, again */
+    else if (
+        stage->has_moved) /* what it left is shown with more; or, where no more can come, again */
         step->wants = gw_pipe_len(&stage->in) > 0 && !step->was_short &&
                       (step->is_last_seen || gw_pipe_space(&stage->in) == 0);
+    else if (!step->was_short && gw_pipe_len(&stage->in) > 0 && is_room_to_come(step))
+        step->was_short = step->was_refused = true; /* asked again when some of it has left */
     else if (!step->was_short && !stage->in.is_ended && gw_pipe_len(&stage->in) > 0 &&
              gw_pipe_space(&stage->in) == 0)
         fail_full(s, &stage->in, false);
