@@ -2,7 +2,8 @@
  * built-in loops.
  *
  * Reports only record; the next gw_worker_step acts on them. They may be made inside the backend's
- * operations. All belong to the worker's thread.
+ * operations. All belong to the worker's thread. They are for who moves the bytes: a host in mode 1, or
+ * a backend. In a loop of gw/loop.h they are the loop's to make, and never its host's.
  */
 #ifndef GW_LINK_H
 #define GW_LINK_H
