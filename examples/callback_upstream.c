@@ -17,16 +17,15 @@
 
 struct piece { /* of an upload: at the disk, or with its exchange, but never with both */
     gw_ticket ticket;
-    int fd, is_failed;
+    int is_failed;
+    off_t at;
     size_t len;
     char bytes[65536];
 };
 struct task { /* of each exchange: gw_exchange_memory */
     enum kind { LOAD, COUNT, STORE } kind;
-    int fd;
     unsigned long at, end; /* COUNT: lines; STORE: bytes  */
     struct piece *piece;   /* NULL: it is at the disk     */
-    gw_pipe *request;
 };
 static gw_loop *loop;
 static int to_disk[2];
@@ -36,10 +35,10 @@ static void *disk(void *ctx)
 {
     struct piece *piece;
     while (read(to_disk[0], &piece, sizeof piece) == (ssize_t)sizeof piece) {
-        piece->is_failed |= write(piece->fd, piece->bytes, piece->len) != (ssize_t)piece->len;
-        close(piece->fd); /* each has a descriptor of its own: the exchange may be gone */
+        ssize_t len = pwrite(*(int *)ctx, piece->bytes, piece->len, piece->at);
+        piece->is_failed |= len != (ssize_t)piece->len;
         if (gw_resume(piece->ticket, piece) != GW_OK)
-            free(piece); /* it is: the answer stays ours */
+            free(piece); /* the exchange is gone: the answer stays ours */
     }
     return ctx;
 }
@@ -57,9 +56,8 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
         task->kind = STORE;
     if (task->kind != STORE)
         return gw_exchange_respond(x, 200) == GW_OK ? GW_NEXT : GW_ABORT;
-    task->fd = open(ctx, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     task->piece = calloc(1, sizeof *task->piece);
-    return task->fd >= 0 && task->piece != NULL ? GW_NEXT : GW_ABORT; /* answered at the end */
+    return task->piece != NULL && ftruncate(*(int *)ctx, 0) == 0 ? GW_NEXT : GW_ABORT;
 }
 
 /* Runs when there are new bytes, or the end. What is not dropped stays, and stops the client. */
@@ -68,7 +66,6 @@ static gw_verdict on_read(void *ctx, gw_exchange *x, gw_pipe *request)
     struct task *task = gw_exchange_memory(x);
     struct piece *piece = task->piece;
     gw_const_span bytes;
-    task->request = request;
     if (ctx == NULL || piece == NULL)
         return GW_WAIT; /* the disk has not written the last one, or nobody wants the body */
     for (piece->len = 0; gw_pipe_peek(request, &bytes, 1) > 0;) {
@@ -80,11 +77,13 @@ static gw_verdict on_read(void *ctx, gw_exchange *x, gw_pipe *request)
     }
     if (piece->len == 0)
         return GW_NEXT;
+    piece->at = (off_t)task->at;
     task->at += piece->len;
-    piece->fd = dup(task->fd);
     piece->ticket = gw_exchange_wait(x);
+    if (piece->ticket.worker == NULL || write(to_disk[1], &piece, sizeof piece) != sizeof piece)
+        return GW_ABORT; /* it is still ours: on_end frees it */
     task->piece = NULL;
-    return write(to_disk[1], &piece, sizeof piece) == sizeof piece ? GW_WAIT : GW_ABORT;
+    return GW_WAIT;
 }
 
 /* In the worker's thread again: once for each gw_resume that answered GW_OK, before on_end. */
@@ -117,14 +116,12 @@ static void unmap(void *ctx, void *mapped)
     (void)munmap(mapped, (size_t)(uintptr_t)ctx);
 }
 
-static gw_verdict lend(const char *path, gw_pipe *response)
+static gw_verdict lend(int fd, gw_pipe *response)
 {
     struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = fd >= 0 && fstat(fd, &file) == 0 ? (size_t)file.st_size : 0;
+    size_t len = fstat(fd, &file) == 0 ? (size_t)file.st_size : 0;
     void *at = len > 0 ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     void *size = (void *)(uintptr_t)len; /* unmap gets it, when all has left */
-    (void)close(fd);
     if (at == MAP_FAILED ||
         gw_pipe_lend(response, (gw_const_span){ at, len }, unmap, size, at) == 0)
         return end(response);
@@ -136,12 +133,12 @@ static gw_verdict lend(const char *path, gw_pipe *response)
 static gw_verdict on_write(void *ctx, gw_exchange *x, gw_pipe *response)
 {
     struct task *task = gw_exchange_memory(x);
+    gw_pipe *request = gw_exchange_pipe(x, GW_SIDE_REQUEST);
     gw_const_span left;
     char text[64];
     if (task->kind != STORE)
-        return task->kind == COUNT ? count(task, response) : lend(ctx, response);
-    if (task->piece == NULL || task->request == NULL || !gw_pipe_is_last(task->request) ||
-        gw_pipe_peek(task->request, &left, 1) > 0)
+        return task->kind == COUNT ? count(task, response) : lend(*(int *)ctx, response);
+    if (task->piece == NULL || !gw_pipe_is_last(request) || gw_pipe_peek(request, &left, 1) > 0)
         return GW_WAIT; /* for on_read, or for the disk */
     if (gw_exchange_respond(x, task->piece->is_failed ? 500 : 201) != GW_OK)
         return GW_ABORT;
@@ -153,8 +150,8 @@ static gw_verdict on_write(void *ctx, gw_exchange *x, gw_pipe *response)
 static void on_end(void *ctx, const gw_exchange *x)
 {
     struct task *task = gw_exchange_memory(x);
-    if (ctx != NULL && task != NULL && task->kind == STORE && close(task->fd) == 0)
-        free(task->piece);
+    if (ctx != NULL && task != NULL)
+        free(task->piece); /* NULL while it is at the disk */
 }
 
 static void stop(int number)
@@ -168,15 +165,17 @@ int main(int argc, char **argv)
     gw_config *config;
     gw_engine *engine;
     pthread_t thread;
-    const gw_origin self = { sizeof self,    sizeof(struct task), "me",
-                             argv[argc - 1], on_request,          on_read,
-                             on_write,       on_resume,           on_end };
+    int store = argc == 3 ? open(argv[2], O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    const gw_origin self = { sizeof self, sizeof(struct task), "me",  &store, on_request, on_read,
+                             on_write,    on_resume,           on_end };
     gw_listener_spec edge = { .size = sizeof edge, .name = gw_cstr("edge") };
     gw_cluster_spec me = { .size = sizeof me, .name = gw_cstr("me"), .origin = &self };
     gw_route_spec all = { .size = sizeof all, .name = gw_cstr("all"), .cluster = gw_cstr("me") };
     gw_accept_spec accept = { .size = sizeof accept, .listener = gw_cstr("edge") };
     gw_listen_spec listen = { .size = sizeof listen, .accept = &accept };
-    listen.address = gw_cstr(argc == 3 ? argv[1] : "none");
+    if (store < 0)
+        errx(2, "usage: callback_upstream ADDRESS:PORT FILE");
+    listen.address = gw_cstr(argv[1]);
     if (pipe(to_disk) != 0 || gw_builder_new(NULL, &b) != GW_OK)
         err(1, "it cannot start");
     (void)gw_builder_listener(b, &edge); /* what is wrong here, build reports */
@@ -186,8 +185,8 @@ int main(int argc, char **argv)
         gw_engine_new(&GW_SPEC(gw_engine_spec), &engine) != GW_OK ||
         gw_engine_apply(engine, config, NULL) != GW_OK ||
         gw_loop_new(engine, &GW_SPEC(gw_loop_spec), &loop) != GW_OK ||
-        gw_loop_listen(loop, &listen, NULL) != GW_OK || pthread_create(&thread, NULL, disk, NULL))
-        errx(2, "usage: callback_upstream ADDRESS:PORT FILE (numeric, a free port)");
+        gw_loop_listen(loop, &listen, NULL) != GW_OK || pthread_create(&thread, NULL, disk, &store))
+        errx(2, "%s: a numeric address and a free port are needed", argv[1]);
     (void)signal(SIGTERM, stop);
     fprintf(stderr, "listening on %s\n", argv[1]);
     (void)gw_loop_run(loop);

@@ -66,7 +66,8 @@ typedef struct gw_call_spec {
 
 /* Begins a call; the first of its hooks runs in a step. *out may be NULL: nobody will cancel it; the
  * number is unique for the worker's life. From any hook but on_end while the worker is freed, or
- * between steps. GW_EINVAL: a part that cannot be sent; GW_EUNKNOWN: no such cluster, or no
+ * between steps. GW_EINVAL: a part that cannot be sent, or exchange_bytes longer than a block or than
+ * exchange_bytes_max; GW_EUNKNOWN: no such cluster, or no
  * configuration; GW_ELIMIT: exchanges_max, or not so much memory is spare (limits.md): later, perhaps;
  * GW_ENOMEM; GW_ESTATE: the worker is ending. No hook runs for a call that is refused. O(clusters +
  * length); allocates. */

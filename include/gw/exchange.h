@@ -106,12 +106,12 @@ GW_API gw_status gw_exchange_show_body(gw_exchange *x, uint32_t body);
 /* The user pointer of its route; NULL before it is routed. */
 GW_API void *gw_exchange_route_user(const gw_exchange *x);
 /* What gw_builder_use said for the filter whose hook runs, on this route; NULL: nothing, or the hook
- * is no filter's. */
+ * is no filter's; so also in the hooks of the origin of gw_exchange_serve. */
 GW_API void *gw_exchange_config(const gw_exchange *x);
 
 /* Filters, in on_route: the route of what the request says now, and the filters that are on there;
- * those behind the one that asks have their on_route. GW_EUNKNOWN: no route matches, and the old one
- * stays; GW_ESTATE: in another hook; GW_ENOMEM. O(length of host and path). */
+ * those behind the one that asks have their on_route. GW_EUNKNOWN: no route matches; GW_ESTATE: in
+ * another hook; GW_ENOMEM. On failure the old route and its filters stay. O(length of host and path). */
 GW_API gw_status gw_exchange_reroute(gw_exchange *x);
 /* Filters, in on_request and on_route: the request goes there, whatever its route says, also where that
  * would answer itself. Its other rules stay the route's. GW_EUNKNOWN: the configuration has no such
@@ -121,10 +121,12 @@ GW_API gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster);
  * another hook. */
 GW_API gw_status gw_exchange_forbid_retry(gw_exchange *x);
 /* A word that filters and origins leave for others, and for who writes the log in on_end. Copied; takes
- * the place of one of that name. GW_EINVAL: an empty name; GW_ELIMIT: more than 32, or over
- * exchange_bytes_max; GW_ENOMEM; GW_ESTATE: in on_end. O(labels). */
+ * the place of one of that name: where the old value lay, if it has room there, else in new memory, and
+ * the old is free with x only. Counts against exchange_bytes_max with some bytes more for each name.
+ * GW_EINVAL: an empty name; GW_ELIMIT: more than 32, over exchange_bytes_max, or longer than a block;
+ * GW_ENOMEM; GW_ESTATE: in on_end. On failure the old value stays. O(labels + length). */
 GW_API gw_status gw_exchange_set_label(gw_exchange *x, gw_str name, gw_str value);
-/* ptr NULL: none of that name. Lives as long as x. O(labels). */
+/* ptr NULL: none of that name. Valid until it is set again, else as long as x. O(labels). */
 GW_API gw_str gw_exchange_label(const gw_exchange *x, gw_str name);
 
 /* 0 and empty: from the reason's row. Copied; texts too. */
@@ -136,6 +138,7 @@ typedef struct gw_reply {
     gw_str type, body, grpc_message;
 } gw_reply;
 /* The answer that a filter's hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
+ * It lives until the verdict of that hook: where that is GW_WAIT, until the one of its on_resume.
  * GW_EINVAL: a code or type that cannot be sent; a 2xx to CONNECT, which would say that a tunnel
  * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds;
  * GW_ENOMEM; GW_ESTATE: not a filter's hook; a hook of the request when somebody has answered; of the
@@ -149,7 +152,7 @@ GW_API gw_status gw_exchange_respond(gw_exchange *x, uint32_t code);
 /* Origins, before the response: an informational one (100 to 199, but 101; RFC 9110 15.2), whose fields
  * may be set in *out; it leaves after the hook. 100 is said for an origin that says neither that nor an
  * answer when on_request returns (10.1.1). An HTTP/1.0 client, and a call of the host's own, is told
- * none; *out is a message all the same. out may be NULL. GW_ESTATE: not in a hook of an origin, or a
+ * none; *out is a message all the same. out may be NULL. GW_EINVAL: another code; GW_ESTATE: not in a hook of an origin, or a
  * response has begun; GW_ELIMIT: more than 8; GW_ENOMEM. */
 GW_API gw_status gw_exchange_inform(gw_exchange *x, uint32_t code, gw_message **out);
 
@@ -159,8 +162,8 @@ typedef struct gw_ticket {
     uint32_t slot;
     uint32_t turn;
 } gw_ticket;
-/* A ticket for this wait; then return GW_WAIT. Again in the same wait: the same ticket. worker
- * NULL: it failed, for want of memory or in on_end; GW_WAIT of a filter then cuts the exchange off.
+/* A ticket for this wait; then return GW_WAIT. Again in the same wait: the same ticket, until it is
+ * resumed; of a filter also until its hook returns anything but GW_WAIT. worker NULL: it failed, for want of memory or in on_end; GW_WAIT of a filter then cuts the exchange off.
  * May allocate. */
 GW_API gw_ticket gw_exchange_wait(gw_exchange *x);
 /* Answers a wait: on_resume gets answer, exactly once, before on_end; whose it is from then on is

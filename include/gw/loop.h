@@ -69,9 +69,9 @@ GW_API gw_status gw_listen_open(const gw_listen_spec *spec, int *fd) GW_MUST_CHE
 GW_API size_t gw_listen_address(int fd, char *out, size_t max);
 /* Listens at spec's address; each connection becomes a link by spec's accept, copied. The listener
  * is the loop's, until gw_listener_close; out may be NULL. GW_EINVAL: not a numeric or unix:
- * address, or GW_ACCEPT_RETURN in a loop without on_return; GW_EREFUSED: in use or not permitted; GW_ELIMIT: no descriptor is left; GW_EIO;
- * GW_ENOMEM; GW_ESTATE: draining. Of a connection that names a listener which the configuration
- * does not have yet, nothing is read until one comes that has it. */
+ * address, or GW_ACCEPT_RETURN in a loop without on_return; GW_EREFUSED: in use or not permitted;
+ * GW_ELIMIT: no descriptor is left; GW_EIO; GW_ENOMEM; GW_ESTATE: draining. Of a connection that names
+ * a listener which the configuration does not have yet, nothing is read until one comes that has it. */
 GW_API gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_listener **out);
 /* The same on a socket that listens already (else GW_EINVAL). Takes fd on success. */
 GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec,

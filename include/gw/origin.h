@@ -38,12 +38,11 @@ typedef struct gw_origin {
     void (*on_end)(void *ctx, const gw_exchange *x); /* exactly once                      */
 } gw_origin;
 
-/* A filter answers in pieces, in on_request or on_route, or resumed from there, which then return GW_REPLY:
- * the hooks of origin run, with the ctx and the gw_exchange_memory of that filter in place of theirs; on_end
- * as well. origin is copied. The request is not routed any more, and its body is shown to no filter; the
- * answer goes to the filters before
- * this one. Silence has 300 seconds, or the route's idle timeout. GW_ESTATE: in another hook, or a
- * response has begun; GW_ENOMEM. */
+/* A filter answers in pieces, in on_request or on_route, or resumed from there, which then return
+ * GW_REPLY: the hooks of origin run, with the ctx and the gw_exchange_memory of that filter in place of
+ * theirs; on_end as well. origin is copied. The request is not routed any more, and its body is shown to
+ * no filter; the answer goes to the filters before this one. Silence has 300 seconds, or the route's idle
+ * timeout. GW_EINVAL: origin's size; GW_ESTATE: in another hook, or a response has begun; GW_ENOMEM. */
 GW_API gw_status gw_exchange_serve(gw_exchange *x, const gw_origin *origin);
 
 #ifdef __cplusplus

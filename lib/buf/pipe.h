@@ -102,6 +102,7 @@ static inline bool gw_pipe_is_short(const struct gw_pipe *p)
 gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len) GW_MUST_CHECK;
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
-/* gw_pipe_peek, _is_last, _drop, _room, _write, _end are public, for hooks: gw/filter.h. */
+/* gw_pipe_peek, _is_last, _gather, _pass, _drop, _room, _write, _lend, _end are public, for hooks:
+ * gw/filter.h. */
 
 #endif

@@ -58,7 +58,9 @@ static gw_status check_spec(const struct gw_exchanges *all, const gw_call_spec *
         (spec->retries > GW_RETRIES_MAX && spec->retries != GW_OFF) ||
         (spec->body.len > 0 && caller->on_write != NULL) ||
         spec->answer_max > limits->pipe_bytes_max || spec->body.len > limits->pipe_bytes_max ||
-        spec->target.len > limits->head_bytes_max)
+        spec->target.len > limits->head_bytes_max ||
+        caller->exchange_bytes > limits->exchange_bytes_max ||
+        caller->exchange_bytes > gw_arena_piece_max(all->blocks.chunk_bytes))
         return GW_EINVAL;
     if (all->binding == NULL ||
         (spec->cluster.len > 0 && find_cluster(all->binding->config, spec->cluster) == NULL))
@@ -269,7 +271,7 @@ static void enter(struct gw_exchange *x)
 {
     x->hook = GW_HOOK_CALL;
     x->hook_who = GW_ASKED_CALL;
-    x->hook_at = UINT8_MAX; /* no filter's */
+    x->hook_at = GW_HOOK_AT_NONE;
     x->hook_memory = x->call->memory;
     gw_pipe_face_host(&x->request_pipe, true);
     gw_pipe_face_host(&x->response_pipe, false);

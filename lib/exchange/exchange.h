@@ -36,8 +36,7 @@ struct gw_asked {
     uint8_t hook;           /* which hooks are asked, one filter after the other */
     uint8_t at;             /* how many of them were: of the response, from the last one down */
     bool is_waiting;
-    bool
-        is_short; /* there was no memory for a ticket: to wait without one is not the host's mistake */
+    bool is_short; /* no memory for a ticket: to wait without one is not the host's mistake */
 };
 
 /* What gw_exchange_reply has made, until the verdict is known. In the arena. */
@@ -58,6 +57,8 @@ struct gw_patience {
     bool is_running, was_running;
 };
 
+enum { GW_HOOK_AT_NONE = UINT8_MAX }; /* an origin's or a caller's: no filter's */
+
 struct gw_exchange {
     uint64_t id; /* first: a free cell's first word is lost, and its magic tells who comes late */
     uint32_t magic;
@@ -76,7 +77,7 @@ struct gw_exchange {
     bool is_retry_forbidden;
     uint8_t hook;     /* gw_hook */
     uint8_t hook_who; /* gw_asked_id: of the hook that runs */
-    uint8_t hook_at;  /* ... which filter's it is           */
+    uint8_t hook_at;  /* ... which filter's it is, or GW_HOOK_AT_NONE */
     bool is_over;     /* on_end has run: only the reap is left                     */
     /* Origin (see origin.c). */
     bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
@@ -316,7 +317,7 @@ void gw_reply_host(struct gw_exchange *x, uint32_t filter); /* what that one ask
 /* What gw_exchange_reply has made is the response; false: the exchange has failed. */
 bool gw_reply_adopt(struct gw_exchange *x) GW_MUST_CHECK;
 void gw_reply_route(struct gw_exchange *x);
-/* Who needs the body before anybody is asked must say 100 himself (RFC 9110 10.1.1). True: it is said, or
+/* Who needs the body before anybody is asked must say 100 himself (RFC 9110 10.1.1). Nothing, where
  * nobody waits for it. */
 void gw_reply_continue(struct gw_exchange *x);
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason); /* trailers, head is out */

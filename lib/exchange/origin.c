@@ -62,7 +62,7 @@ static void enter(struct gw_exchange *x)
 {
     x->hook = GW_HOOK_ORIGIN;
     x->hook_who = GW_ASKED_ORIGIN;
-    x->hook_at = UINT8_MAX; /* no filter's */
+    x->hook_at = GW_HOOK_AT_NONE;
     x->hook_memory = x->origin_memory;
     if (x->call != NULL) { /* the pipes are the caller's, too */
         gw_pipe_face_host(x->request_out, false);
@@ -193,7 +193,7 @@ void gw_origin_end(struct gw_exchange *x)
     if (!x->is_origin_started || (origin = origin_of(x))->on_end == NULL)
         return;
     x->hook = GW_HOOK_END;
-    x->hook_at = UINT8_MAX; /* no filter's */
+    x->hook_at = GW_HOOK_AT_NONE;
     x->hook_memory = x->origin_memory;
     origin->on_end(origin->ctx, x);
 }

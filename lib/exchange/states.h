@@ -5,10 +5,11 @@
  *                                  ^         |        |
  *                                  +---------+--------+   a retry
  *
- * receive: the head arrives. filter: the host's hooks, one may wait. route: route and limits. pick: an
- * endpoint. connect: a stream to it is awaited. await: the request is on its way, no response yet (or
- * the host is asked). relay: the response flows; also every local reply. end: hooks are told, all is
- * let go.
+ * receive: the head arrives. filter: on_request of the filters. route: route and limits, then on_route.
+ * pick: an endpoint, then on_upstream. connect: a stream to it is awaited. await: the request is on its
+ * way, no response yet (or the host is asked). relay: the response flows; also every local reply. end:
+ * hooks are told, all is let go. In filter, route and pick a filter may wait; what filters of bodies and
+ * of the response wait for holds that direction alone, and is no phase.
  *
  * X(id, name, set of phases that may follow)
  */

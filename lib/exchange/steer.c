@@ -10,7 +10,7 @@ void *gw_exchange_config(const gw_exchange *x)
 {
     void **configs;
 
-    if (!gw_exchange_is_valid(x) || x->hook == GW_HOOK_NONE || x->hook_at == UINT8_MAX)
+    if (!gw_exchange_is_valid(x) || x->hook == GW_HOOK_NONE || x->hook_at == GW_HOOK_AT_NONE)
         return NULL;
     configs = x->binding->config->filter_configs;
     if (x->route != NULL && x->route->filter_configs != NULL)
@@ -22,8 +22,10 @@ void *gw_exchange_config(const gw_exchange *x)
 
 gw_status gw_exchange_reroute(gw_exchange *x)
 {
-    const struct gw_route_conf *route;
+    const struct gw_route_conf *route, *old;
+    uint64_t on, met;
     bool is_method_missing = false;
+    gw_status status;
 
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
@@ -32,9 +34,18 @@ gw_status gw_exchange_reroute(gw_exchange *x)
     route = gw_exchange_match(x, &is_method_missing);
     if (route == NULL)
         return GW_EUNKNOWN;
+    old = x->route;
+    on = x->filters;
+    met = x->filters_met;
     x->route = route;
     x->filters = route->filters;
-    return gw_filters_turn_on(x);
+    status = gw_filters_turn_on(x);
+    if (status == GW_OK)
+        return GW_OK;
+    x->route = old;
+    x->filters = on;
+    x->filters_met = met;
+    return status;
 }
 
 gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster)
@@ -72,6 +83,8 @@ enum { LABELS_MAX = 32 };
 struct gw_label {
     struct gw_label *next;
     gw_str name, value;
+    char *at; /* the value's place, of room bytes */
+    size_t room;
 };
 
 static struct gw_label *find(const struct gw_exchange *x, gw_str name, uint32_t *count)
@@ -83,39 +96,54 @@ static struct gw_label *find(const struct gw_exchange *x, gw_str name, uint32_t 
     return label;
 }
 
-/* A copy in memory that counts; ENOMEM and ELIMIT are told apart by whether it would have fitted. */
-static gw_status copy(struct gw_exchange *x, gw_str text, gw_str *out)
+/* ELIMIT: it can never be had. */
+static gw_status take(struct gw_exchange *x, size_t len, void **out)
 {
-    char *at;
-
-    *out = (gw_str){ "", 0 };
-    if (text.len == 0)
-        return GW_OK;
-    if (text.len > x->of->limits->exchange_bytes_max - x->host_bytes)
+    if (len > x->of->limits->exchange_bytes_max - x->host_bytes ||
+        len > gw_arena_piece_max(x->of->blocks.chunk_bytes))
         return GW_ELIMIT;
-    at = gw_exchange_take_memory(x, text.len);
-    if (at == NULL)
-        return GW_ENOMEM;
-    memcpy(at, text.ptr, text.len);
-    *out = (gw_str){ at, text.len };
+    *out = gw_exchange_take_memory(x, len);
+    return *out != NULL ? GW_OK : GW_ENOMEM;
+}
+
+/* A value that fits goes where the old one was; it may be a part of that. */
+static gw_status set_value(struct gw_exchange *x, struct gw_label *label, gw_str value)
+{
+    if (value.len > label->room) {
+        void *at;
+        gw_status status = take(x, value.len, &at);
+        if (status != GW_OK)
+            return status;
+        label->at = at;
+        label->room = value.len;
+    }
+    if (value.len > 0)
+        memmove(label->at, value.ptr, value.len);
+    label->value = (gw_str){ value.len > 0 ? label->at : "", value.len };
     return GW_OK;
 }
 
 static gw_status add_label(struct gw_exchange *x, gw_str name, gw_str value)
 {
-    struct gw_label *label = gw_exchange_take_memory(x, sizeof *label);
+    size_t max = x->of->limits->exchange_bytes_max;
+    struct gw_label *label;
     gw_status status;
+    void *memory;
+    char *at;
 
-    if (label == NULL)
-        return GW_ENOMEM;
-    status = copy(x, name, &label->name);
-    if (status == GW_OK)
-        status = copy(x, value, &label->value);
+    if (name.len > max || value.len > max)
+        return GW_ELIMIT;
+    status = take(x, sizeof *label + name.len + value.len, &memory);
     if (status != GW_OK)
         return status;
-    label->next = x->labels;
+    label = memory;
+    at = (char *)(label + 1);
+    memcpy(at, name.ptr, name.len);
+    *label = (struct gw_label){
+        .next = x->labels, .name = { at, name.len }, .at = at + name.len, .room = value.len
+    };
     x->labels = label;
-    return GW_OK;
+    return set_value(x, label, value);
 }
 
 gw_status gw_exchange_set_label(gw_exchange *x, gw_str name, gw_str value)
@@ -130,7 +158,7 @@ gw_status gw_exchange_set_label(gw_exchange *x, gw_str name, gw_str value)
         return GW_ESTATE;
     label = find(x, name, &count);
     if (label != NULL)
-        return copy(x, value, &label->value);
+        return set_value(x, label, value);
     return count == LABELS_MAX ? GW_ELIMIT : add_label(x, name, value);
 }
 

@@ -44,9 +44,9 @@ static inline uint32_t gw_wait_turn(const struct gw_wait *w)
 {
     return (uint32_t)(atomic_load_explicit(&w->word, memory_order_relaxed) >> 32);
 }
-/* Makes the ticket stale. False: it was resumed, and its letter has come or will. */
+/* Makes the ticket stale, and releases the cell. False: it was resumed, and its letter has come or will. */
 bool gw_wait_disarm(struct gw_waits *waits, struct gw_wait *w);
-/* After its letter was taken, or it was disarmed. */
+/* After its letter was taken. */
 void gw_wait_release(struct gw_waits *waits, struct gw_wait *w);
 /* What came of an answer. */
 struct gw_resumed {

@@ -635,6 +635,11 @@ START_TEST(calls_that_are_none)
     odd.on_write = on_write;
     good.body = (gw_const_span){ "x", 1 };
     REFUSED(caller, &odd, GW_EINVAL);
+    odd = c;
+    odd.exchange_bytes = 16640; /* a block has not so much room */
+    REFUSED(caller, &odd, GW_EINVAL);
+    odd.exchange_bytes = UINT32_MAX;
+    REFUSED(caller, &odd, GW_EINVAL);
     ck_assert_int_eq(gw_worker_call(NULL, &good, NULL), GW_EINVAL);
     ck_assert_int_eq(gw_worker_cancel(host.worker, 1), GW_ESTATE);
     ck_assert_int_eq(gw_worker_cancel(NULL, 1), GW_EINVAL);

@@ -659,6 +659,73 @@ START_TEST(it_goes_elsewhere)
 }
 END_TEST
 
+/* All that exchange_bytes_max leaves. */
+static void eat(gw_exchange *x)
+{
+    for (size_t len = 8192; len > 0; len /= 2)
+        while (gw_exchange_alloc(x, len) != NULL) {
+        }
+}
+
+static void to_b_in_vain(gw_exchange *x)
+{
+    gw_exchange_info info = GW_SPEC(gw_exchange_info);
+
+    eat(x);
+    ck_assert_int_eq(part(x, GW_PART_PATH, "/b/x"), GW_OK);
+    ck_assert_int_eq(gw_exchange_reroute(x), GW_ENOMEM);
+    ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+    ck_assert(gw_str_eq(info.route, gw_cstr("/")));
+}
+
+static gw_verdict never(void *ctx, gw_exchange *x)
+{
+    ck_abort_msg("%p %p: it is not on", ctx, (void *)x);
+    return GW_ABORT;
+}
+
+static void never_ends(void *ctx, const gw_exchange *x)
+{
+    ck_abort_msg("%p %p: it never was on", ctx, (const void *)x);
+}
+
+/* What the other route's filters need cannot be had: all is as it was. */
+START_TEST(a_reroute_fails)
+{
+    gw_builder *b = begin();
+    gw_filter big = GW_SPEC(gw_filter);
+    gw_use_spec use = GW_SPEC(gw_use_spec);
+    gw_destination d = GW_SPEC(gw_destination);
+    struct mode1_link *l;
+    gw_id id;
+
+    (void)add(b, 0);
+    big.name = "big";
+    big.exchange_bytes = 4096;
+    big.on_route = big.on_upstream = never;
+    big.on_end = never_ends;
+    id = gw_builder_filter(b, &big);
+    parts_cluster(b, "web", NULL, "10.0.0.1:80");
+    parts_cluster(b, "other", NULL, "10.0.0.2:80");
+    (void)add_route(b, "/", "web");
+    use.mode = GW_USE_OFF;
+    ck_assert_int_eq(gw_builder_use(b, id, 0, &use), GW_OK);
+    use.mode = GW_USE_ON;
+    ck_assert_int_eq(gw_builder_use(b, id, add_route(b, "/b", "other"), &use), GW_OK);
+    mode1_start(&host, parts_build(b), NULL);
+    l = mode1_accept(&host, "edge");
+    filters[0].acts_at = AT_ROUTE;
+    filters[0].act = to_b_in_vain;
+    mode1_say(&host, l, get);
+    ck_assert_int_eq(gw_link_get_destination(mode1_upstream(&host)->link, &d), GW_OK);
+    ck_assert(gw_str_eq(d.cluster, gw_cstr("web")));
+    mode1_say(&host, mode1_upstream(&host), ok);
+    ck_assert_ptr_nonnull(strstr(l->out, "hello"));
+    ck_assert_str_eq(said, "aq ar au ap ae ");
+    mode1_stop(&host);
+}
+END_TEST
+
 static void forbid(gw_exchange *x)
 {
     ck_assert_int_eq(gw_exchange_forbid_retry(x), GW_OK);
@@ -712,6 +779,27 @@ static void label(gw_exchange *x)
     ck_assert_int_eq(gw_exchange_set_label(x, gw_cstr("n30"), gw_cstr("")), GW_OK);
     ck_assert_int_eq(gw_exchange_set_label(x, gw_cstr("n29"), (gw_str){ said, 1 << 20 }),
                      GW_ELIMIT);
+    ck_assert(gw_str_eq(gw_exchange_label(x, gw_cstr("n29")), gw_cstr("value")));
+}
+
+/* One that is set again and again costs nothing more; what there is no room for changes nothing. */
+static void label_often(gw_exchange *x)
+{
+    static const char *const values[] = { "12345678", "", "abc", "87654321" };
+    gw_str name = gw_cstr("name"), value;
+
+    for (int i = 0; i < 100000; i++)
+        ck_assert_int_eq(gw_exchange_set_label(x, name, gw_cstr(values[i % 4])), GW_OK);
+    eat(x);
+    ck_assert_int_eq(gw_exchange_set_label(x, gw_cstr("other"), gw_cstr("")), GW_ELIMIT);
+    ck_assert_ptr_null(gw_exchange_label(x, gw_cstr("other")).ptr);
+    ck_assert_int_eq(gw_exchange_set_label(x, name, gw_cstr("123456789")), GW_ELIMIT);
+    value = gw_exchange_label(x, name);
+    ck_assert(gw_str_eq(value, gw_cstr("87654321")));
+    value.ptr++;
+    value.len--;
+    ck_assert_int_eq(gw_exchange_set_label(x, name, value), GW_OK); /* a part of what it was */
+    ck_assert(gw_str_eq(gw_exchange_label(x, name), gw_cstr("7654321")));
 }
 
 static void read_labels(gw_exchange *x)
@@ -730,6 +818,19 @@ START_TEST(labels)
     filters[0].act = label;
     filters[2].acts_at = AT_RESPONSE;
     filters[2].act = read_labels;
+    mode1_say(&host, l, get);
+    mode1_say(&host, mode1_upstream(&host), ok);
+    ck_assert_ptr_nonnull(strstr(l->out, "hello"));
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(labels_cost)
+{
+    struct mode1_link *l = start_all(begin());
+
+    filters[0].acts_at = AT_REQUEST;
+    filters[0].act = label_often;
     mode1_say(&host, l, get);
     mode1_say(&host, mode1_upstream(&host), ok);
     ck_assert_ptr_nonnull(strstr(l->out, "hello"));
@@ -756,8 +857,10 @@ static Suite *filter_suite(void)
     check_add(suite, a_response_is_rewritten);
     check_add_loop(suite, connection_names_no_field_of_ours, 0, 2);
     check_add_loop(suite, it_goes_elsewhere, 0, 6);
+    check_add(suite, a_reroute_fails);
     check_add_loop(suite, tries, 0, 2);
     check_add(suite, labels);
+    check_add(suite, labels_cost);
     return suite;
 }
 
