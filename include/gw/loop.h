@@ -77,7 +77,7 @@ GW_API gw_status gw_loop_listen(gw_loop *loop, const gw_listen_spec *spec, gw_li
 GW_API gw_status gw_loop_listen_fd(gw_loop *loop, int fd, const gw_listen_spec *spec,
                                    gw_listener **out);
 /* Its address, with the port that the system chose, without a zero byte; returns its length, 0:
- * longer than max. */
+ * longer than max. A path's control bytes are shown as '?', here and in facts. */
 GW_API size_t gw_listener_address(const gw_listener *l, char *out, size_t max);
 /* Its descriptor, borrowed; -1: closed by a drain. */
 GW_API int gw_listener_fd(const gw_listener *l);
@@ -108,7 +108,8 @@ GW_API gw_status gw_loop_run(gw_loop *loop);
  * its next turn, once and outside of any hook: there everything may be called that belongs to that
  * thread (gw_loop_listen_fd, gw_listener_close, gw_loop_adopt ...). It cannot fail. visit is the
  * loop's until run is called. Visits of one thread come in their order; what is left when the loop
- * is freed runs in gw_loop_free, before anything is closed. */
+ * is freed runs in gw_loop_free, before anything is closed; but what a hook of that call leaves runs
+ * when the worker is gone: gw_loop_worker is NULL, and what needs one is refused. */
 GW_API void gw_loop_visit(gw_loop *loop, gw_visit *visit);
 /* Stop listening, finish what is in flight (as gw_worker_drain), let gw_loop_run return. Any
  * thread. */

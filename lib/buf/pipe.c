@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/misuse.h"
 #include "buf/stage.h"
 
 void gw_pipe_init(struct gw_pipe *p, struct gw_pool *pool, size_t size)
@@ -20,7 +19,7 @@ void gw_pipe_reset(struct gw_pipe *p)
     gw_chain_clear(&p->chain);
     p->bytes_in = p->bytes_out = 0;
     p->again = 0;
-    p->is_ended = p->is_cut = false;
+    p->is_ended = p->is_cut = p->is_refused = false;
 }
 
 void gw_pipe_fini(struct gw_pipe *p)
@@ -184,7 +183,7 @@ void gw_pipe_skip(struct gw_pipe *p, size_t len)
 
 /* ---- what hooks may do ---- */
 
-static void misused(const gw_pipe *p, enum gw_misuse_id how)
+void gw_pipe_misused(const struct gw_pipe *p, enum gw_misuse_id how)
 {
     if (p->chain.pool->misuse != NULL)
         gw_misuse_note(p->chain.pool->misuse, how);
@@ -194,11 +193,11 @@ static void misused(const gw_pipe *p, enum gw_misuse_id how)
 static gw_status writable(const gw_pipe *p)
 {
     if (p->is_host_target) {
-        misused(p, GW_MISUSE_PIPE_WRONG_WAY);
+        gw_pipe_misused(p, GW_MISUSE_PIPE_WRONG_WAY);
         return GW_EINVAL;
     }
     if (p->is_ended && !p->is_cut)
-        misused(p, GW_MISUSE_PIPE_ENDED);
+        gw_pipe_misused(p, GW_MISUSE_PIPE_ENDED);
     return p->is_ended || p->is_cut ? GW_ESTATE : GW_OK;
 }
 
@@ -218,14 +217,22 @@ bool gw_pipe_is_last(const gw_pipe *p)
     return p != NULL && p->is_ended;
 }
 
+static gw_status drop_staged(gw_pipe *p, size_t len)
+{
+    gw_status status = gw_stage_drop(p->stage, len);
+    if (status == GW_EINVAL)
+        gw_pipe_misused(p, GW_MISUSE_PIPE_DROP_MORE);
+    return status;
+}
+
 gw_status gw_pipe_drop(gw_pipe *p, size_t len)
 {
     if (p == NULL)
         return GW_EINVAL;
     if (p->stage != NULL)
-        return gw_stage_drop(p->stage, len);
+        return drop_staged(p, len);
     if (p->is_host_source || len > p->chain.len) {
-        misused(p, p->is_host_source ? GW_MISUSE_PIPE_WRONG_WAY : GW_MISUSE_PIPE_DROP_MORE);
+        gw_pipe_misused(p, p->is_host_source ? GW_MISUSE_PIPE_WRONG_WAY : GW_MISUSE_PIPE_DROP_MORE);
         return GW_EINVAL;
     }
     gw_pipe_skip(p, len);
@@ -248,7 +255,7 @@ size_t gw_pipe_write(gw_pipe *p, const void *ptr, size_t len)
     if (writable(p) != GW_OK)
         return 0;
     size_t room = gw_pipe_space(p), n = gw_pipe_put(p, ptr, len);
-    p->is_refused = n < len && n < room;
+    p->is_refused = p->is_refused || (n < len && n < room); /* until it is asked for */
     return n;
 }
 
@@ -262,7 +269,7 @@ gw_status gw_pipe_put_lent(struct gw_pipe *p, gw_const_span bytes, gw_done_fn *d
         return GW_ELIMIT;
     struct gw_block *b = gw_block_lend(pool, bytes, done, ctx, object);
     gw_status status = b != NULL ? gw_chain_append(&p->chain, b, b->bytes, bytes.len) : GW_ENOMEM;
-    p->is_refused = status != GW_OK;
+    p->is_refused = p->is_refused || status != GW_OK;
     if (status == GW_OK)
         p->bytes_in += bytes.len;
     else if (b != NULL)
@@ -283,8 +290,10 @@ gw_status gw_pipe_lend(gw_pipe *p, gw_const_span bytes, gw_done_fn *done, void *
 
 gw_status gw_pipe_end(gw_pipe *p)
 {
-    if (p != NULL && p->stage != NULL)
+    if (p != NULL && p->stage != NULL) {
+        gw_pipe_misused(p, GW_MISUSE_PIPE_WRONG_WAY);
         return GW_EINVAL;
+    }
     gw_status status = p != NULL ? writable(p) : GW_EINVAL;
     if (status == GW_OK)
         p->is_ended = true;

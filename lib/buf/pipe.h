@@ -6,6 +6,7 @@
 #include <gw/filter.h>
 
 #include "base/assert.h"
+#include "base/misuse.h"
 #include "buf/chain.h"
 
 struct gw_stage;
@@ -102,6 +103,8 @@ static inline bool gw_pipe_is_short(const struct gw_pipe *p)
 gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len) GW_MUST_CHECK;
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
+/* A host's mistake is noted. */
+void gw_pipe_misused(const struct gw_pipe *p, enum gw_misuse_id how);
 /* gw_pipe_peek, _is_last, _gather, _pass, _drop, _room, _write, _lend, _end are public, for hooks:
  * gw/filter.h. */
 

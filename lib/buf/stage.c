@@ -123,8 +123,10 @@ gw_status gw_stage_lend(struct gw_stage *s, gw_const_span bytes, gw_done_fn *don
     if (!gw_stage_has_room(s))
         return GW_AGAIN;
     gw_status status = gw_pipe_put_lent(s->to, bytes, done, ctx, object);
-    if (status == GW_OK)
+    if (status == GW_OK) {
         pay(s, bytes.len);
+        s->to->is_refused = false; /* it may have waited for memory: that is over */
+    }
     return status;
 }
 
@@ -137,6 +139,8 @@ gw_status gw_pipe_pass(gw_pipe *p, size_t len)
 
 gw_status gw_pipe_gather(gw_pipe *p, size_t len, gw_const_span *out)
 {
+    if (p != NULL && p->is_host_source)
+        gw_pipe_misused(p, GW_MISUSE_PIPE_WRONG_WAY);
     if (p == NULL || out == NULL || p->is_host_source || len > gw_pipe_len(p))
         return GW_EINVAL;
     if (p->stage != NULL && !p->stage->is_open)

@@ -177,6 +177,7 @@ void gw_origin_resumed(struct gw_exchange *x, void *answer)
         x->hook = GW_HOOK_LATE;
         (void)origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer);
         x->hook = GW_HOOK_NONE;
+        x->hook_memory = NULL;
         return;
     }
     if (!judge(x, origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer)))

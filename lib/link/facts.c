@@ -145,7 +145,7 @@ gw_status gw_link_set_facts(struct gw_link *link, const gw_facts *facts)
     struct gw_link_facts sizes = { .tls_len = 0 }, *own;
 
     GW_ASSERT(link->facts == NULL);
-    if (facts->peer.len > NAME_MAX || facts->local.len > NAME_MAX)
+    if (!is_text(facts->peer, NAME_MAX) || !is_text(facts->local, NAME_MAX))
         return GW_EINVAL;
     sizes.peer_len = (uint16_t)facts->peer.len;
     sizes.local_len = (uint16_t)facts->local.len;

@@ -216,7 +216,7 @@ gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out)
 /* In a turn already: refused, and said. */
 static bool is_inside(gw_loop *loop, enum gw_misuse_id what)
 {
-    if (loop->in_turn)
+    if (loop->in_turn && loop->worker != NULL)
         gw_worker_misused(loop->worker, what);
     return loop->in_turn;
 }
@@ -229,6 +229,9 @@ void gw_loop_free(gw_loop *loop)
     while (gw_loop_receive(loop))
         ;
     gw_worker_free(loop->worker);
+    loop->worker = NULL;
+    while (gw_loop_receive(loop)) /* what those hooks have left */
+        ;
     release(loop);
 }
 
@@ -378,6 +381,7 @@ gw_status gw_loop_run(gw_loop *loop)
     while (status == GW_OK)
         status = turn(loop, idle_ms(loop, loop->now, -1));
     flush(loop);
+    gw_clock_set(loop); /* the host may wait by itself from now on */
     return status == GW_EOF ? GW_OK : status;
 }
 

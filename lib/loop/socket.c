@@ -81,6 +81,14 @@ static socklen_t to_system(const gw_address *address, union any_address *out)
     }
 }
 
+/* A client binds what path it likes, and names come into logs: a line must stay one. */
+static void make_safe(struct gw_socket_name *name)
+{
+    for (size_t i = 0; i < name->len; i++)
+        if ((unsigned char)name->text[i] < ' ' || name->text[i] == 0x7f)
+            name->text[i] = '?';
+}
+
 /* An IPv4 peer of a socket for both families is shown as what it is. */
 static void to_name(const union any_address *from, socklen_t len, struct gw_socket_name *out)
 {
@@ -112,6 +120,8 @@ static void to_name(const union any_address *from, socklen_t len, struct gw_sock
         break;
     }
     out->len = gw_address_format(&a, out->text);
+    if (a.kind == GW_ADDRESS_UNIX)
+        make_safe(out);
 }
 
 static void set_on(int fd, int level, int name)

@@ -46,9 +46,11 @@ enum {
                IORING_FEAT_CQE_SKIP
 };
 
-/* What a request is known by: a watch's id, for its poll; a place in the batch; the listeners; or nobody
- * cares. */
+/* What a request is known by: a watch's id, for its poll; which batch, and the place in it; the listeners;
+ * or nobody cares. */
 #define OF_BATCH (UINT64_C(1) << 63)
+#define PLACE_BITS 16
+_Static_assert(GW_BATCH_MAX <= 1 << PLACE_BITS, "a place in the batch fits");
 #define OF_LISTENERS (UINT64_MAX - 1)
 #define OF_NOBODY UINT64_MAX
 
@@ -56,7 +58,8 @@ struct uring {
     struct io_uring ring;
     struct io_uring_sqe *requests[GW_BATCH_MAX]; /* of the batch that goes in */
     uint32_t waited;                             /* transfers that went in, and are not done */
-    int listeners;                               /* epoll's */
+    uint32_t batches; /* which one that is: what comes of an earlier one was given up */
+    int listeners;    /* epoll's */
     int told; /* for hosts: an eventfd that the ring writes to; -1: nobody has asked for it */
     bool is_open, is_enabled;
     bool is_stale; /* it does not watch all that it should */
@@ -316,6 +319,18 @@ static void note_listeners(struct gw_loop *loop)
     } while (n == KNOCKS);
 }
 
+/* Of one that was given up nobody wants to know: its place may be another's by now. */
+static void take_transfer(struct gw_loop *loop, uint64_t id, int result)
+{
+    struct uring *u = uring_of(loop);
+    struct gw_transfer *t = &loop->batch->list[id & ((1u << PLACE_BITS) - 1)];
+    if ((uint32_t)(id >> PLACE_BITS) != u->batches)
+        return;
+    t->is_tried = true;
+    t->result = result;
+    u->waited--;
+}
+
 static void take_answer(struct gw_loop *loop, const struct io_uring_cqe *answer)
 {
     uint64_t id = answer->user_data;
@@ -328,10 +343,7 @@ static void take_answer(struct gw_loop *loop, const struct io_uring_cqe *answer)
         return;
     }
     if ((id & OF_BATCH) != 0) {
-        struct gw_transfer *t = &loop->batch->list[id & ~OF_BATCH];
-        t->is_tried = true;
-        t->result = answer->res;
-        uring_of(loop)->waited--;
+        take_transfer(loop, id, answer->res);
         return;
     }
     if (answer->res > 0)
@@ -454,7 +466,7 @@ static uint32_t prepare_all(struct uring *u, struct gw_batch *batch)
         t->message.msg_iov = t->v;
         t->message.msg_iovlen = (size_t)t->n;
         prepare(request, t);
-        io_uring_sqe_set_data64(request, OF_BATCH | i);
+        io_uring_sqe_set_data64(request, OF_BATCH | (uint64_t)u->batches << PLACE_BITS | i);
         u->requests[i] = request;
     }
     return batch->len;
@@ -503,6 +515,7 @@ static void transfer(struct gw_loop *loop)
     withdraw(u, taken, asked);
     u->waited = taken;
     finish(loop, taken);
+    u->batches++;
 }
 
 const struct gw_poller gw_poller_uring = {

@@ -190,6 +190,18 @@ START_TEST(what_cannot_be_is_refused)
         *text = gw_cstr("a");
         ck_assert_int_eq(come("edge", &facts, &link), GW_EINVAL);
     }
+    for (int i = 0; i < 2; i++) {
+        gw_str *text = i == 0 ? &facts.peer : &facts.local;
+        facts = (gw_facts){ .size = sizeof facts };
+        *text = (gw_str){ longest, 128 };
+        ck_assert_int_eq(come("edge", &facts, &link), GW_OK);
+        text->len++;
+        ck_assert_int_eq(come("edge", &facts, &link), GW_EINVAL);
+        *text = (gw_str){ "unix:/a\nb", 9 };
+        ck_assert_int_eq(come("edge", &facts, &link), GW_EINVAL);
+        *text = (gw_str){ NULL, 3 };
+        ck_assert_int_eq(come("edge", &facts, &link), GW_EINVAL);
+    }
     facts = (gw_facts){ .size = sizeof facts, .is_verified = 1 };
     ck_assert_int_eq(come("edge", &facts, &link), GW_EINVAL);
     facts = (gw_facts){ .size = sizeof facts, .alpn = gw_cstr("http/1.1") };

@@ -615,6 +615,82 @@ START_TEST(stopped_with_links_open)
 }
 END_TEST
 
+struct last_visit {
+    gw_loop *loop;
+    gw_visit visit;
+    int visits;
+};
+
+static void visit_last(gw_loop *loop, void *ctx)
+{
+    struct last_visit *last = ctx;
+    gw_accept_spec accept = GW_SPEC(gw_accept_spec);
+    int pair[2];
+    last->visits++;
+    ck_assert_ptr_null(gw_loop_worker(loop));
+    ck_assert_int_eq(gw_loop_run(loop), GW_ESTATE);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    accept.listener = gw_cstr("edge");
+    ck_assert_int_eq(gw_loop_adopt(loop, pair[0], &accept, NULL), GW_EINVAL);
+    close(pair[0]);
+    close(pair[1]);
+    gw_loop_free(loop);
+}
+
+static gw_verdict never_answer(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    return gw_exchange_wait(x).worker != NULL ? GW_WAIT : GW_ABORT;
+}
+
+static void leave_visit(void *ctx, const gw_exchange *x)
+{
+    struct last_visit *last = ctx;
+    (void)x;
+    last->visit = (gw_visit){ visit_last, last, NULL };
+    gw_loop_visit(last->loop, &last->visit);
+}
+
+/* By a hook that runs in gw_loop_free. */
+START_TEST(visits_left_at_the_end)
+{
+    struct last_visit last = { 0 };
+    gw_engine_spec engine_spec = GW_SPEC(gw_engine_spec);
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    gw_call_spec call = GW_SPEC(gw_call_spec);
+    gw_caller caller = GW_SPEC(gw_caller);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_origin origin = GW_SPEC(gw_origin);
+    gw_env env = GW_SPEC(gw_env);
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_builder *b;
+    gw_config *config;
+    gw_engine *engine;
+    spec.kind = kinds[_i];
+    ck_assert_int_eq(gw_engine_new(&engine_spec, &engine), GW_OK);
+    ck_assert_int_eq(gw_loop_new(engine, &spec, &last.loop), GW_OK);
+    origin.name = "self";
+    origin.on_request = never_answer;
+    cluster.name = gw_cstr("self");
+    cluster.origin = &origin;
+    ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
+    ck_assert_uint_ne(gw_builder_cluster(b, &cluster), 0);
+    ck_assert_int_eq(gw_builder_build(b, &config, &err), GW_OK);
+    ck_assert_int_eq(gw_engine_apply(engine, config, NULL), GW_OK);
+    gw_config_unref(config);
+    caller.ctx = &last;
+    caller.on_end = leave_visit;
+    call.caller = &caller;
+    call.cluster = gw_cstr("self");
+    ck_assert_int_eq(gw_loop_run_once(last.loop, 0), GW_OK);
+    ck_assert_int_eq(gw_worker_call(gw_loop_worker(last.loop), &call, NULL), GW_OK);
+    ck_assert_int_eq(gw_loop_run_once(last.loop, 0), GW_OK);
+    gw_loop_free(last.loop);
+    ck_assert_int_eq(last.visits, 1);
+    gw_engine_free(engine);
+}
+END_TEST
+
 static Suite *gateway_suite(void)
 {
     Suite *s = suite_create("gateway");
@@ -631,6 +707,7 @@ static Suite *gateway_suite(void)
     check_add(s, in_the_hosts_loop);
     check_add_loop(s, workers_share_a_port, 0, n);
     check_add_loop(s, stopped_with_links_open, 0, n);
+    check_add_loop(s, visits_left_at_the_end, 0, n);
     return s;
 }
 

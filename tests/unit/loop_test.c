@@ -1233,6 +1233,31 @@ START_TEST(one_descriptor)
 }
 END_TEST
 
+/* The host turns the loop, lets it run, and then waits for the descriptor again. */
+START_TEST(one_descriptor_after_a_run)
+{
+    struct bench b;
+    gw_loop_spec spec = GW_SPEC(gw_loop_spec);
+    memset(&b, 0, sizeof(b));
+    fake_engine_init(&b.engine);
+    spec.flags = GW_LOOP_ONE_FD;
+    spec.kind = kinds[_i];
+    ck_assert_int_eq(gw_loop_new(&b.engine, &spec, &b.loop), GW_OK);
+    b.worker = gw_loop_worker(b.loop);
+    gw_loop_stop(b.loop);
+    ck_assert_int_eq(gw_loop_run(b.loop), GW_OK); /* in which the clock rang */
+    b.worker->deadline = gw_loop_now(b.loop) + 50 * 1000000;
+    gw_loop_stop(b.loop);
+    ck_assert_int_eq(gw_loop_run(b.loop), GW_OK);
+    while (b.worker->deadline != UINT64_MAX) {
+        ck_assert(is_due(&b, 20000));
+        ck_assert_int_eq(gw_loop_run_once(b.loop, 0), GW_OK);
+    }
+    turn_while_due(&b);
+    bench_fini(&b);
+}
+END_TEST
+
 struct nested {
     gw_loop *loop;
     uint32_t calls;
@@ -1613,6 +1638,7 @@ Suite *loop_suite(void)
     check_add_loop(s, copies_in_a_child, 0, n);
     check_add(s, cannot_be_watched);
     check_add_loop(s, one_descriptor, 1, n);
+    check_add_loop(s, one_descriptor_after_a_run, 1, n);
     check_add_loop(s, watched_in_vain, 2, n);
     check_add_loop(s, rung_in_a_turn, 0, n);
     check_add_loop(s, changes_processes, 0, 2 * n);

@@ -57,6 +57,7 @@ static void on_end(void *ctx, const gw_exchange *x)
     ends++;
 }
 
+static gw_verdict on_request_body(void *ctx, gw_exchange *x, gw_pipe *p);
 static gw_verdict rude_request(void *ctx, gw_exchange *x);
 static gw_verdict rude_write(void *ctx, gw_exchange *x, gw_pipe *p);
 
@@ -82,6 +83,8 @@ static gw_config *make_config(void)
     parts_route(b, "/rude", NULL, "rude");
     filter.name = "rude";
     filter.on_request = on_request;
+    filter.body = GW_BODY_REQUEST;
+    filter.on_request_body = on_request_body;
     filter.on_end = on_end;
     ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
     return parts_build(b);
@@ -373,6 +376,57 @@ static void do_PIPE_DROP_MORE(void)
     mode1_pump(&host);
 }
 
+static void (*act_on_body)(gw_pipe *p);
+
+static gw_verdict on_request_body(void *ctx, gw_exchange *x, gw_pipe *p)
+{
+    (void)ctx;
+    (void)x;
+    if (act_on_body != NULL)
+        act_on_body(p);
+    act_on_body = NULL;
+    return GW_NEXT;
+}
+
+static void send_body(void (*in_filter)(gw_pipe *p))
+{
+    act_on_body = in_filter;
+    mode1_say(&host, client, "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    ck_assert(act_on_body == NULL);
+}
+
+static void drop_more(gw_pipe *p)
+{
+    ck_assert_int_eq(gw_pipe_drop(p, 4), GW_EINVAL);
+}
+
+static void do_PIPE_DROP_MORE_filter(void)
+{
+    send_body(drop_more);
+}
+
+static void end_of_filter(gw_pipe *p)
+{
+    ck_assert_int_eq(gw_pipe_end(p), GW_EINVAL);
+}
+
+static void do_PIPE_WRONG_WAY_filter(void)
+{
+    send_body(end_of_filter);
+}
+
+static void gather_own(gw_pipe *p)
+{
+    gw_const_span span;
+
+    ck_assert_int_eq(gw_pipe_gather(p, 0, &span), GW_EINVAL);
+}
+
+static void do_PIPE_WRONG_WAY_gather(void)
+{
+    ask_rude_origin(NULL, gather_own);
+}
+
 static void wrong_way(gw_pipe *p)
 {
     ck_assert_int_eq(gw_pipe_drop(p, 0), GW_EINVAL);
@@ -455,6 +509,9 @@ static const struct row {
     { "gw_link_connected: reported before, or nothing was to be connected",
       do_CONNECTED_UNASKED_twice, GW_MISUSE_NONE },
     { "gw_resume: this wait has been answered", do_RESUME_AGAIN_later, GW_MISUSE_NONE },
+    { "gw_pipe_drop: more than there is", do_PIPE_DROP_MORE_filter, GW_MISUSE_NONE },
+    { "a pipe's call: the host is at its other end", do_PIPE_WRONG_WAY_filter, GW_MISUSE_NONE },
+    { "a pipe's call: the host is at its other end", do_PIPE_WRONG_WAY_gather, GW_MISUSE_NONE },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 

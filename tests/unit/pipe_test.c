@@ -280,9 +280,40 @@ START_TEST(what_is_put_back_comes_first)
 }
 END_TEST
 
+/* What a hook does after it was refused does not make it unsaid. */
+START_TEST(refused_until_asked)
+{
+    static struct world w;
+    struct gw_block *all[64];
+    int blocks = 0;
+    world_init(&w, 1);
+    for (int i = 0; i < 4; i++) {
+        while ((all[blocks] = gw_block_take(&w.pool, NULL)) != NULL)
+            blocks++;
+        ck_assert_uint_eq(gw_pipe_write(&w.pipe, "abcdef", 6), 0);
+        while (blocks > 0)
+            gw_block_unref(all[--blocks]);
+        if (i == 0)
+            ck_assert_uint_eq(gw_pipe_write(&w.pipe, "a", 0), 0);
+        else if (i == 1)
+            ck_assert_uint_eq(gw_pipe_write(&w.pipe, "a", 1), 1);
+        else if (i == 2)
+            ck_assert_int_eq(gw_pipe_lend(&w.pipe, (gw_const_span){ "lent", 4 }, NULL, NULL, NULL),
+                             GW_OK);
+        else
+            gw_pipe_reset(&w.pipe);
+        ck_assert(gw_pipe_was_refused(&w.pipe) == (i < 3));
+        ck_assert(!gw_pipe_was_refused(&w.pipe));
+        gw_pipe_reset(&w.pipe);
+    }
+    world_fini(&w);
+}
+END_TEST
+
 Suite *pipe_suite(void)
 {
     Suite *suite = suite_create("pipe");
+    check_add(suite, refused_until_asked);
     check_add_loop(suite, pipe_against_bytes, 0, 60);
     check_add_loop(suite, pipe_without_memory, 0, 6);
     check_add(suite, pipe_may_be_passed_once);

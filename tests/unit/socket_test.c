@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <gw/loop.h>
@@ -130,6 +131,31 @@ static void drop_folder(void)
 START_TEST(unix_socket)
 {
     meet(path, "unix:");
+}
+END_TEST
+
+/* A client's path is its own choice, and comes into a log. */
+START_TEST(unix_path_of_a_client)
+{
+    gw_address at = address_of(path);
+    struct sockaddr_un own = { .sun_family = AF_UNIX };
+    struct gw_socket_name peer;
+    char want[128];
+    int listener, server, client = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(gw_socket_listen(&at, 0, 16, &listener), GW_OK);
+    snprintf(own.sun_path, sizeof(own.sun_path), "%s/a\nb\x7f", folder);
+    ck_assert_int_eq(bind(client, (struct sockaddr *)&own, sizeof(own)), 0);
+    snprintf(own.sun_path, sizeof(own.sun_path), "%s/s", folder);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&own, sizeof(own)), 0);
+    ck_assert_int_eq(gw_socket_accept(listener, &server, &peer), GW_OK);
+    snprintf(want, sizeof(want), "unix:%s/a?b?", folder);
+    ck_assert_uint_eq(peer.len, strlen(want));
+    ck_assert_mem_eq(peer.text, want, peer.len);
+    snprintf(want, sizeof(want), "%s/a\nb\x7f", folder);
+    ck_assert_int_eq(unlink(want), 0);
+    close(client);
+    close(server);
+    close(listener);
 }
 END_TEST
 
@@ -322,6 +348,7 @@ Suite *socket_suite(void)
     tcase_add_checked_fixture(paths, make_folder, drop_folder);
     tcase_add_test(paths, unix_socket);
     tcase_add_test(paths, unix_path_taken_over);
+    tcase_add_test(paths, unix_path_of_a_client);
     suite_add_tcase(suite, paths);
     return suite;
 }
