@@ -104,6 +104,8 @@ static void pay(struct gw_stage *s, size_t len)
 size_t gw_stage_write(struct gw_stage *s, const void *ptr, size_t len)
 {
     size_t room = gw_stage_room(s);
+    if (s->is_open && room < len && (s->may_rewrite || (int64_t)room < still_owed(s, 0)))
+        s->was_short = true;
     if (room == 0)
         return 0;
     room = len < room ? len : room;
@@ -120,8 +122,10 @@ gw_status gw_stage_lend(struct gw_stage *s, gw_const_span bytes, gw_done_fn *don
         return GW_ESTATE;
     if (!s->may_rewrite && (int64_t)bytes.len > still_owed(s, 0))
         return GW_EINVAL;
-    if (!gw_stage_has_room(s))
+    if (!gw_stage_has_room(s)) {
+        s->was_short = true;
         return GW_AGAIN;
+    }
     gw_status status = gw_pipe_put_lent(s->to, bytes, done, ctx, object);
     if (status == GW_OK) {
         pay(s, bytes.len);

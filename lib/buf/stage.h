@@ -14,6 +14,7 @@ struct gw_stage {
     bool is_open; /* the public calls may be made: its hook runs */
     bool may_rewrite; /* more or less may come out than went in: no matter what is owed */
     bool has_moved;   /* since it was opened */
+    bool was_short;   /* ever: somebody wanted to write more than there was room for */
 };
 
 /* size: of in. */

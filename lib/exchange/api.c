@@ -110,8 +110,11 @@ gw_message *gw_exchange_response(gw_exchange *x)
 {
     if (!gw_exchange_is_valid(x))
         return NULL;
-    if (x->reply != NULL)
-        return &x->reply->head;
+    if (x->reply != NULL && x->hook < GW_HOOK_LATE) {
+        struct gw_reply_text *own = gw_reply_of(x, (enum gw_asked_id)x->hook_who, x->hook_at);
+        if (own != NULL)
+            return &own->head;
+    }
     return x->has_response ? &x->response : NULL;
 }
 
@@ -148,32 +151,6 @@ static bool is_tunnel_code(const struct gw_exchange *x, uint32_t code)
     return x->request.method == GW_METHOD_CONNECT && code / 100 == 2;
 }
 
-/* An answer of a filter's: before there is another one; or in its place, as long as none of that has
- * gone down. */
-static bool may_reply(const struct gw_exchange *x)
-{
-    switch ((enum gw_hook)x->hook) {
-    case GW_HOOK_REQUEST:
-    case GW_HOOK_ROUTE:
-    case GW_HOOK_UPSTREAM:
-    case GW_HOOK_REQUEST_BODY:
-    case GW_HOOK_REQUEST_END:
-        return !x->has_response && !x->is_failed && x->phase < GW_PHASE_RELAY;
-    case GW_HOOK_RESPONSE:
-    case GW_HOOK_RESPONSE_BODY:
-    case GW_HOOK_RESPONSE_END:
-        return x->is_answering && !x->is_failed;
-    case GW_HOOK_NONE:
-    case GW_HOOK_ORIGIN:
-    case GW_HOOK_CALL:
-    case GW_HOOK_LATE:
-    case GW_HOOK_END:
-    case GW_HOOK_COUNT:
-        break;
-    }
-    return false;
-}
-
 /* Only a hook may. */
 static bool is_in_hook(const struct gw_exchange *x, enum gw_misuse_id otherwise)
 {
@@ -193,7 +170,9 @@ static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
         return GW_EINVAL;
     if (reply->body.len > x->of->limits->pipe_bytes_max)
         return GW_ELIMIT;
-    return is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) && may_reply(x) ? GW_OK : GW_ESTATE;
+    return is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) && gw_reply_may(x, (enum gw_hook)x->hook)
+               ? GW_OK
+               : GW_ESTATE;
 }
 
 gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
@@ -212,10 +191,12 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
         return status;
     if (own.type.len == 0)
         own.type = (gw_str){ "text/plain", 10 };
-    gw_reply_forget(x);
+    gw_reply_forget(x, (enum gw_asked_id)x->hook_who, x->hook_at);
     r = gw_arena_alloc(&x->arena, sizeof *r);
     if (r == NULL)
         return GW_ENOMEM;
+    r->who = x->hook_who;
+    r->filter = x->hook_at;
     r->code = own.code;
     r->grpc_status = own.grpc_status;
     gw_message_init(&r->head, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
@@ -226,8 +207,10 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
         (status = gw_arena_copy(&x->arena, own.grpc_message, &r->grpc_message)) != GW_OK)
         return status;
     status = gw_chain_write(&r->body, own.body.ptr, own.body.len);
-    if (status == GW_OK)
+    if (status == GW_OK) {
+        r->next = x->reply;
         x->reply = r;
+    }
     return status;
 }
 
@@ -258,7 +241,8 @@ gw_status gw_exchange_respond(gw_exchange *x, uint32_t code)
 
 static bool may_serve(const struct gw_exchange *x)
 {
-    return (x->hook == GW_HOOK_REQUEST || x->hook == GW_HOOK_ROUTE) && may_reply(x);
+    return (x->hook == GW_HOOK_REQUEST || x->hook == GW_HOOK_ROUTE) &&
+           gw_reply_may(x, (enum gw_hook)x->hook);
 }
 
 gw_status gw_exchange_serve(gw_exchange *x, const gw_origin *origin)
@@ -277,7 +261,7 @@ gw_status gw_exchange_serve(gw_exchange *x, const gw_origin *origin)
         return GW_EINVAL;
     served->filter = x->hook_at;
     served->origin.ctx = x->binding->config->filters[x->hook_at].ctx;
-    gw_reply_forget(x);
+    gw_reply_forget(x, (enum gw_asked_id)x->hook_who, x->hook_at);
     x->served = served;
     return GW_OK;
 }

@@ -85,7 +85,7 @@ static inline void release(struct gw_exchange *x)
     GW_ASSERT(x->magic == EXCHANGE_MAGIC && x->phase == GW_PHASE_END);
     GW_ASSERT(x->down.codec == NULL && x->up.codec == NULL);
     gw_timer_cancel(all->links->wheel, &x->alarm.timer);
-    gw_reply_forget(x);
+    gw_reply_forget_all(x);
     gw_show_end(x->shown_request);
     gw_show_end(x->shown_response);
     gw_pipe_fini(&x->request_pipe);

@@ -86,6 +86,7 @@ struct gw_exchange {
     uint8_t tries;     /* endpoints picked so far                                      */
     uint8_t waiting;   /* how many of asked wait */
     uint8_t infos;     /* informational responses of an origin */
+    uint8_t seen_by;   /* the response is shown to the filters before that one */
     struct gw_exchanges *of;
     struct gw_list all, run, thirsty;
     /* What was promised when it was admitted (link/slot.h): blocks of the arena, of each pipe, and of
@@ -122,7 +123,7 @@ struct gw_exchange {
     void **memory;     /* of filters, by index             */
     void *origin_memory;
     void *hook_memory;           /* of the hook that runs            */
-    struct gw_reply_text *reply; /* NULL: none */
+    struct gw_reply_text *reply; /* the first of them; NULL: none */
     struct gw_served *served;    /* a filter's own origin; NULL: none */
     /* Times, and when something last moved. */
     gw_nanos started, routed, sent, answered, ended;
@@ -144,10 +145,12 @@ struct gw_exchange {
 };
 
 struct gw_reply_text {
+    struct gw_reply_text *next; /* of somebody else, who waits as well */
     struct gw_message head;
     struct gw_chain body;
     gw_str type, grpc_message;
     uint32_t code, grpc_status;
+    uint8_t who, filter; /* gw_asked_id, and which filter's hook has made it */
 };
 
 /* What all exchanges of a worker share. */
@@ -263,8 +266,14 @@ void gw_filters_stop_waiting(struct gw_exchange *x);
 void gw_filters_stop_one(struct gw_exchange *x, enum gw_asked_id who);
 /* An answer has come to the hook that waits. */
 void gw_exchange_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer);
-/* What gw_exchange_reply has made is not given after all. */
-void gw_reply_forget(struct gw_exchange *x);
+/* May an answer be given by a filter's hook, now? */
+bool gw_reply_may(const struct gw_exchange *x, enum gw_hook hook);
+/* What gw_exchange_reply has made in a hook of that filter; NULL: nothing. */
+struct gw_reply_text *gw_reply_of(const struct gw_exchange *x, enum gw_asked_id who,
+                                  uint32_t filter);
+/* ... is not given after all; nor what that filter was to serve. */
+void gw_reply_forget(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter);
+void gw_reply_forget_all(struct gw_exchange *x);
 /* Zeroed memory from the arena, counted against exchange_bytes_max. */
 void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 
@@ -313,9 +322,8 @@ void gw_relay_settle(struct gw_exchange *x); /* what stays over a step pins litt
 
 /* reply.c: local answers. */
 void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason);
-void gw_reply_host(struct gw_exchange *x, uint32_t filter); /* what that one asked for */
-/* What gw_exchange_reply has made is the response; false: the exchange has failed. */
-bool gw_reply_adopt(struct gw_exchange *x) GW_MUST_CHECK;
+/* What that filter has made is the response; false: the exchange has failed. */
+bool gw_reply_adopt(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter) GW_MUST_CHECK;
 void gw_reply_route(struct gw_exchange *x);
 /* Who needs the body before anybody is asked must say 100 himself (RFC 9110 10.1.1). Nothing, where
  * nobody waits for it. */

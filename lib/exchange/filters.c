@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
+#include "http/hop.h"
 
 static bool is_on(const struct gw_exchange *x, uint32_t filter)
 {
@@ -34,7 +35,9 @@ gw_status gw_filters_turn_on(struct gw_exchange *x)
     if (x->filters == 0)
         return GW_OK;
     x->filters_met |= x->filters;
-    if (x->memory == NULL) {
+    if (x->memory == NULL) { /* the first that are on, with a route or before */
+        /* Else the client could take off what they add. */
+        gw_hop_unname(&x->request);
         void **memory = gw_arena_alloc(&x->arena, config->filters_len * sizeof *memory);
         if (memory == NULL)
             return GW_ENOMEM;
@@ -125,6 +128,23 @@ static enum gw_filter_result hold(struct gw_exchange *x, struct gw_asked *asked)
     return GW_FILTER_WAIT;
 }
 
+static bool is_serving(const struct gw_exchange *x, enum gw_asked_id who)
+{
+    return who == GW_ASKED_REQUEST && gw_exchange_is_to_serve(x);
+}
+
+/* What was made in time may have waited until somebody else had answered. */
+static enum gw_filter_result judge_reply(struct gw_exchange *x, enum gw_asked_id who)
+{
+    bool is_made = gw_reply_of(x, who, turn_of(x, who)) != NULL || is_serving(x, who);
+
+    if (is_made && gw_reply_may(x, (enum gw_hook)x->asked[who].hook))
+        return GW_FILTER_REPLY;
+    if (!is_made)
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_REPLY);
+    return GW_FILTER_ABORT;
+}
+
 static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, gw_verdict verdict)
 {
     struct gw_asked *asked = &x->asked[who];
@@ -133,17 +153,14 @@ static enum gw_filter_result judge(struct gw_exchange *x, enum gw_asked_id who, 
     case GW_NEXT:
         if (is_answer_due(x, asked))
             return hold(x, asked);
-        gw_reply_forget(x);
+        gw_reply_forget(x, who, turn_of(x, who));
         return GW_FILTER_DONE;
     case GW_WAIT:
         if (asked->wait == NULL && !asked->is_short)
             gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_WAIT);
         return asked->wait != NULL ? hold(x, asked) : GW_FILTER_ABORT;
     case GW_REPLY:
-        if (x->reply != NULL || gw_exchange_is_to_serve(x))
-            return GW_FILTER_REPLY;
-        gw_misuse_note(x->of->links->misuse, GW_MISUSE_VERDICT_REPLY);
-        return GW_FILTER_ABORT;
+        return judge_reply(x, who);
     case GW_ABORT:
         return GW_FILTER_ABORT;
     }
@@ -217,9 +234,13 @@ enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who
 /* In the place of a response whose head they have seen, filters are not asked again. */
 static void reply(struct gw_exchange *x, enum gw_asked_id who)
 {
+    uint32_t filter = turn_of(x, who);
+
+    if (!gw_reply_adopt(x, who, filter))
+        return;
     if (who != GW_ASKED_RESPONSE || x->asked[who].hook == GW_HOOK_RESPONSE)
-        gw_reply_host(x, turn_of(x, who));
-    else if (gw_reply_adopt(x))
+        gw_relay_answer(x, filter);
+    else
         gw_relay_send(x);
 }
 
@@ -227,7 +248,7 @@ void gw_filters_obey(struct gw_exchange *x, enum gw_filter_result result)
 {
     switch (result) {
     case GW_FILTER_REPLY:
-        if (gw_exchange_is_to_serve(x))
+        if (is_serving(x, (enum gw_asked_id)x->hook_who))
             gw_exchange_go_serve(x);
         else
             reply(x, (enum gw_asked_id)x->hook_who);
@@ -250,6 +271,13 @@ static bool is_body_hook(enum gw_hook hook)
 {
     return hook == GW_HOOK_REQUEST_BODY || hook == GW_HOOK_REQUEST_END ||
            hook == GW_HOOK_RESPONSE_BODY || hook == GW_HOOK_RESPONSE_END;
+}
+
+/* An end hook is not asked again: what it could not write is lost. */
+static bool is_end_refused(struct gw_asked *asked)
+{
+    return (asked->hook == GW_HOOK_REQUEST_END || asked->hook == GW_HOOK_RESPONSE_END) &&
+           gw_pipe_was_refused(asked->stage->to);
 }
 
 static void filter_resumed(struct gw_exchange *x, enum gw_asked_id who, void *answer)
@@ -277,6 +305,8 @@ static void filter_resumed(struct gw_exchange *x, enum gw_asked_id who, void *an
     asked->is_waiting = false;
     x->waiting--;
     result = judge(x, who, verdict);
+    if ((result == GW_FILTER_DONE || result == GW_FILTER_WAIT) && is_end_refused(asked))
+        result = GW_FILTER_NO_MEMORY;
     if (result != GW_FILTER_DONE)
         gw_filters_obey(x, result);
     else if (is_body)

@@ -89,8 +89,9 @@ void gw_relay_ask(struct gw_exchange *x)
     /* Another answer in its place goes to those that are left: so this ends. */
     while ((result = gw_filters_ask(x, GW_ASKED_RESPONSE, GW_HOOK_RESPONSE)) == GW_FILTER_REPLY) {
         asked->at--;
-        if (!gw_reply_adopt(x))
+        if (!gw_reply_adopt(x, GW_ASKED_RESPONSE, asked->at))
             return;
+        x->seen_by = asked->at;
         x->is_answering = true; /* it is with them as well */
     }
     if (result == GW_FILTER_DONE)
@@ -103,6 +104,7 @@ void gw_relay_answer(struct gw_exchange *x, uint32_t before)
 {
     struct gw_asked *asked = &x->asked[GW_ASKED_RESPONSE];
 
+    x->seen_by = (uint8_t)before;
     if (!gw_filters_have(x, GW_HOOK_RESPONSE)) {
         begin(x);
         return;

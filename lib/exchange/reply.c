@@ -156,14 +156,70 @@ void gw_reply_route(struct gw_exchange *x)
     gw_relay_answer(x, x->binding->config->filters_len);
 }
 
-void gw_reply_forget(struct gw_exchange *x)
+/* Before there is another one; or in its place, as long as none of that has gone down. */
+bool gw_reply_may(const struct gw_exchange *x, enum gw_hook hook)
 {
-    if (gw_exchange_is_to_serve(x))
+    switch (hook) {
+    case GW_HOOK_REQUEST:
+    case GW_HOOK_ROUTE:
+    case GW_HOOK_UPSTREAM:
+    case GW_HOOK_REQUEST_BODY:
+    case GW_HOOK_REQUEST_END:
+        return !x->has_response && !x->is_failed && x->phase < GW_PHASE_RELAY;
+    case GW_HOOK_RESPONSE:
+    case GW_HOOK_RESPONSE_BODY:
+    case GW_HOOK_RESPONSE_END:
+        return x->is_answering && !x->is_failed;
+    case GW_HOOK_NONE:
+    case GW_HOOK_ORIGIN:
+    case GW_HOOK_CALL:
+    case GW_HOOK_LATE:
+    case GW_HOOK_END:
+    case GW_HOOK_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* Where the pointer to it is; the last one's next if there is none. */
+static struct gw_reply_text **find(struct gw_reply_text **at, enum gw_asked_id who, uint32_t filter)
+{
+    while (*at != NULL && ((*at)->who != who || (*at)->filter != filter))
+        at = &(*at)->next;
+    return at;
+}
+
+struct gw_reply_text *gw_reply_of(const struct gw_exchange *x, enum gw_asked_id who,
+                                  uint32_t filter)
+{
+    struct gw_reply_text *first = x->reply;
+
+    return *find(&first, who, filter);
+}
+
+static void drop(struct gw_reply_text **at)
+{
+    gw_chain_clear(&(*at)->body);
+    *at = (*at)->next;
+}
+
+void gw_reply_forget(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter)
+{
+    struct gw_reply_text **at;
+
+    if (gw_exchange_is_to_serve(x) && who == GW_ASKED_REQUEST && x->served->filter == filter)
         x->served = NULL;
     if (x->reply == NULL)
         return;
-    gw_chain_clear(&x->reply->body);
-    x->reply = NULL;
+    at = find(&x->reply, who, filter);
+    if (*at != NULL)
+        drop(at);
+}
+
+void gw_reply_forget_all(struct gw_exchange *x)
+{
+    while (x->reply != NULL)
+        drop(&x->reply);
 }
 
 /* The head is the host's own, with the fields that it has added. */
@@ -185,9 +241,9 @@ static bool make_host(struct gw_exchange *x, struct gw_reply_text *r)
     return true;
 }
 
-bool gw_reply_adopt(struct gw_exchange *x)
+bool gw_reply_adopt(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter)
 {
-    struct gw_reply_text *r = x->reply;
+    struct gw_reply_text *r = gw_reply_of(x, who, filter);
     uint32_t status = r->grpc_status == 0 ? gw_grpc_of_http(r->code) : r->grpc_status;
     bool is_made;
 
@@ -200,16 +256,10 @@ bool gw_reply_adopt(struct gw_exchange *x)
         is_made = make_grpc(x, status == GW_OFF ? 0 : status, r->grpc_message);
     else
         is_made = make_host(x, r);
-    gw_reply_forget(x);
+    gw_reply_forget_all(x); /* others come too late */
     if (is_made)
         become_local(x);
     return is_made;
-}
-
-void gw_reply_host(struct gw_exchange *x, uint32_t filter)
-{
-    if (gw_reply_adopt(x))
-        gw_relay_answer(x, filter);
 }
 
 void gw_reply_continue(struct gw_exchange *x)

@@ -7,7 +7,6 @@
 #include "exchange/exchange.h"
 #include "grpc/status.h"
 #include "grpc/timeout.h"
-#include "http/hop.h"
 #include "http/target.h"
 
 static const uint32_t may_follow[GW_PHASE_COUNT] = {
@@ -233,11 +232,8 @@ static void go_filter(struct gw_exchange *x)
 
     if (x->asked[GW_ASKED_REQUEST].is_waiting)
         return;
-    if (x->filters != 0 && x->memory == NULL) {
-        gw_hop_unname(&x->request); /* else the client could take off what they add */
-        if (gw_filters_turn_on(x) != GW_OK)
-            result = GW_FILTER_NO_MEMORY;
-    }
+    if (x->filters != 0 && x->memory == NULL && gw_filters_turn_on(x) != GW_OK)
+        result = GW_FILTER_NO_MEMORY;
     if (result == GW_FILTER_DONE && gw_filters_have(x, GW_HOOK_REQUEST))
         result = gw_filters_ask(x, GW_ASKED_REQUEST, GW_HOOK_REQUEST);
     if (result == GW_FILTER_DONE)

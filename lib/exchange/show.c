@@ -42,6 +42,8 @@ static bool is_wanted(const struct gw_exchange *x, uint32_t filter, uint32_t sid
 {
     const gw_filter *f = &x->binding->config->filters[filter];
 
+    if (side == GW_SIDE_RESPONSE && filter >= x->seen_by)
+        return false; /* it has answered, or who has is before it */
     return (x->filters >> filter & 1) != 0 &&
            (has_end_hook(f, side) || (has_body_hook(f, side) && (bits_of(x, filter) & side) != 0));
 }
@@ -267,6 +269,15 @@ static bool is_room_to_come(const struct gw_show_step *step)
     return next == NULL || !next->is_shown || next->was_short || next->wants || is_call_due(next);
 }
 
+/* Nothing leaves before the end, so no room will come. A body that is exactly as long has all it needs. */
+static bool is_too_long(const struct gw_show_step *step)
+{
+    const struct gw_stage *stage = &step->stage;
+
+    return !gw_chain_is_empty(&stage->through) || stage->was_short ||
+           (step->was_short && gw_pipe_len(&stage->in) > 0);
+}
+
 static void call_body(struct gw_shown *s, struct gw_show_step *step)
 {
     struct gw_stage *stage = &step->stage;
@@ -287,10 +298,9 @@ static void call_body(struct gw_shown *s, struct gw_show_step *step)
     }
     if (!note_shortage(s, step))
         return;
-    if (step->is_whole && step->was_short)
+    if (step->is_whole && is_too_long(step))
         fail_full(s, stage->to, true);
-    else if (
-        stage->has_moved) /* what it left is shown with more; or, where no more can come, again */
+    else if (stage->has_moved) /* what it left is shown with more; or, if no more can come, again */
         step->wants = gw_pipe_len(&stage->in) > 0 && !step->was_short &&
                       (step->is_last_seen || gw_pipe_space(&stage->in) == 0);
     else if (!step->was_short && gw_pipe_len(&stage->in) > 0 && is_room_to_come(step))

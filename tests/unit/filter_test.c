@@ -610,6 +610,39 @@ START_TEST(connection_names_no_field_of_ours)
 }
 END_TEST
 
+static void to_b(gw_exchange *x);
+
+/* Nor where none is on before there is a route: 1: nor on the first one. */
+START_TEST(connection_names_no_field_of_a_route)
+{
+    gw_builder *b = begin();
+    gw_use_spec use = GW_SPEC(gw_use_spec);
+    gw_id id[2] = { add(b, 0), add(b, 1) }, web, bee;
+    struct mode1_link *l, *u;
+
+    parts_cluster(b, "web", NULL, "10.0.0.1:80");
+    web = add_route(b, "/", "web");
+    bee = add_route(b, "/b", "web");
+    use.mode = GW_USE_OFF;
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(gw_builder_use(b, id[i], 0, &use), GW_OK);
+    use.mode = GW_USE_ON;
+    ck_assert_int_eq(gw_builder_use(b, id[0], _i == 0 ? web : bee, &use), GW_OK);
+    ck_assert_int_eq(gw_builder_use(b, id[1], web, &use), GW_OK);
+    filters[0].acts_at = _i == 0 ? AT_ROUTE : AT_UPSTREAM;
+    filters[0].act = sign;
+    filters[1].acts_at = _i == 0 ? 0 : AT_ROUTE;
+    filters[1].act = to_b;
+    mode1_start(&host, parts_build(b), NULL);
+    l = mode1_accept(&host, "edge");
+    mode1_say(&host, l, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: x-user\r\nX-User: root\r\n\r\n");
+    u = mode1_upstream(&host);
+    ck_assert_ptr_nonnull(strstr(u->out, "x-user: me\r\n"));
+    ck_assert_ptr_null(strstr(u->out, "root"));
+    mode1_stop(&host);
+}
+END_TEST
+
 /* ---- where it goes ---- */
 
 static void to_other(gw_exchange *x)
@@ -856,6 +889,7 @@ static Suite *filter_suite(void)
     check_add(suite, a_request_is_rewritten);
     check_add(suite, a_response_is_rewritten);
     check_add_loop(suite, connection_names_no_field_of_ours, 0, 2);
+    check_add_loop(suite, connection_names_no_field_of_a_route, 0, 2);
     check_add_loop(suite, it_goes_elsewhere, 0, 6);
     check_add(suite, a_reroute_fails);
     check_add_loop(suite, tries, 0, 2);

@@ -20,6 +20,13 @@ enum deed {
     WAITS,    /* waits once, in the hook and in the end, then passes        */
     REPLIES,  /* answers when it sees the first byte                        */
     REPLIES_END,
+    REPLIES_LATE,     /* makes an answer at the first byte, waits, and gives it then */
+    REPLIES_UPSTREAM, /* ... in on_upstream */
+    REPLIES_AT_ONCE,  /* in on_request      */
+    REPLIES_INSTEAD,  /* in on_response     */
+    SERVES,           /* in on_request, in pieces */
+    WRITES_MORE,      /* replaces everything by more than there is room for, perhaps */
+    WRITES_LATE,      /* waits at the end, and writes more than there is memory for */
     ABORTS,
     LEAVES, /* takes nothing at all, and there is nothing after it        */
     CHEATS  /* drops what it may not drop                                 */
@@ -39,6 +46,9 @@ static struct filter {
     uint64_t pending; /* of DOUBLES: bytes of which one copy is out */
     gw_cause cause;
 } filters[FILTERS];
+
+enum { LONG = 300000 };
+static char *big; /* of letters */
 
 static char lent[] = "lent by the host";
 static int lent_back;
@@ -193,6 +203,11 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
     case LENDS:
         drop_all(f, p);
         return GW_NEXT;
+    case WRITES_MORE:
+        drop_all(f, p);
+        if (f->calls == 1)
+            ck_assert_uint_le(gw_pipe_write(p, "teapot\n", 7), 7);
+        return GW_NEXT;
     case COLLECTS:
     case LEAVES:
         return GW_NEXT;
@@ -202,6 +217,9 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
         break;
     case REPLIES:
         return answer(x);
+    case REPLIES_LATE:
+        ck_assert_int_eq(answer(x), GW_REPLY);
+        return wait_once(f, x);
     case ABORTS:
         return GW_ABORT;
     case CHEATS:
@@ -209,6 +227,11 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
         return GW_NEXT;
     case LOOKS:
     case REPLIES_END:
+    case REPLIES_UPSTREAM:
+    case REPLIES_AT_ONCE:
+    case REPLIES_INSTEAD:
+    case SERVES:
+    case WRITES_LATE:
         break;
     }
     pass_all(f, p);
@@ -247,7 +270,7 @@ static gw_verdict on_body_end(struct filter *f, gw_exchange *x, gw_pipe *p, uint
     }
     if (f->deed == REPLIES_END)
         return answer(x);
-    if (f->deed == WAITS && f->ends == 1)
+    if ((f->deed == WAITS || f->deed == WRITES_LATE) && f->ends == 1)
         return wait_once(f, x);
     return GW_NEXT;
 }
@@ -272,6 +295,26 @@ static gw_verdict on_response_end(void *ctx, gw_exchange *x, gw_pipe *p)
     return on_body_end(ctx, x, p, GW_SIDE_RESPONSE);
 }
 
+static gw_verdict serve_request(void *ctx, gw_exchange *x)
+{
+    gw_pipe *p = gw_exchange_pipe(x, GW_SIDE_RESPONSE);
+
+    (void)ctx;
+    ck_assert_int_eq(gw_exchange_respond(x, 418), GW_OK);
+    ck_assert_uint_eq(gw_pipe_write(p, "teapot\n", 7), 7);
+    ck_assert_int_eq(gw_pipe_end(p), GW_OK);
+    return GW_NEXT;
+}
+
+static gw_verdict serve(gw_exchange *x)
+{
+    gw_origin origin = GW_SPEC(gw_origin);
+
+    origin.on_request = serve_request;
+    ck_assert_int_eq(gw_exchange_serve(x, &origin), GW_OK);
+    return GW_REPLY;
+}
+
 static gw_verdict on_request(void *ctx, gw_exchange *x)
 {
     struct filter *f = ctx;
@@ -280,16 +323,27 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     ck_assert_ptr_null(gw_exchange_pipe(x, GW_SIDE_REQUEST));
     if (f->show != GW_OFF)
         ck_assert_int_eq(gw_exchange_show_body(x, f->show), GW_OK);
-    return GW_NEXT;
+    if (f->deed == SERVES)
+        return serve(x);
+    return f->deed == REPLIES_AT_ONCE ? answer(x) : GW_NEXT;
+}
+
+static gw_verdict on_upstream(void *ctx, gw_exchange *x)
+{
+    struct filter *f = ctx;
+
+    if (f->deed != REPLIES_UPSTREAM)
+        return GW_NEXT;
+    ck_assert_int_eq(answer(x), GW_REPLY);
+    return wait_once(f, x);
 }
 
 static gw_verdict on_response(void *ctx, gw_exchange *x)
 {
     struct filter *f = ctx;
 
-    (void)x;
     f->responses++;
-    return GW_NEXT;
+    return f->deed == REPLIES_INSTEAD ? answer(x) : GW_NEXT;
 }
 
 static gw_verdict on_resume(void *ctx, gw_exchange *x, uint32_t side, void *given)
@@ -300,8 +354,13 @@ static gw_verdict on_resume(void *ctx, gw_exchange *x, uint32_t side, void *give
     ck_assert_uint_eq(side, f->side);
     ck_assert_int_eq(f->ended, 0);
     f->resumed++;
-    (void)x;
-    return GW_NEXT;
+    if (f->deed == WRITES_LATE) {
+        test_alloc_restart(&host.alloc);
+        host.alloc.fail_from = 1;
+        ck_assert_uint_lt(gw_pipe_write(gw_exchange_pipe(x, side), big, LONG), LONG);
+        host.alloc.fail_from = 0;
+    }
+    return f->deed == REPLIES_LATE || f->deed == REPLIES_UPSTREAM ? GW_REPLY : GW_NEXT;
 }
 
 static void on_end(void *ctx, const gw_exchange *x)
@@ -352,6 +411,7 @@ static struct mode1_link *start_with(uint32_t body, uint32_t whole_max, const gw
     parts_route(b, "/", NULL, "web");
     filter.name = "second";
     filter.on_request = on_request;
+    filter.on_upstream = on_upstream;
     filter.on_response = on_response;
     filter.on_request_body = on_request_body;
     filter.on_request_end = on_request_end;
@@ -609,9 +669,6 @@ END_TEST
 
 /* ---- backpressure ---- */
 
-enum { LONG = 300000 };
-static char *big; /* of letters */
-
 static void make_big(void)
 {
     big = malloc(LONG + 1);
@@ -732,6 +789,45 @@ START_TEST(too_long_to_be_held)
 }
 END_TEST
 
+/* Not too long: exactly as long as it may be, as it came and as it is written. */
+START_TEST(as_long_as_may_be_held)
+{
+    bool is_down = (_i & 1) != 0, chunked = (_i & 2) != 0;
+    static const enum deed does[] = { LOOKS, SHOUTS, DOUBLES, WRITES_MORE };
+    static const char *const comes[] = { "hello", "HELLO", "hheelllloo", "teapot\n" };
+    int row = _i / 4;
+    uint32_t bits = GW_BODY_WHOLE | (row >= 2 ? GW_BODY_REWRITES : 0);
+    struct mode1_link *l;
+    const char *out;
+
+    begin();
+    filters[0].deed = does[row];
+    filters[0].side = is_down ? GW_SIDE_RESPONSE : GW_SIDE_REQUEST;
+    l = start_with((is_down ? GW_BODY_RESPONSE : GW_BODY_REQUEST) | bits,
+                   (uint32_t)strlen(comes[row]), NULL);
+    out = exchange(l, "hello", chunked, 0);
+    ck_assert_ptr_nonnull(strstr(out, comes[row]));
+    finish(l);
+    stop();
+}
+END_TEST
+
+/* Who writes, and cannot write all, has no room to wait for. */
+START_TEST(what_is_written_is_too_long)
+{
+    struct mode1_link *l;
+
+    begin();
+    filters[0].deed = _i == 0 ? WRITES_MORE : DOUBLES;
+    filters[0].side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_WHOLE | GW_BODY_REWRITES, _i == 0 ? 6 : 8, NULL);
+    (void)exchange(l, "hello", false, 0);
+    ck_assert_ptr_nonnull(strstr(l->out, " 500 "));
+    ck_assert_int_eq(filters[0].ended, 1);
+    stop();
+}
+END_TEST
+
 /* Nobody else will say that the client may go on. */
 START_TEST(who_holds_it_invites_it)
 {
@@ -782,6 +878,105 @@ START_TEST(answers_in_the_middle)
         ck_assert_ptr_null(strstr(l->out, "\r\n0\r\n"));
         ck_assert_uint_eq(filters[0].cause.by, GW_BY_HOST);
     }
+    stop();
+}
+END_TEST
+
+/* Made in time, and given when another answer had come: 0: its head has left, 1: it is held. */
+START_TEST(a_reply_that_waited_too_long)
+{
+    struct filter *f = &filters[0];
+    struct mode1_link *l;
+
+    begin();
+    f->deed = REPLIES_LATE;
+    f->side = GW_SIDE_REQUEST;
+    l = start(GW_BODY_REQUEST | (_i == 1 ? GW_BODY_RESPONSE : 0));
+    filters[1].show = _i == 1 ? GW_BODY_RESPONSE | GW_BODY_WHOLE : GW_OFF;
+    mode1_say(&host, l, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    ck_assert_int_eq(l->out_len > 0, _i == 0);
+    ck_assert_int_eq(gw_resume(f->ticket, f), GW_OK);
+    mode1_pump(&host);
+    ck_assert_int_eq(f->resumed, 1);
+    ck_assert_ptr_eq(strstr(l->out, _i == 0 ? "HTTP/1.1 200 " : "HTTP/1.1 502 "), l->out);
+    ck_assert_ptr_null(strstr(l->out, "teapot"));
+    ck_assert_int_eq(f->ended, 1);
+    ck_assert_uint_eq(f->cause.by, GW_BY_HOST);
+    stop();
+}
+END_TEST
+
+/* It waits, and hooks of the other direction, or of the body, run meanwhile. */
+START_TEST(a_reply_is_of_who_made_it)
+{
+    struct filter *f = &filters[0];
+    struct mode1_link *l;
+
+    begin();
+    f->deed = _i == 0 ? REPLIES_UPSTREAM : REPLIES_LATE;
+    f->side = _i == 0 ? GW_SIDE_REQUEST : GW_SIDE_RESPONSE;
+    l = start(_i == 0 ? GW_BODY_REQUEST : GW_BODY_RESPONSE | GW_BODY_WHOLE);
+    mode1_say(&host, l, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    if (_i == 1)
+        mode1_say(&host, mode1_upstream(&host),
+                  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    mode1_say(&host, l, "wor");
+    ck_assert_uint_eq(l->out_len, 0);
+    ck_assert_int_eq(gw_resume(f->ticket, f), GW_OK);
+    mode1_pump(&host);
+    ck_assert_ptr_eq(strstr(l->out, "HTTP/1.1 418 "), l->out);
+    ends_with(l->out, "\r\n\r\nteapot\n");
+    stop();
+}
+END_TEST
+
+/* The filters before who answers see the body of that, and its end. */
+START_TEST(a_reply_is_shown_to_who_is_before)
+{
+    static const enum deed does[] = { REPLIES_AT_ONCE, REPLIES_INSTEAD, SERVES };
+    int by = _i % 2;
+    struct mode1_link *l;
+
+    begin();
+    l = start(GW_BODY_REQUEST | GW_BODY_RESPONSE);
+    filters[0].side = filters[1].side = GW_SIDE_RESPONSE;
+    filters[by].deed = does[_i / 2];
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    if (filters[by].deed == REPLIES_INSTEAD)
+        mode1_say(&host, mode1_upstream(&host), "HTTP/1.1 204 No Content\r\n\r\n");
+    ck_assert_ptr_eq(strstr(l->out, "HTTP/1.1 418 "), l->out);
+    ck_assert_ptr_nonnull(strstr(l->out, "teapot\n"));
+    ck_assert_int_eq(filters[0].calls + filters[0].ends, 0);
+    ck_assert_int_eq(filters[1].ends, by == 0);
+    ck_assert_uint_eq(filters[1].saw_len, by == 0 ? 7 : 0);
+    stop();
+}
+END_TEST
+
+/* What was written when the end was waited for, and for which there was no memory, is not passed over. */
+START_TEST(no_memory_when_it_is_resumed)
+{
+    struct filter *f = &filters[0];
+    gw_limits limits = small_limits();
+    struct mode1_link *l;
+
+    limits.pipe_bytes_max = LONG;
+    limits.blocks_max = 8192;
+    make_big();
+    begin();
+    f->deed = WRITES_LATE;
+    f->side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_REWRITES, 0, &limits);
+    (void)exchange(l, "hello", true, 0);
+    ck_assert_int_eq(gw_resume(f->ticket, f), GW_OK);
+    mode1_pump(&host);
+    ck_assert_int_eq(f->resumed, 1);
+    ck_assert_int_eq(f->ended, 1);
+    ck_assert_uint_eq(f->cause.by, GW_BY_GATEWAY);
+    ck_assert_int_eq(f->cause.status, GW_ENOMEM);
+    ck_assert_ptr_null(strstr(l->out, "\r\n0\r\n"));
+    free(big);
     stop();
 }
 END_TEST
@@ -957,6 +1152,12 @@ Suite *show_suite(void)
     check_add_loop(suite, too_long_to_be_held, 0, 4);
     check_add(suite, who_holds_it_invites_it);
     check_add_loop(suite, answers_in_the_middle, 0, 8);
+    check_add_loop(suite, as_long_as_may_be_held, 0, 16);
+    check_add_loop(suite, what_is_written_is_too_long, 0, 2);
+    check_add_loop(suite, a_reply_that_waited_too_long, 0, 2);
+    check_add_loop(suite, a_reply_is_of_who_made_it, 0, 2);
+    check_add_loop(suite, a_reply_is_shown_to_who_is_before, 0, 6);
+    check_add(suite, no_memory_when_it_is_resumed);
     check_add_loop(suite, cut_off_in_the_middle, 0, 2);
     check_add_loop(suite, answered_while_it_waits, 0, 2);
     check_add_loop(suite, nobody_resumes, 0, 4);
