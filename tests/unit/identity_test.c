@@ -194,7 +194,7 @@ static const struct row rows[] = {
       "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a.test:80\r\n"
       "Via: 1.1 me\r\n",
       "192.0.2.1" },
-    { "pipe 7\r\nX: y",
+    { "pipe 7; X: y",
       "",
       { "unix" },
       0,
@@ -202,7 +202,7 @@ static const struct row rows[] = {
       0,
       "X-Forwarded-For: 192.0.2.1\r\n",
       "X-Forwarded-Proto: http\r\nX-Forwarded-Host: a.test:80\r\nVia: 1.1 me\r\n",
-      "pipe 7\r\nX: y" },
+      "pipe 7; X: y" },
     /* RFC 7239 */
     { "192.0.2.1:5",
       "10.0.0.9:8080",
