@@ -88,6 +88,14 @@ const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, 
     return NULL;
 }
 
+struct gw_cluster_conf *gw_config_find_cluster(const gw_config *config, gw_str name)
+{
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        if (gw_str_eq(config->clusters[i].name, name))
+            return &config->clusters[i];
+    return NULL;
+}
+
 const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
                                             bool *is_method_missing)
 {

@@ -109,6 +109,8 @@ struct gw_config {
 gw_config *gw_config_new(const gw_allocator *allocator) GW_MUST_CHECK;
 /* NULL: none of that name. O(n): at accept only. */
 const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, gw_str name);
+/* Likewise: for what a hook or a call of the host's names. */
+struct gw_cluster_conf *gw_config_find_cluster(const gw_config *config, gw_str name);
 /* The route of a request, or NULL. */
 const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
                                             bool *is_method_missing);

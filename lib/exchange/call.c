@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/spec.h"
-#include "exchange/exchange.h"
+#include "exchange/hook.h"
 #include "grpc/status.h"
 #include "http/check.h"
 #include "http/target.h"
@@ -27,14 +27,6 @@ static const struct gw_listener_conf nowhere = {
 };
 
 /* ---- what is asked for ---- */
-
-static struct gw_cluster_conf *find_cluster(const gw_config *config, gw_str name)
-{
-    for (uint32_t i = 0; i < config->clusters_len; i++)
-        if (gw_str_eq(config->clusters[i].name, name))
-            return &config->clusters[i];
-    return NULL;
-}
 
 static bool is_text_missing(const gw_call_spec *spec)
 {
@@ -63,7 +55,8 @@ static gw_status check_spec(const struct gw_exchanges *all, const gw_call_spec *
         caller->exchange_bytes > gw_arena_piece_max(all->blocks.chunk_bytes))
         return GW_EINVAL;
     if (all->binding == NULL ||
-        (spec->cluster.len > 0 && find_cluster(all->binding->config, spec->cluster) == NULL))
+        (spec->cluster.len > 0 &&
+         gw_config_find_cluster(all->binding->config, spec->cluster) == NULL))
         return GW_EUNKNOWN;
     return GW_OK;
 }
@@ -174,7 +167,7 @@ static gw_status make_call(struct gw_exchange *x, const gw_call_spec *spec, cons
     if (spec->cluster.len == 0)
         return GW_OK;
     c->route = (struct gw_route_conf){
-        .cluster = find_cluster(x->binding->config, spec->cluster),
+        .cluster = gw_config_find_cluster(x->binding->config, spec->cluster),
         .request_timeout = GW_NEVER,
         .idle_timeout = GW_MS(CALL_SILENCE_MS),
         .retries = spec->retries == 0        ? CALL_RETRIES
@@ -267,20 +260,11 @@ gw_status gw_call_cancel(struct gw_exchanges *all, gw_exchange_id id)
 /* ---- hooks ---- */
 
 /* The same pipes are an origin's, the other way round. */
-static void enter(struct gw_exchange *x)
+static void enter(struct gw_exchange *x, enum gw_hook hook)
 {
-    x->hook = GW_HOOK_CALL;
-    x->hook_who = GW_ASKED_CALL;
-    x->hook_at = GW_HOOK_AT_NONE;
-    x->hook_memory = x->call->memory;
+    gw_hook_enter(x, hook, GW_ASKED_CALL, GW_HOOK_AT_NONE, x->call->memory);
     gw_pipe_face_host(&x->request_pipe, true);
     gw_pipe_face_host(&x->response_pipe, false);
-}
-
-static void leave(struct gw_exchange *x)
-{
-    x->hook = GW_HOOK_NONE;
-    x->hook_memory = NULL;
 }
 
 /* What a hook wrote goes on, and what it took makes room. */
@@ -288,12 +272,9 @@ static void pass_on(struct gw_exchange *x, uint64_t written, bool was_ended, uin
 {
     struct gw_pipe *p = &x->request_pipe;
     uint32_t news = 0;
-    bool was_refused = gw_pipe_was_refused(p);
 
-    if (was_refused && gw_pipe_len(p) == 0 && !p->is_ended) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    if (!gw_hook_note_written(x, p, &x->call->was_full))
         return;
-    }
     if (p->bytes_in != written)
         news |= GW_NEWS_BODY;
     if (p->is_ended && !was_ended) {
@@ -302,7 +283,6 @@ static void pass_on(struct gw_exchange *x, uint64_t written, bool was_ended, uin
     }
     if (x->response_pipe.bytes_out != taken)
         news |= GW_NEWS_ROOM;
-    x->call->was_full = was_refused || gw_pipe_space(p) < p->size / 2;
     x->call->out_then = p->bytes_out;
     if (news == 0)
         return;
@@ -337,13 +317,10 @@ static bool run_hook(struct gw_exchange *x, enum hook which, void *answer)
     bool was_ended = x->request_pipe.is_ended;
     gw_verdict verdict;
 
-    enter(x);
+    enter(x, GW_HOOK_CALL);
     verdict = call_hook(x, which, answer);
-    leave(x);
-    gw_exchange_check_verdict(x, verdict);
-    if (verdict != GW_NEXT && verdict != GW_WAIT)
-        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
-    else
+    gw_hook_leave(x);
+    if (gw_hook_obey(x, verdict))
         pass_on(x, written, was_ended, taken);
     return !x->is_failed;
 }
@@ -489,10 +466,9 @@ void gw_call_resumed(struct gw_exchange *x, void *answer)
     if (c->caller.on_resume == NULL)
         return;
     if (x->phase == GW_PHASE_END || x->is_failed) { /* it must be told all the same; to no effect */
-        enter(x);
-        x->hook = GW_HOOK_LATE;
+        enter(x, GW_HOOK_LATE);
         (void)call_hook(x, ON_RESUME, answer);
-        leave(x);
+        gw_hook_leave(x);
         return;
     }
     (void)run_hook(x, ON_RESUME, answer);
@@ -505,8 +481,7 @@ void gw_call_end(struct gw_exchange *x)
     gw_list_remove(&c->node);
     if (c->caller.on_end == NULL)
         return;
-    enter(x);
-    x->hook = GW_HOOK_END;
+    enter(x, GW_HOOK_END);
     c->caller.on_end(c->caller.ctx, x);
-    leave(x);
+    gw_hook_leave(x);
 }

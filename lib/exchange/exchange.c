@@ -178,8 +178,7 @@ void gw_exchanges_feed(struct gw_exchanges *all)
     for (struct gw_list *node = all->thirsty.next, *next; node != &all->thirsty; node = next) {
         struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, thirsty);
         next = node->next;
-        if (gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
-            gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response))
+        if (gw_exchange_is_short(x))
             continue;
         gw_list_remove(&x->thirsty);
         quench(x);

@@ -212,6 +212,12 @@ static inline bool gw_exchange_is_to_serve(const struct gw_exchange *x)
     return x->served != NULL && !x->is_origin_started;
 }
 void gw_exchange_run(struct gw_exchange *x);
+/* Blocks of its own are on their way back, that one of its pipes waits for. */
+static inline bool gw_exchange_is_short(const struct gw_exchange *x)
+{
+    return gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
+           gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response);
+}
 /* The magic word is right: for entry points of the public API. */
 bool gw_exchange_is_valid(const struct gw_exchange *x);
 void gw_exchange_wake(struct gw_exchange *x); /* on the list of runnable ones */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "exchange/exchange.h"
+#include "exchange/hook.h"
 #include "http/hop.h"
 
 static bool is_on(const struct gw_exchange *x, uint32_t filter)
@@ -60,16 +60,7 @@ gw_status gw_filters_turn_on(struct gw_exchange *x)
 static void enter_hook(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter,
                        enum gw_hook hook)
 {
-    x->hook = (uint8_t)hook;
-    x->hook_who = (uint8_t)who;
-    x->hook_at = (uint8_t)filter;
-    x->hook_memory = x->memory != NULL ? x->memory[filter] : NULL;
-}
-
-static void leave_hook(struct gw_exchange *x)
-{
-    x->hook = GW_HOOK_NONE;
-    x->hook_memory = NULL;
+    gw_hook_enter(x, hook, who, filter, x->memory != NULL ? x->memory[filter] : NULL);
 }
 
 typedef gw_verdict head_hook(void *ctx, gw_exchange *x);
@@ -194,7 +185,7 @@ enum gw_filter_result gw_filters_show(struct gw_exchange *x, enum gw_asked_id wh
     stage->has_moved = false;
     enter_hook(x, who, filter, hook);
     verdict = body_hook_of(f, hook)(f->ctx, x, &stage->in);
-    leave_hook(x);
+    gw_hook_leave(x);
     stage->is_open = false;
     result = judge(x, who, verdict);
     if (result == GW_FILTER_DONE)
@@ -220,7 +211,7 @@ enum gw_filter_result gw_filters_ask(struct gw_exchange *x, enum gw_asked_id who
         if (call != NULL) {
             enter_hook(x, who, i, hook);
             verdict = call(filter->ctx, x);
-            leave_hook(x);
+            gw_hook_leave(x);
         }
         result = judge(x, who, verdict);
         if (result != GW_FILTER_DONE)
@@ -298,7 +289,7 @@ static void filter_resumed(struct gw_exchange *x, enum gw_asked_id who, void *an
         verdict = filter->on_resume(filter->ctx, x, side, answer);
         if (is_body && !is_late)
             asked->stage->is_open = false;
-        leave_hook(x);
+        gw_hook_leave(x);
     }
     if (is_late)
         return; /* it was lost meanwhile: the verdict comes too late */
@@ -351,6 +342,6 @@ void gw_filters_end(struct gw_exchange *x)
             continue;
         enter_hook(x, GW_ASKED_REQUEST, i, GW_HOOK_END);
         config->filters[i].on_end(config->filters[i].ctx, x);
+        gw_hook_leave(x);
     }
-    leave_hook(x);
 }

@@ -2,35 +2,25 @@
  * just because there is room. */
 
 #include "base/assert.h"
-#include "exchange/exchange.h"
+#include "exchange/hook.h"
 
 static const gw_origin *origin_of(const struct gw_exchange *x)
 {
     return x->served != NULL ? &x->served->origin : &x->cluster->origin;
 }
 
-static void abort_exchange(struct gw_exchange *x)
-{
-    gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
-}
-
 /* After every hook: what it did is passed on. */
 static void pass_on(struct gw_exchange *x)
 {
-    bool was_refused = gw_pipe_was_refused(&x->response_pipe);
-
     for (struct gw_message *m = x->down.out_info; m != NULL; m = m->next)
         m->has_left = true;
-    if (was_refused && gw_pipe_len(&x->response_pipe) == 0 && !x->response_pipe.is_ended) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    if (!gw_hook_note_written(x, &x->response_pipe, &x->was_pipe_full))
         return;
-    }
-    x->was_pipe_full = was_refused || gw_pipe_space(&x->response_pipe) < x->response_pipe.size / 2;
     if (x->has_response && x->phase == GW_PHASE_AWAIT && !x->is_answering)
         gw_relay_response(x);
     if (x->response_pipe.is_ended && !x->is_response_whole) {
         if (!x->has_response) { /* a body without a head */
-            abort_exchange(x);
+            gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
             return;
         }
         x->is_response_whole = true;
@@ -47,23 +37,21 @@ static void pass_on(struct gw_exchange *x)
 
 static bool judge(struct gw_exchange *x, gw_verdict verdict)
 {
-    x->hook = GW_HOOK_NONE;
-    x->hook_memory = NULL;
-    if (verdict != GW_NEXT && verdict != GW_WAIT) {
-        gw_exchange_check_verdict(x, verdict);
-        abort_exchange(x);
+    gw_hook_leave(x);
+    if (!gw_hook_obey(x, verdict))
         return false;
-    }
     pass_on(x);
     return !x->is_failed;
 }
 
+static void enter_as(struct gw_exchange *x, enum gw_hook hook)
+{
+    gw_hook_enter(x, hook, GW_ASKED_ORIGIN, GW_HOOK_AT_NONE, x->origin_memory);
+}
+
 static void enter(struct gw_exchange *x)
 {
-    x->hook = GW_HOOK_ORIGIN;
-    x->hook_who = GW_ASKED_ORIGIN;
-    x->hook_at = GW_HOOK_AT_NONE;
-    x->hook_memory = x->origin_memory;
+    enter_as(x, GW_HOOK_ORIGIN);
     if (x->call != NULL) { /* the pipes are the caller's, too */
         gw_pipe_face_host(x->request_out, false);
         gw_pipe_face_host(&x->response_pipe, true);
@@ -172,14 +160,13 @@ void gw_origin_resumed(struct gw_exchange *x, void *answer)
 
     if (origin->on_resume == NULL)
         return;
-    enter(x);
     if (x->phase == GW_PHASE_END || x->is_failed || x->is_local) { /* it is told, to no effect */
-        x->hook = GW_HOOK_LATE;
+        enter_as(x, GW_HOOK_LATE);
         (void)origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer);
-        x->hook = GW_HOOK_NONE;
-        x->hook_memory = NULL;
+        gw_hook_leave(x);
         return;
     }
+    enter(x);
     if (!judge(x, origin->on_resume(origin->ctx, x, GW_SIDE_RESPONSE, answer)))
         return;
     x->wants_on_write = true;
@@ -193,8 +180,7 @@ void gw_origin_end(struct gw_exchange *x)
 
     if (!x->is_origin_started || (origin = origin_of(x))->on_end == NULL)
         return;
-    x->hook = GW_HOOK_END;
-    x->hook_at = GW_HOOK_AT_NONE;
-    x->hook_memory = x->origin_memory;
+    enter_as(x, GW_HOOK_END);
     origin->on_end(origin->ctx, x);
+    gw_hook_leave(x);
 }

@@ -331,9 +331,7 @@ static void note_thirst(struct gw_exchange *x)
 {
     struct gw_exchanges *all = x->of;
 
-    if (gw_list_is_linked(&x->thirsty) ||
-        !(gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
-          gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response)))
+    if (gw_list_is_linked(&x->thirsty) || !gw_exchange_is_short(x))
         return;
     gw_list_push_back(&all->thirsty, &x->thirsty);
     all->thirsty_since = all->links->pool->returns - 1; /* looked at in this very step, too */

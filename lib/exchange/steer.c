@@ -50,20 +50,17 @@ gw_status gw_exchange_reroute(gw_exchange *x)
 
 gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster)
 {
-    const gw_config *config;
+    const struct gw_cluster_conf *wanted;
 
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
     if (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE)
         return GW_ESTATE;
-    config = x->binding->config;
-    for (uint32_t i = 0; i < config->clusters_len; i++) {
-        if (!gw_str_eq(config->clusters[i].name, cluster))
-            continue;
-        x->wanted = &config->clusters[i];
-        return GW_OK;
-    }
-    return GW_EUNKNOWN;
+    wanted = gw_config_find_cluster(x->binding->config, cluster);
+    if (wanted == NULL)
+        return GW_EUNKNOWN;
+    x->wanted = wanted;
+    return GW_OK;
 }
 
 gw_status gw_exchange_forbid_retry(gw_exchange *x)
