@@ -60,13 +60,20 @@ static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id rea
     gw_exchange_log(x, is_outside ? GW_LOG_INFO : GW_LOG_WARN, "exchange.failed", x->cause);
 }
 
+/* Handed over, and not taken yet: filters see the first bytes of a body after that. */
+static bool can_take_back(const struct gw_exchange *x)
+{
+    return x->down.out == GW_HALF_HEAD && (x->shown_response != NULL || x->shown_request != NULL);
+}
+
 /* Can the client still be told with a response of ours? */
 static bool can_reply(const struct gw_exchange *x, enum gw_reason_id reason)
 {
     gw_reason row = GW_SPEC(gw_reason);
 
     return gw_reason_of(reason, &row) == GW_OK && row.http_code != 0 && x->down.codec != NULL &&
-           x->down.out == GW_HALF_IDLE && !x->down_link->is_lost && x->phase < GW_PHASE_RELAY;
+           !x->down_link->is_lost &&
+           ((x->down.out == GW_HALF_IDLE && x->phase < GW_PHASE_RELAY) || can_take_back(x));
 }
 
 /* A gRPC response that has begun can still end with a status of ours (the message that is cut is
@@ -94,6 +101,7 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
     gw_exchange_leave_upstream(x, by == GW_BY_CLIENT ? GW_H2_CANCEL : gw_reason_h2_code(reason));
     gw_filters_stop_waiting(x);
     if (can_reply(x, reason)) {
+        x->down.out = GW_HALF_IDLE;
         gw_reply_reason(x, reason);
         return;
     }

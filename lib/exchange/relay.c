@@ -34,7 +34,8 @@ void gw_relay_send(struct gw_exchange *x)
         begin_tunnel(x);
     x->response.has_left = true;
     x->down.out = GW_HALF_HEAD;
-    gw_exchange_enter(x, GW_PHASE_RELAY);
+    if (GW_LIKELY(x->phase != GW_PHASE_RELAY)) /* else another one was taken back */
+        gw_exchange_enter(x, GW_PHASE_RELAY);
     gw_link_advance(x->down_link, &x->down);
 }
 

@@ -382,6 +382,8 @@ static gw_status submit_head(struct gw_h2_stream *t)
     if (status == GW_OK) {
         t->is_submitted = true;
         m->has_left = 1;
+        if (!h->is_client) /* too late to take it back */
+            t->s->out = GW_HALF_BODY;
     } else if (status != GW_ENOMEM) {
         fail(t);
         return GW_OK;

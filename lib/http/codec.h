@@ -18,8 +18,9 @@
 /* Where one half of a stream (receiving: in, sending: out) stands. Only grows. */
 enum gw_half {
     GW_HALF_IDLE = 0, /* nothing yet                                                        */
-    GW_HALF_HEAD = 1, /* in: the head has begun to arrive; out: the head is handed over      */
-    GW_HALF_BODY = 2, /* in: the head is whole; out: the head is in the chain; body may flow */
+    GW_HALF_HEAD = 1, /* in: the head has begun to arrive; out: the head is handed over; server
+                         role: as long as it is this the owner may take it back (IDLE)        */
+    GW_HALF_BODY = 2, /* in: the head is whole; out: the codec has taken it; body may flow   */
     GW_HALF_DONE = 3, /* in: all arrived, trailers too; out: the end is in the chain         */
     GW_HALF_CUT = 4   /* broken off; see fault                                              */
 };

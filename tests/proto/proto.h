@@ -103,6 +103,7 @@ struct proto {
     int host_fd;  /* over sockets: what did; -1 */
     char host_peer[64], host_local[64];
     gw_verdict verdict; /* of the filter */
+    bool aborts_body;   /* ... for a response's */
     /* A sweep: something fails at some point. What cannot be done then is passed over, and what is
      * expected is not looked for; see over_sim.c. */
     bool is_sweeping, is_stepping;

@@ -122,6 +122,7 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
     p->sim.swarm.client_protocol[0] = client_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->sim.swarm.upstream_protocol = upstream_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->verdict = GW_NEXT;
+    p->aborts_body = false;
     p->host_fd = -1;
     p->limits = GW_SPEC(gw_limits);
     p->listener = GW_SPEC(gw_listener_spec);

@@ -116,6 +116,8 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->refuses = true;
     else if (is(what, "returns"))
         p->returns = true;
+    else if (is(what, "filter") && is(value, "aborts-body"))
+        p->aborts_body = true;
     else if (is(what, "filter"))
         p->verdict = is(value, "replies") ? GW_REPLY : GW_ABORT;
     else if (is(what, "method")) {

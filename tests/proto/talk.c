@@ -28,6 +28,14 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     return p->verdict;
 }
 
+static gw_verdict on_response_body(void *ctx, gw_exchange *x, gw_pipe *response)
+{
+    (void)ctx;
+    (void)x;
+    (void)response;
+    return GW_ABORT;
+}
+
 static void on_end(void *ctx, const gw_exchange *x)
 {
     struct proto *p = ctx;
@@ -90,7 +98,9 @@ gw_config *proto_config(struct proto *p)
     gw_builder_route(b, &p->host_route);
     filter.name = "script";
     filter.ctx = p;
+    filter.body = p->aborts_body ? GW_BODY_RESPONSE : 0;
     filter.on_request = on_request;
+    filter.on_response_body = on_response_body;
     filter.on_end = on_end;
     gw_builder_filter(b, &filter);
     status = gw_builder_build(b, &config, &err);

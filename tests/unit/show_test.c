@@ -25,6 +25,7 @@ enum deed {
     REPLIES_AT_ONCE,  /* in on_request      */
     REPLIES_INSTEAD,  /* in on_response     */
     SERVES,           /* in on_request, in pieces */
+    SERVES_MUCH,      /* ... more than there is room for */
     WRITES_MORE,      /* replaces everything by more than there is room for, perhaps */
     WRITES_LATE,      /* waits at the end, and writes more than there is memory for */
     ABORTS,
@@ -45,6 +46,7 @@ static struct filter {
     uint32_t show;    /* gw_exchange_show_body in on_request and on_response; GW_OFF: not */
     uint64_t pending; /* of DOUBLES: bytes of which one copy is out */
     gw_cause cause;
+    uint32_t code; /* that the client was told */
 } filters[FILTERS];
 
 enum { LONG = 300000 };
@@ -231,6 +233,7 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
     case REPLIES_AT_ONCE:
     case REPLIES_INSTEAD:
     case SERVES:
+    case SERVES_MUCH:
     case WRITES_LATE:
         break;
     }
@@ -306,11 +309,23 @@ static gw_verdict serve_request(void *ctx, gw_exchange *x)
     return GW_NEXT;
 }
 
-static gw_verdict serve(gw_exchange *x)
+static gw_verdict serve_much(void *ctx, gw_exchange *x, gw_pipe *p)
+{
+    (void)ctx;
+    if (gw_exchange_response(x) == NULL)
+        ck_assert_int_eq(gw_exchange_respond(x, 200), GW_OK);
+    ck_assert_uint_lt(gw_pipe_write(p, big, LONG), LONG);
+    return GW_NEXT;
+}
+
+static gw_verdict serve(gw_exchange *x, bool is_much)
 {
     gw_origin origin = GW_SPEC(gw_origin);
 
-    origin.on_request = serve_request;
+    if (is_much)
+        origin.on_write = serve_much;
+    else
+        origin.on_request = serve_request;
     ck_assert_int_eq(gw_exchange_serve(x, &origin), GW_OK);
     return GW_REPLY;
 }
@@ -323,8 +338,8 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     ck_assert_ptr_null(gw_exchange_pipe(x, GW_SIDE_REQUEST));
     if (f->show != GW_OFF)
         ck_assert_int_eq(gw_exchange_show_body(x, f->show), GW_OK);
-    if (f->deed == SERVES)
-        return serve(x);
+    if (f->deed == SERVES || f->deed == SERVES_MUCH)
+        return serve(x, f->deed == SERVES_MUCH);
     return f->deed == REPLIES_AT_ONCE ? answer(x) : GW_NEXT;
 }
 
@@ -365,10 +380,13 @@ static gw_verdict on_resume(void *ctx, gw_exchange *x, uint32_t side, void *give
 
 static void on_end(void *ctx, const gw_exchange *x)
 {
+    gw_exchange_info info = GW_SPEC(gw_exchange_info);
     struct filter *f = ctx;
 
     f->ended++;
     f->cause = gw_exchange_cause(x);
+    ck_assert_int_eq(gw_exchange_get_info(x, &info), GW_OK);
+    f->code = info.code;
     /* What was kept of it is of no use any more. */
     if (f->pipe != NULL) {
         gw_const_span span = { "x", 1 };
@@ -997,6 +1015,53 @@ START_TEST(cut_off_in_the_middle)
 }
 END_TEST
 
+/* A response that is ended by who sees its body, when nothing of it has left yet: the client is told. */
+START_TEST(ended_before_it_has_left)
+{
+    static const char *const says[] = { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                        "5\r\nhe" };
+    struct mode1_link *l;
+
+    begin();
+    filters[0].deed = ABORTS;
+    filters[0].side = GW_SIDE_RESPONSE;
+    l = start(GW_BODY_RESPONSE);
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_say(&host, mode1_upstream(&host), says[_i]);
+    ck_assert_ptr_eq(strstr(l->out, "HTTP/1.1 502 "), l->out);
+    ends_with(l->out, "host_abort\n");
+    ck_assert_int_eq(filters[0].ended, 1);
+    ck_assert_uint_eq(filters[0].code, 502);
+    ck_assert_uint_eq(filters[0].cause.by, GW_BY_HOST);
+    ck_assert_ptr_nonnull(l->link); /* it can be used for the next */
+    stop();
+}
+END_TEST
+
+/* It was handed over when the origin began; its body fills the pipes in the same step. */
+START_TEST(full_before_it_has_left)
+{
+    gw_limits limits = small_limits();
+    struct mode1_link *l;
+
+    make_big();
+    begin();
+    filters[0].deed = SERVES_MUCH;
+    filters[1].deed = _i == 0 ? COLLECTS : ABORTS;
+    l = start_with(0, 0, &limits);
+    filters[1].side = GW_SIDE_RESPONSE;
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_ptr_eq(strstr(l->out, _i == 0 ? "HTTP/1.1 500 " : "HTTP/1.1 502 "), l->out);
+    ck_assert_int_eq(filters[1].ended, 1);
+    ck_assert_uint_eq(filters[1].code, _i == 0 ? 500 : 502);
+    ck_assert_uint_eq(filters[1].cause.by, GW_BY_HOST);
+    ck_assert_ptr_nonnull(l->link);
+    free(big);
+    stop();
+}
+END_TEST
+
 /* The upstream answers for good while a filter of the request waits: it is told too late, or not. */
 START_TEST(answered_while_it_waits)
 {
@@ -1159,6 +1224,8 @@ Suite *show_suite(void)
     check_add_loop(suite, a_reply_is_shown_to_who_is_before, 0, 6);
     check_add(suite, no_memory_when_it_is_resumed);
     check_add_loop(suite, cut_off_in_the_middle, 0, 2);
+    check_add_loop(suite, ended_before_it_has_left, 0, 2);
+    check_add_loop(suite, full_before_it_has_left, 0, 2);
     check_add_loop(suite, answered_while_it_waits, 0, 2);
     check_add_loop(suite, nobody_resumes, 0, 4);
     check_add_loop(suite, shown_by_request, 0, 2);
