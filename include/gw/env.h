@@ -63,6 +63,8 @@ typedef uint64_t gw_unix_fn(void *ctx);
  * comment says, and a line in the log ("host.misuse") tells of it too. Must not call the library. */
 typedef void gw_panic_fn(void *ctx, const char *call, const char *text);
 
+/* Of what is here log may call the library, what a hook may: it runs inside gw_worker_step and
+ * gw_worker_free, and in a gw_engine_free that does nothing. The others must not. */
 typedef struct gw_env {
     uint32_t size;
     uint32_t log_level;     /* the highest level to report; 0: GW_LOG_WARN; GW_OFF: none     */

@@ -16,8 +16,9 @@ typedef struct gw_worker_spec {
     uint32_t index;          /* 1 to workers_max; 0: the next free                            */
     const gw_io_ops *ops;    /* copied; each is needed. NULL: bytes mode (gw/bytes.h)         */
     void *io;                /* given to ops                                                  */
-    void (*wake)(void *ctx); /* any thread, the worker's too: "call gw_worker_step soon"; may be
-                                NULL                                                      */
+    void (*wake)(void *ctx); /* any thread, the worker's too, perhaps inside of a call: "call
+                                gw_worker_step soon". It may call what any thread may; NULL:
+                                nobody asks                                               */
     void *wake_ctx;          /* needed until wake_done                                     */
     uint64_t seed; /* 0: from entropy                                                      */
     gw_trace_fn *trace;

@@ -40,6 +40,7 @@ struct mode1 {
     uint32_t log_level;
     gw_panic_fn *panic;
     void *panic_ctx;
+    const gw_worker_spec *spec; /* of the worker; NULL: all defaults */
 };
 
 static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
@@ -56,6 +57,8 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     env.panic_ctx = h->panic_ctx;
     engine.env = &env;
     engine.limits = limits;
+    if (h->spec != NULL)
+        worker = *h->spec;
     worker.seed = 1;
     h->now = 1000000000;
     ck_assert_int_eq(gw_engine_new(&engine, &h->engine), GW_OK);
