@@ -63,6 +63,10 @@ typedef uint64_t gw_unix_fn(void *ctx);
  * comment says, and a line in the log ("host.misuse") tells of it too. Must not call the library. */
 typedef void gw_panic_fn(void *ctx, const char *call, const char *text);
 
+/* Waits a moment: a thread that changes what is in force (gw_engine_apply) asks it again and again while
+ * another thread is at it. Workers never do. */
+typedef void gw_pause_fn(void *ctx);
+
 /* Of what is here log may call the library, what a hook may: it runs inside gw_worker_step and
  * gw_worker_free, and in a gw_engine_free that does nothing. The others must not. */
 typedef struct gw_env {
@@ -77,6 +81,8 @@ typedef struct gw_env {
     void *unix_ctx;
     gw_panic_fn *panic; /* NULL: none. Builds without assertions call none */
     void *panic_ctx;
+    gw_pause_fn *pause; /* NULL: sleeps 50 microseconds */
+    void *pause_ctx;
 } gw_env;
 
 /* Addresses are text everywhere: "10.0.0.1:80", "[::1]:80", "unix:/run/x", "name:80". This is for

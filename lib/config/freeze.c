@@ -18,8 +18,7 @@ enum {
     STREAMS = 100,
     RETRIES = 1,
     RETRY_PERCENT = 20,
-    RETRY_LEAST = 100,
-    WEIGHT = 1
+    RETRY_LEAST = 100
 };
 static const uint32_t all_protocols = GW_HAVE_H2 ? GW_PROTO_H1 | GW_PROTO_H2 : GW_PROTO_H1;
 
@@ -86,43 +85,18 @@ static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
     return status;
 }
 
-static gw_status make_turns(gw_config *config, struct gw_cluster_conf *cluster)
-{
-    uint32_t n = cluster->endpoints_len;
-    if (n == 0)
-        return GW_OK;
-    uint32_t *weights = gw_heap_alloc(&config->heap, n * sizeof *weights);
-    if (weights == NULL)
-        return GW_ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        weights[i] = cluster->endpoints[i].weight;
-    gw_status status = gw_rr_init(&cluster->rr, &config->heap, weights, n);
-    gw_heap_release(&config->heap, weights, n * sizeof *weights);
-    return status;
-}
-
 static gw_status freeze_endpoints(const struct gw_cluster_draft *draft, gw_config *config,
                                   struct gw_cluster_conf *cluster)
 {
-    uint32_t n = draft->endpoints.len;
-    cluster->endpoints = gw_store_take(&config->store, n, sizeof *cluster->endpoints);
+    gw_status status = GW_OK;
+    cluster->endpoints = gw_endpoints_new(&config->heap.allocator, draft->endpoints.len);
     if (cluster->endpoints == NULL)
         return GW_ENOMEM;
-    cluster->endpoints_len = n;
-    for (const struct gw_draft *d = draft->endpoints.first; d != NULL; d = d->next) {
-        const gw_endpoint_spec *spec = &((const struct gw_endpoint_draft *)(const void *)d)->spec;
-        cluster->endpoints[d->index] = (struct gw_endpoint_conf){
-            .name = spec->name,
-            .address = spec->address,
-            .index = d->index,
-            .ordinal = config->endpoints_len++,
-            .weight = number(spec->weight, WEIGHT),
-            .cluster = cluster
-        };
-        if (spec->weight == GW_OFF)
-            cluster->endpoints[d->index].weight = 0;
-    }
-    return GW_OK;
+    for (const struct gw_draft *d = draft->endpoints.first; d != NULL && status == GW_OK;
+         d = d->next)
+        status = gw_endpoints_set(cluster->endpoints, d->index,
+                                  &((const struct gw_endpoint_draft *)(const void *)d)->spec);
+    return status == GW_OK ? gw_endpoints_finish(cluster->endpoints) : status;
 }
 
 static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster_conf *out)
@@ -158,8 +132,6 @@ static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
         struct gw_cluster_conf *cluster = &config->clusters[d->index];
         fill_cluster(draft, cluster);
         status = freeze_endpoints(draft, config, cluster);
-        if (status == GW_OK)
-            status = make_turns(config, cluster);
     }
     return status;
 }

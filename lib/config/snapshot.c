@@ -24,7 +24,7 @@ static void free_config(gw_config *config)
     for (struct gw_kept_object *k = config->kept; k != NULL; k = k->next)
         k->done(k->ctx, k->object);
     for (uint32_t i = 0; i < config->clusters_len; i++)
-        gw_rr_fini(&config->clusters[i].rr, &config->heap);
+        gw_endpoints_unref(config->clusters[i].endpoints);
     gw_route_tree_free(config->tree);
     gw_store_fini(&config->store);
     struct gw_heap heap = config->heap;

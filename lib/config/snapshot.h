@@ -7,9 +7,8 @@
 
 #include <gw/config.h>
 
-#include "balance/round_robin.h"
-#include "base/store.h"
 #include "base/timer.h"
+#include "config/endpoints.h"
 #include "http/forwarded.h"
 #include "http/via.h"
 #include "route/tree.h"
@@ -26,13 +25,6 @@ struct gw_listener_conf {
     uint32_t forwarded; /* GW_FORWARDED_*; 0: none */
     bool has_no_via;
 };
-struct gw_endpoint_conf {
-    gw_str name, address;
-    uint32_t index;   /* in its cluster                      */
-    uint32_t ordinal; /* over all clusters of the snapshot   */
-    uint32_t weight;  /* 0: none                             */
-    struct gw_cluster_conf *cluster;
-};
 struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
@@ -40,9 +32,7 @@ struct gw_cluster_conf {
     bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
     uint32_t retry_percent, retry_least;                 /* 0: none          */
-    struct gw_endpoint_conf *endpoints;
-    uint32_t endpoints_len;
-    struct gw_rr rr;
+    struct gw_endpoints *endpoints; /* none for an origin; not NULL once it is built */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };
@@ -93,7 +83,6 @@ struct gw_config {
     uint32_t listeners_len;
     struct gw_cluster_conf *clusters;
     uint32_t clusters_len;
-    uint32_t endpoints_len; /* over all clusters */
     struct gw_route_conf *routes;
     uint32_t routes_len;
     gw_filter *filters; /* complete, in order */

@@ -18,38 +18,52 @@ static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
         a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
 }
 
-gw_status gw_binding_new(const gw_allocator *allocator, gw_config *config, uint64_t seed,
+static gw_status fill(struct gw_binding *b, uint32_t i, uint32_t cursor)
+{
+    const struct gw_edition_cluster *of = &b->edition->clusters[i];
+    struct gw_cluster_use *c = &b->clusters[i];
+
+    c->endpoints = of->endpoints;
+    c->state = of->state;
+    c->states = of->states;
+    c->cursor = cursor;
+    c->upstreams = take(&b->allocator, of->endpoints->len, sizeof(struct gw_upstream *));
+    return c->upstreams != NULL ? GW_OK : GW_ENOMEM;
+}
+
+gw_status gw_binding_new(const gw_allocator *allocator, struct gw_edition *edition, uint64_t seed,
                          struct gw_binding **out)
 {
     struct gw_binding *b = take(allocator, 1, sizeof *b);
     struct gw_prng prng = { seed };
+    gw_status status = GW_OK;
 
     if (b == NULL)
         return GW_ENOMEM;
     b->allocator = *allocator;
-    b->config = gw_config_ref(config);
-    b->upstreams = take(allocator, config->endpoints_len, sizeof(struct gw_upstream *));
-    b->cursors = take(allocator, config->clusters_len, sizeof(uint32_t));
-    b->budgets = take(allocator, config->clusters_len, sizeof *b->budgets);
-    if (b->upstreams == NULL || b->cursors == NULL || b->budgets == NULL) {
+    b->edition = gw_edition_ref(edition);
+    b->config = edition->config;
+    b->clusters = take(allocator, b->config->clusters_len, sizeof *b->clusters);
+    if (b->clusters == NULL)
+        status = GW_ENOMEM;
+    for (uint32_t i = 0; status == GW_OK && i < b->config->clusters_len; i++)
+        status = fill(b, i, (uint32_t)gw_prng_next(&prng));
+    if (status == GW_OK)
+        *out = b;
+    else
         gw_binding_free(b);
-        return GW_ENOMEM;
-    }
-    for (uint32_t i = 0; i < config->clusters_len; i++)
-        b->cursors[i] = (uint32_t)gw_prng_next(&prng);
-    *out = b;
-    return GW_OK;
+    return status;
 }
 
-static struct gw_upstream_spec spec_of(const struct gw_binding *b,
-                                       const struct gw_endpoint_conf *endpoint)
+static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct gw_cluster_conf *c,
+                                       uint32_t endpoint)
 {
-    const struct gw_cluster_conf *c = endpoint->cluster;
+    const struct gw_endpoint_conf *e = &b->clusters[c->index].endpoints->list[endpoint];
 
     return (struct gw_upstream_spec){
-        .address = endpoint->address,
+        .address = e->address,
         .cluster = c->name,
-        .endpoint = endpoint->name,
+        .endpoint = e->name,
         .protocol = c->protocol,
         .connections_max = c->connections_max,
         .streams_max = c->streams_max,
@@ -61,12 +75,12 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b,
 }
 
 struct gw_upstream *gw_binding_upstream(struct gw_binding *b, struct gw_upstreams *pool,
-                                        const struct gw_endpoint_conf *endpoint)
+                                        const struct gw_cluster_conf *cluster, uint32_t endpoint)
 {
-    struct gw_upstream **slot = &b->upstreams[endpoint->ordinal];
+    struct gw_upstream **slot = &b->clusters[cluster->index].upstreams[endpoint];
 
     if (*slot == NULL) {
-        struct gw_upstream_spec spec = spec_of(b, endpoint);
+        struct gw_upstream_spec spec = spec_of(b, cluster, endpoint);
         *slot = gw_upstream_get(pool, &spec);
     }
     return *slot;
@@ -84,8 +98,8 @@ static void inherit_clusters(struct gw_binding *b, const struct gw_binding *old)
             uint32_t j = (at + tried) % from->clusters_len;
             if (!gw_str_eq(from->clusters[j].name, b->config->clusters[i].name))
                 continue;
-            b->cursors[i] = old->cursors[j];
-            b->budgets[i] = old->budgets[j];
+            b->clusters[i].cursor = old->clusters[j].cursor;
+            b->clusters[i].budget = old->clusters[j].budget;
             at = j + 1;
             break;
         }
@@ -95,10 +109,24 @@ static void inherit_clusters(struct gw_binding *b, const struct gw_binding *old)
 static void inherit_upstreams(struct gw_binding *b, struct gw_upstreams *pool)
 {
     for (uint32_t i = 0; i < b->config->clusters_len; i++) {
-        const struct gw_cluster_conf *c = &b->config->clusters[i];
-        for (uint32_t j = 0; j < c->endpoints_len; j++) {
-            struct gw_upstream_spec spec = spec_of(b, &c->endpoints[j]);
-            b->upstreams[c->endpoints[j].ordinal] = gw_upstream_find(pool, &spec);
+        struct gw_cluster_use *c = &b->clusters[i];
+        for (uint32_t j = 0; j < c->endpoints->len; j++) {
+            struct gw_upstream_spec spec = spec_of(b, &b->config->clusters[i], j);
+            c->upstreams[j] = gw_upstream_find(pool, &spec);
+        }
+    }
+}
+
+/* Lets go of old's connections, but for those that somebody of old waits for. */
+static void leave_upstreams(struct gw_binding *b, bool is_over)
+{
+    for (uint32_t i = 0; i < b->config->clusters_len; i++) {
+        struct gw_cluster_use *c = &b->clusters[i];
+        for (uint32_t j = 0; c->upstreams != NULL && j < c->endpoints->len; j++) {
+            if (c->upstreams[j] == NULL || (!is_over && gw_upstream_is_wanted(c->upstreams[j])))
+                continue;
+            gw_upstream_unref(c->upstreams[j]);
+            c->upstreams[j] = NULL;
         }
     }
 }
@@ -108,22 +136,14 @@ void gw_binding_inherit(struct gw_binding *b, struct gw_binding *old, struct gw_
     inherit_clusters(b, old);
     inherit_upstreams(b, pool);
     /* An exchange of the old one that has yet to pick takes its reference anew. */
-    for (uint32_t i = 0; i < old->config->endpoints_len; i++) {
-        if (old->upstreams[i] == NULL || gw_upstream_is_wanted(old->upstreams[i]))
-            continue;
-        gw_upstream_unref(old->upstreams[i]);
-        old->upstreams[i] = NULL;
-    }
+    leave_upstreams(old, false);
 }
 
 void gw_binding_reset(struct gw_binding *b)
 {
-    for (uint32_t i = 0; i < b->config->endpoints_len; i++) {
-        if (b->upstreams[i] != NULL)
-            gw_upstream_unref(b->upstreams[i]);
-        b->upstreams[i] = NULL;
-    }
-    memset(b->budgets, 0, b->config->clusters_len * sizeof *b->budgets);
+    leave_upstreams(b, true);
+    for (uint32_t i = 0; i < b->config->clusters_len; i++)
+        memset(&b->clusters[i].budget, 0, sizeof b->clusters[i].budget);
     b->users = 0;
 }
 
@@ -135,11 +155,13 @@ void gw_binding_free(struct gw_binding *b)
         return;
     GW_ASSERT(b->users == 0);
     allocator = b->allocator;
-    if (b->upstreams != NULL && b->cursors != NULL && b->budgets != NULL)
-        gw_binding_reset(b);
-    give(&allocator, b->upstreams, b->config->endpoints_len, sizeof(struct gw_upstream *));
-    give(&allocator, b->cursors, b->config->clusters_len, sizeof(uint32_t));
-    give(&allocator, b->budgets, b->config->clusters_len, sizeof *b->budgets);
-    gw_config_unref(b->config);
+    if (b->clusters != NULL)
+        leave_upstreams(b, true);
+    for (uint32_t i = 0; b->clusters != NULL && i < b->config->clusters_len; i++)
+        if (b->clusters[i].upstreams != NULL)
+            give(&allocator, b->clusters[i].upstreams, b->clusters[i].endpoints->len,
+                 sizeof(struct gw_upstream *));
+    give(&allocator, b->clusters, b->config->clusters_len, sizeof *b->clusters);
+    gw_edition_unref(b->edition);
     give(&allocator, b, 1, sizeof *b);
 }

@@ -59,7 +59,7 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
 /* A connection that is being made for it, or for those in front of it; or none may be made. */
 static void consider_connect(const struct gw_exchange *x, struct nearest *n)
 {
-    const struct gw_upstream *u = x->binding->upstreams[x->endpoint->ordinal];
+    const struct gw_upstream *u = gw_exchange_use(x)->upstreams[x->endpoint->index];
 
     if (!gw_list_is_linked(&x->waiter.node))
         return; /* its answer is there and will be looked at */

@@ -6,6 +6,7 @@
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
 {
     gw_upstream_cancel(&x->waiter);
+    gw_exchange_end_try(x);
     if (x->up.codec == NULL)
         return;
     if (x->up.out < GW_HALF_DONE || x->up.in < GW_HALF_DONE)

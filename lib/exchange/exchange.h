@@ -74,6 +74,7 @@ struct gw_exchange {
     bool is_answering;      /* the response is with its filters                           */
     bool is_route_left;     /* ... were asked where it goes; its body may be held still */
     bool is_picked;         /* an endpoint is chosen, and the filters are asked           */
+    bool is_in_flight;      /* ... and counts this try                                    */
     bool is_retry_forbidden;
     uint8_t hook;     /* gw_hook */
     uint8_t hook_who; /* gw_asked_id: of the hook that runs */
@@ -235,6 +236,13 @@ void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter 
 void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event,
                      gw_cause cause);
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
+/* Its endpoint has done what it was asked, or failed: it counts it no more. Twice is fine. */
+void gw_exchange_end_try(struct gw_exchange *x);
+/* What its worker keeps for its cluster, which is no origin's. */
+static inline struct gw_cluster_use *gw_exchange_use(const struct gw_exchange *x)
+{
+    return &x->binding->clusters[x->cluster->index];
+}
 
 /* Notes a verdict that there is not. */
 static inline void gw_exchange_check_verdict(const struct gw_exchange *x, gw_verdict verdict)

@@ -25,13 +25,13 @@ bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint)
 /* No connection, so nothing was sent. Where all else stays the same it would fail again. */
 static bool may_go_elsewhere(const struct gw_exchange *x, enum gw_reason_id reason)
 {
-    const struct gw_cluster_conf *c = x->cluster;
+    const struct gw_endpoints *e = gw_exchange_use(x)->endpoints;
 
     if (reason != GW_REASON_upstream_connect_refused && reason != GW_REASON_upstream_unreachable &&
         reason != GW_REASON_upstream_connect_timeout)
         return false;
-    for (uint32_t i = 0; i < c->endpoints_len; i++)
-        if (c->endpoints[i].weight > 0 && !gw_exchange_has_tried(x, i))
+    for (uint32_t i = 0; i < e->len; i++)
+        if (e->list[i].weight > 0 && !gw_exchange_has_tried(x, i))
             return true;
     return false;
 }
@@ -115,7 +115,7 @@ static bool has_budget(struct gw_exchange *x)
 {
     const struct gw_cluster_conf *c = x->cluster;
 
-    if (gw_retry_budget_take(&x->binding->budgets[c->index], x->of->links->now, c->retry_percent,
+    if (gw_retry_budget_take(&gw_exchange_use(x)->budget, x->of->links->now, c->retry_percent,
                              c->retry_least))
         return true;
     gw_stats_add(x->of->stats, GW_STAT_RETRIES_REFUSED, 1);

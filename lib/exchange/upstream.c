@@ -84,17 +84,28 @@ static void init_stream(struct gw_exchange *x)
     up->out_pipe = x->request_out;
 }
 
+void gw_exchange_end_try(struct gw_exchange *x)
+{
+    const struct gw_cluster_use *use;
+
+    if (!x->is_in_flight)
+        return;
+    x->is_in_flight = false;
+    use = gw_exchange_use(x);
+    gw_state_leave(use->state, use->states[x->endpoint->index]);
+}
+
 /* Its turn, unless it was tried and another was not. UINT32_MAX: there is none. */
 static uint32_t choose(struct gw_exchange *x)
 {
-    const struct gw_cluster_conf *c = x->cluster;
-    uint32_t i = gw_rr_pick(&c->rr, &x->binding->cursors[c->index]);
+    struct gw_cluster_use *c = gw_exchange_use(x);
+    uint32_t i = gw_rr_pick(&c->endpoints->rr, &c->cursor);
 
     if (x->tries == 0 || i == UINT32_MAX || !gw_exchange_has_tried(x, i))
         return i;
-    for (uint32_t n = 1; n < c->endpoints_len; n++) {
-        uint32_t other = (i + n) % c->endpoints_len;
-        if (c->endpoints[other].weight > 0 && !gw_exchange_has_tried(x, other))
+    for (uint32_t n = 1; n < c->endpoints->len; n++) {
+        uint32_t other = (i + n) % c->endpoints->len;
+        if (c->endpoints->list[other].weight > 0 && !gw_exchange_has_tried(x, other))
             return other;
     }
     return i;
@@ -105,12 +116,14 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
     if (x->tries == 0) {
         if (prepare_request(x) != GW_OK)
             return GW_ENOMEM;
-        gw_retry_budget_count(&x->binding->budgets[x->cluster->index], x->of->links->now);
+        gw_retry_budget_count(&gw_exchange_use(x)->budget, x->of->links->now);
     } else {
         gw_slot_renew_gift(x->of->links, &x->up_reserve);
     }
-    GW_ASSERT(x->tries <= GW_RETRIES_MAX);
+    GW_ASSERT(x->tries <= GW_RETRIES_MAX && !x->is_in_flight);
     x->tried[x->tries++] = endpoint;
+    x->is_in_flight = true;
+    gw_state_enter(gw_exchange_use(x)->state, gw_exchange_use(x)->states[endpoint]);
     set_host(x);
     init_stream(x);
     return GW_OK;
@@ -125,7 +138,7 @@ static bool pick(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
         return false;
     }
-    x->endpoint = &x->cluster->endpoints[i];
+    x->endpoint = &gw_exchange_use(x)->endpoints->list[i];
     if (begin_try(x, i) != GW_OK) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
         return false;
@@ -136,7 +149,8 @@ static bool pick(struct gw_exchange *x)
 
 static void wait_for_stream(struct gw_exchange *x)
 {
-    struct gw_upstream *u = gw_binding_upstream(x->binding, x->of->upstreams, x->endpoint);
+    struct gw_upstream *u = gw_binding_upstream(x->binding, x->of->upstreams, x->cluster,
+                                                x->endpoint->index);
 
     x->is_picked = false;
     if (u == NULL) {
@@ -226,8 +240,10 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
         x->upstream_in = x->of->links->now;
     if ((news & GW_NEWS_INFO) != 0)
         pass_info(x);
-    if ((news & GW_NEWS_END) != 0)
+    if ((news & GW_NEWS_END) != 0) {
         x->is_response_whole = true;
+        gw_exchange_end_try(x);
+    }
     if ((news & GW_NEWS_HEAD) != 0) {
         x->has_response = true;
         gw_relay_response(x);

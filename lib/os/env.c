@@ -53,6 +53,14 @@ static uint64_t os_unix_nanos(void *ctx)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Who waits may be more urgent than who is waited for: it has to sleep, not only to yield. */
+static void os_pause(void *ctx)
+{
+    struct timespec t = { 0, 50000 };
+    (void)ctx;
+    (void)nanosleep(&t, NULL);
+}
+
 /* Each thread has an errno of its own. */
 uintptr_t gw_os_thread(void)
 {
@@ -67,4 +75,6 @@ void gw_os_env_fill(gw_env *env)
         env->entropy = os_entropy;
     if (env->unix_nanos == NULL)
         env->unix_nanos = os_unix_nanos;
+    if (env->pause == NULL)
+        env->pause = os_pause;
 }

@@ -4,7 +4,8 @@
 
 #include <gw/env.h>
 
-/* Fills in what env leaves open: the allocator (if none of it is set), entropy, the wall clock. */
+/* Fills in what env leaves open: the allocator (if none of it is set), entropy, the wall clock, a
+ * pause. */
 void gw_os_env_fill(gw_env *env);
 /* A number that no other thread has that is alive; not 0. */
 uintptr_t gw_os_thread(void);

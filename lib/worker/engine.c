@@ -54,6 +54,8 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
         env.allocator.release(env.allocator.ctx, e, sizeof *e);
         return GW_ENOMEM;
     }
+    gw_registry_init(&e->registry, &e->env.allocator, seed_of(e));
+    atomic_flag_clear(&e->is_changing);
     *out = e;
     return GW_OK;
 }
@@ -84,9 +86,9 @@ struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat)
     return atomic_exchange_explicit(&seat->binding, NULL, memory_order_acq_rel);
 }
 
-static void free_bindings(const gw_engine *e, struct gw_binding **made, uint32_t n)
+static void free_bindings(const gw_engine *e, struct gw_binding **made)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < e->workers_max; i++)
         gw_binding_free(made[i]);
     e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
 }
@@ -154,37 +156,79 @@ static gw_status check_memory(const gw_engine *e, const gw_config *config, gw_co
     return GW_OK;
 }
 
-gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
-{
-    struct gw_binding **made;
-    uint64_t generation;
-    gw_status fit;
+/* ---- one at a time ---- */
 
-    if (e == NULL || config == NULL)
-        return GW_EINVAL;
-    fit = check_memory(e, config, err);
-    if (fit != GW_OK)
-        return fit;
-    made = gw_allocator_zalloc(&e->env.allocator, e->workers_max * sizeof(void *));
-    if (made == NULL) {
-        set_error(err, GW_ENOMEM, "no memory to apply it: the old one stays");
+/* From here to leave no other thread changes what is in force; workers wait for nobody. */
+static void enter_alone(gw_engine *e)
+{
+    while (atomic_flag_test_and_set_explicit(&e->is_changing, memory_order_acquire))
+        e->env.pause(e->env.pause_ctx);
+}
+
+/* States that nobody refers to are freed. */
+static void leave_alone(gw_engine *e)
+{
+    gw_registry_sweep(&e->registry);
+    atomic_flag_clear_explicit(&e->is_changing, memory_order_release);
+}
+
+static gw_status make_bindings(gw_engine *e, struct gw_edition *edition, struct gw_binding **made)
+{
+    for (uint32_t i = 0; i < e->workers_max; i++)
+        if (gw_binding_new(&e->env.allocator, edition, seed_of(e), &made[i]) != GW_OK)
+            return GW_ENOMEM;
+    return GW_OK;
+}
+
+/* Gives every worker a binding of this edition, and takes it: it is the current one. GW_ENOMEM: nothing has
+ * changed, and the edition is freed. */
+static gw_status publish(gw_engine *e, struct gw_edition *edition)
+{
+    const gw_allocator *a = &e->env.allocator;
+    struct gw_binding **made = gw_allocator_zalloc(a, e->workers_max * sizeof(void *));
+    uint64_t generation;
+
+    if (made == NULL || make_bindings(e, edition, made) != GW_OK) {
+        if (made != NULL)
+            free_bindings(e, made);
+        gw_edition_unref(edition);
         return GW_ENOMEM;
-    }
-    for (uint32_t i = 0; i < e->workers_max; i++) {
-        gw_status status = gw_binding_new(&e->env.allocator, config, seed_of(e), &made[i]);
-        if (status != GW_OK) {
-            free_bindings(e, made, i);
-            set_error(err, status, "no memory to apply it: the old one stays");
-            return status;
-        }
     }
     generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
     for (uint32_t i = 0; i < e->workers_max; i++) {
         made[i]->generation = generation;
         gw_engine_hand_over(&e->seats[i], made[i]);
     }
-    e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
+    a->release(a->ctx, made, e->workers_max * sizeof(void *));
+    gw_edition_unref(e->current);
+    e->current = edition;
     return GW_OK;
+}
+
+static gw_status apply(gw_engine *e, gw_config *config)
+{
+    struct gw_edition_plan plan = { .config = config, .base = e->current };
+    struct gw_edition *edition;
+    gw_status status = gw_edition_new(&e->env.allocator, &e->registry, &plan, &edition);
+
+    return status == GW_OK ? publish(e, edition) : status;
+}
+
+gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
+{
+    gw_status status;
+
+    if (e == NULL || config == NULL)
+        return GW_EINVAL;
+    status = check_memory(e, config, err);
+    if (status != GW_OK)
+        return status;
+    enter_alone(e);
+    status = apply(e, config);
+    leave_alone(e);
+    if (status != GW_OK)
+        set_error(err, status, "no memory to apply it: the old one stays");
+    return status;
 }
 
 uint64_t gw_engine_generation(const gw_engine *e)
@@ -224,6 +268,8 @@ void gw_engine_free(gw_engine *e)
     allocator = e->env.allocator;
     for (uint32_t i = 0; i < e->workers_max; i++)
         gw_binding_free(atomic_load(&e->seats[i].binding));
+    gw_edition_unref(e->current);
+    gw_registry_fini(&e->registry);
     allocator.release(allocator.ctx, e->seats, e->workers_max * sizeof *e->seats);
     allocator.release(allocator.ctx, e, sizeof *e);
 }

@@ -25,6 +25,10 @@ struct gw_engine {
     uint32_t name;    /* drawn: what its workers call themselves where they need a name */
     uint32_t workers_max;
     _Atomic uint64_t generations;
+    /* Whoever changes what is in force has these to itself: engine.c, enter_alone. */
+    atomic_flag is_changing;
+    struct gw_registry registry;
+    struct gw_edition *current; /* the newest, one reference; NULL: none yet */
     struct gw_engine_seat *seats;
     atomic_bool is_complained; /* it was to be freed with a worker left: said once */
 };

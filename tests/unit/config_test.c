@@ -130,7 +130,6 @@ START_TEST(all_is_copied_and_completed)
     ck_assert_ptr_null(gw_config_find_listener(config, GW_STR("edg")));
 
     ck_assert_uint_eq(config->clusters_len, 2);
-    ck_assert_uint_eq(config->endpoints_len, 3);
     const struct gw_cluster_conf *web = &config->clusters[0], *own = &config->clusters[1];
     ck_str(web->name, "web");
     ck_assert_uint_eq(web->protocol, GW_PROTO_H1);
@@ -141,16 +140,16 @@ START_TEST(all_is_copied_and_completed)
     ck_assert_uint_eq(web->connections_max, 64);
     ck_assert_uint_eq(web->streams_max, 100);
     ck_assert_uint_eq(web->requests_max, 7);
-    ck_assert_uint_eq(web->endpoints_len, 3);
-    ck_str(web->endpoints[0].name, "127.0.0.1:8080");
-    ck_str(web->endpoints[1].name, "text/html");
-    ck_str(web->endpoints[1].address, "127.0.0.1:8080");
-    ck_assert_uint_eq(web->endpoints[0].weight, 3);
-    ck_assert_uint_eq(web->endpoints[1].weight, 0);
-    ck_assert_uint_eq(web->endpoints[2].weight, 1);
-    ck_assert_uint_eq(web->rr.len, 4);
-    ck_assert_uint_eq(web->endpoints[2].ordinal, 2);
-    ck_assert_ptr_eq(web->endpoints[2].cluster, web);
+    ck_assert_uint_eq(web->endpoints->len, 3);
+    ck_str(web->endpoints->list[0].name, "127.0.0.1:8080");
+    ck_str(web->endpoints->list[1].name, "text/html");
+    ck_str(web->endpoints->list[1].address, "127.0.0.1:8080");
+    ck_assert_uint_eq(web->endpoints->list[0].weight, 3);
+    ck_assert_uint_eq(web->endpoints->list[1].weight, 0);
+    ck_assert_uint_eq(web->endpoints->list[2].weight, 1);
+    ck_assert_uint_eq(web->endpoints->rr.len, 4);
+    ck_assert_uint_eq(web->endpoints->list[2].index, 2);
+    ck_assert_uint_eq(own->endpoints->len, 0);
     ck_assert(own->has_origin && own->origin.on_request == nothing);
     ck_assert_uint_eq(own->origin.exchange_bytes, 9);
     ck_assert_str_eq(own->origin.name, "host.example");

@@ -1,8 +1,13 @@
-/* The budget of retries against a naive one, which remembers every event. */
+/* The budget of retries against a naive one, which remembers every event; the registry of shared states. */
 
 #include "base/prng.h"
+#include "base/text.h"
 #include "check_main.h"
 #include "guard/retry_budget.h"
+#include "guard/state.h"
+
+#include "alloc.h"
+#include <stdio.h>
 
 enum { EVENTS = 4000 };
 
@@ -97,13 +102,90 @@ START_TEST(budget_forgets)
 }
 END_TEST
 
-static Suite *retry_budget_suite(void)
+/* ---- shared states ---- */
+
+enum { STATES = 500 };
+
+static struct gw_endpoint_state *get(struct gw_registry *r, gw_str cluster, gw_str name)
 {
-    Suite *s = suite_create("retry_budget");
+    return (struct gw_endpoint_state *)gw_registry_get(r, GW_SHARED_ENDPOINT, cluster, name,
+                                                       sizeof(struct gw_endpoint_state));
+}
+
+/* A name finds its state for as long as anybody refers to it, and until the next sweep; whatever else
+ * comes and goes. Neighbours of the name are others. */
+START_TEST(states_are_found_by_name)
+{
+    struct test_alloc alloc;
+    struct gw_registry r;
+    struct gw_endpoint_state *all[STATES], *again;
+    char names[STATES][8];
+    test_alloc_init(&alloc);
+    gw_registry_init(&r, &alloc.allocator, 7);
+    for (unsigned i = 0; i < STATES; i++) {
+        snprintf(names[i], sizeof names[i], "e%u", i);
+        all[i] = get(&r, GW_STR("web"), gw_cstr(names[i]));
+        ck_assert_ptr_nonnull(all[i]);
+        ck_assert_uint_eq(all[i]->inflight, 0);
+        all[i]->inflight = i + 1;
+    }
+    again = get(&r, GW_STR("webe"), GW_STR("1"));
+    ck_assert(again != all[1] && again->inflight == 0);
+    gw_shared_unref(&again->shared);
+    for (unsigned i = 0; i < STATES; i += 2)
+        gw_shared_unref(&all[i]->shared);
+    again = get(&r, GW_STR("web"), gw_cstr(names[2]));
+    ck_assert_ptr_eq(again, all[2]); /* nobody had it, and it was not swept yet */
+    gw_registry_sweep(&r);
+    for (unsigned i = 0; i < STATES; i++) {
+        struct gw_endpoint_state *s = get(&r, GW_STR("web"), gw_cstr(names[i]));
+        ck_assert_uint_eq(s->inflight, i % 2 == 1 || i == 2 ? i + 1 : 0);
+        gw_shared_unref(&s->shared);
+        if (i % 2 == 1 || i == 2)
+            gw_shared_unref(&s->shared);
+    }
+    gw_registry_fini(&r);
+    test_alloc_fini(&alloc);
+}
+END_TEST
+
+START_TEST(states_without_memory)
+{
+    struct test_alloc alloc;
+    struct gw_registry r;
+    bool is_over = false;
+    for (uint64_t k = 1; !is_over; k++) {
+        uint32_t made = 0;
+        test_alloc_init(&alloc);
+        alloc.fail_at = k;
+        gw_registry_init(&r, &alloc.allocator, k);
+        for (unsigned i = 0; i < 40; i++) {
+            char name[8];
+            struct gw_endpoint_state *s;
+            snprintf(name, sizeof name, "e%u", i);
+            s = get(&r, GW_STR("c"), gw_cstr(name));
+            made += s != NULL;
+            if (s != NULL)
+                gw_shared_unref(&s->shared);
+        }
+        ck_assert_uint_ge(made, 39);
+        ck_assert_uint_eq(r.count, made);
+        is_over = alloc.failed == 0;
+        gw_registry_fini(&r);
+        test_alloc_fini(&alloc);
+    }
+}
+END_TEST
+
+static Suite *guard_suite(void)
+{
+    Suite *s = suite_create("guard");
+    check_add(s, states_are_found_by_name);
+    check_add(s, states_without_memory);
     check_add_loop(s, budget_is_the_naive_one, 0, 60);
     check_add(s, budget_of_none_gives_none);
     check_add(s, budget_forgets);
     return s;
 }
 
-CHECK_MAIN(retry_budget_suite)
+CHECK_MAIN(guard_suite)

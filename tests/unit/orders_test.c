@@ -326,6 +326,8 @@ END_TEST
 static struct {
     struct test_alloc alloc;
     gw_config *config;
+    struct gw_registry registry;
+    struct gw_edition *edition;
     struct gw_engine_seat seat;
     struct gw_binding *made[3], *have; /* the worker's */
     bool is_awake;
@@ -396,9 +398,13 @@ static void begin_office(void)
     env.allocator = office.alloc.allocator;
     ck_assert_int_eq(gw_builder_new(&env, &builder), GW_OK);
     ck_assert_int_eq(gw_builder_build(builder, &office.config, NULL), GW_OK);
+    struct gw_edition_plan plan = { .config = office.config };
+    gw_registry_init(&office.registry, &office.alloc.allocator, 0);
+    ck_assert_int_eq(
+        gw_edition_new(&office.alloc.allocator, &office.registry, &plan, &office.edition), GW_OK);
     for (uint64_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(gw_binding_new(&office.alloc.allocator, office.config, i, &office.made[i]),
-                         GW_OK);
+        ck_assert_int_eq(
+            gw_binding_new(&office.alloc.allocator, office.edition, i, &office.made[i]), GW_OK);
         office.made[i]->generation = i < 2 ? i + 2 : 1;
     }
     office.have = office.made[2]; /* the oldest */
@@ -438,6 +444,8 @@ static void end_office(void)
     ck_assert_uint_eq(office.have->generation, 3);
     gw_binding_free(office.have);
     gw_waker_leave(&office.seat.waker);
+    gw_edition_unref(office.edition);
+    gw_registry_fini(&office.registry);
     gw_config_unref(office.config);
     test_alloc_fini(&office.alloc);
 }

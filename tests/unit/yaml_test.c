@@ -44,9 +44,9 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
         c->requests_max, c->retry_percent, c->retry_least);
-    for (uint32_t i = 0; i < c->endpoints_len; i++)
-        say(d, "  endpoint %.*s %.*s %u\n", STR(c->endpoints[i].name), STR(c->endpoints[i].address),
-            c->endpoints[i].weight);
+    for (uint32_t i = 0; i < c->endpoints->len; i++)
+        say(d, "  endpoint %.*s %.*s %u\n", STR(c->endpoints->list[i].name),
+            STR(c->endpoints->list[i].address), c->endpoints->list[i].weight);
 }
 
 static void say_route(struct dump *d, const struct gw_route_conf *r)
@@ -426,7 +426,7 @@ START_TEST(json_is_read_too)
                             "  \"match\": {\"prefix\": \"/\"}, \"connect\": true}]}\n",
                             &config, &err);
     ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
-    ck_assert_uint_eq(config->clusters[0].endpoints[0].weight, 2);
+    ck_assert_uint_eq(config->clusters[0].endpoints->list[0].weight, 2);
     gw_config_unref(config);
 }
 END_TEST
@@ -773,12 +773,12 @@ START_TEST(names_become_their_answers)
     const struct gw_cluster_conf *cluster = &config->clusters[0];
     uint32_t n = 0;
     for (; row->names[n] != NULL; n++) {
-        ck_assert_uint_lt(n, cluster->endpoints_len);
-        ck_assert_str_eq(cluster->endpoints[n].name.ptr, row->names[n]);
-        ck_assert_str_eq(cluster->endpoints[n].address.ptr, row->addresses[n]);
-        ck_assert_uint_eq(cluster->endpoints[n].weight, _i == 2 ? 5 : 1);
+        ck_assert_uint_lt(n, cluster->endpoints->len);
+        ck_assert_str_eq(cluster->endpoints->list[n].name.ptr, row->names[n]);
+        ck_assert_str_eq(cluster->endpoints->list[n].address.ptr, row->addresses[n]);
+        ck_assert_uint_eq(cluster->endpoints->list[n].weight, _i == 2 ? 5 : 1);
     }
-    ck_assert_uint_eq(cluster->endpoints_len, n);
+    ck_assert_uint_eq(cluster->endpoints->len, n);
     gw_config_unref(config);
 }
 END_TEST

@@ -1,0 +1,81 @@
+/* config/endpoints.c: made, shared and freed. */
+
+#include "config/endpoints.h"
+
+#include "base/assert.h"
+#include "base/text.h"
+
+enum { WEIGHT = 1 }; /* the default; gw/config.h says the same */
+
+struct gw_endpoints *gw_endpoints_new(const gw_allocator *allocator, uint32_t n)
+{
+    struct gw_heap heap;
+    gw_heap_init(&heap, allocator, 0);
+    struct gw_endpoints *e = gw_heap_zalloc(&heap, sizeof *e);
+    if (e == NULL)
+        return NULL;
+    atomic_init(&e->refs, 1);
+    e->heap = heap;
+    gw_store_init(&e->store, &e->heap);
+    e->list = gw_store_take(&e->store, n, sizeof *e->list);
+    e->len = n;
+    if (e->list != NULL)
+        return e;
+    gw_endpoints_unref(e);
+    return NULL;
+}
+
+gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint_spec *spec)
+{
+    struct gw_endpoint_conf *out = &e->list[i];
+    out->index = i;
+    out->weight = spec->weight == 0 ? WEIGHT : spec->weight;
+    if (spec->weight == GW_OFF)
+        out->weight = 0;
+    gw_status status = gw_store_copy(&e->store, spec->address, &out->address);
+    if (status == GW_OK && gw_str_eq(spec->name, spec->address))
+        out->name = out->address;
+    else if (status == GW_OK)
+        status = gw_store_copy(&e->store, spec->name, &out->name);
+    return status;
+}
+
+gw_status gw_endpoints_finish(struct gw_endpoints *e)
+{
+    uint32_t n = e->len;
+    if (n == 0)
+        return GW_OK;
+    uint32_t *weights = gw_heap_alloc(&e->heap, n * sizeof *weights);
+    if (weights == NULL)
+        return GW_ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        weights[i] = e->list[i].weight;
+    gw_status status = gw_rr_init(&e->rr, &e->heap, weights, n);
+    gw_heap_release(&e->heap, weights, n * sizeof *weights);
+    return status;
+}
+
+struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+static void free_endpoints(struct gw_endpoints *e)
+{
+    gw_rr_fini(&e->rr, &e->heap);
+    gw_store_fini(&e->store);
+    struct gw_heap heap = e->heap;
+    gw_heap_release(&heap, e, sizeof *e);
+    GW_ASSERT(heap.used == 0);
+}
+
+void gw_endpoints_unref(struct gw_endpoints *e)
+{
+    if (e == NULL)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel);
+    GW_ASSERT(before > 0);
+    if (before == 1)
+        free_endpoints(e);
+}

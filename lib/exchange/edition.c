@@ -1,0 +1,113 @@
+/* exchange/edition.c: made, shared and freed. */
+
+#include "exchange/edition.h"
+
+#include "base/assert.h"
+
+static void *take(const gw_allocator *a, size_t count, size_t each)
+{
+    return gw_allocator_zalloc(a, (count > 0 ? count : 1) * each);
+}
+
+static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
+{
+    if (memory != NULL)
+        a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
+}
+
+static struct gw_endpoints *endpoints_of(const struct gw_edition_plan *plan, uint32_t i)
+{
+    if (plan->changed != NULL && plan->changed->index == i)
+        return plan->endpoints;
+    if (plan->base != NULL && plan->base->config == plan->config)
+        return plan->base->clusters[i].endpoints;
+    return plan->config->clusters[i].endpoints;
+}
+
+static gw_status fill(struct gw_edition *e, struct gw_registry *registry,
+                      const struct gw_edition_plan *plan, uint32_t i)
+{
+    const struct gw_cluster_conf *conf = &e->config->clusters[i];
+    struct gw_edition_cluster *c = &e->clusters[i];
+
+    c->endpoints = gw_endpoints_ref(endpoints_of(plan, i));
+    c->states = take(&e->allocator, c->endpoints->len, sizeof(struct gw_endpoint_state *));
+    if (c->states == NULL)
+        return GW_ENOMEM;
+    if (conf->has_origin)
+        return GW_OK;
+    c->state = (struct gw_cluster_state *)gw_registry_get(registry, GW_SHARED_CLUSTER, conf->name,
+                                                          GW_STR(""), sizeof *c->state);
+    if (c->state == NULL)
+        return GW_ENOMEM;
+    for (uint32_t j = 0; j < c->endpoints->len; j++) {
+        c->states[j] = (struct gw_endpoint_state *)gw_registry_get(
+            registry, GW_SHARED_ENDPOINT, conf->name, c->endpoints->list[j].name,
+            sizeof **c->states);
+        if (c->states[j] == NULL)
+            return GW_ENOMEM;
+    }
+    return GW_OK;
+}
+
+gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
+                         const struct gw_edition_plan *plan, struct gw_edition **out)
+{
+    struct gw_edition *e = take(allocator, 1, sizeof *e);
+    gw_status status = GW_OK;
+
+    if (e == NULL)
+        return GW_ENOMEM;
+    atomic_init(&e->refs, 1);
+    e->allocator = *allocator;
+    e->config = gw_config_ref(plan->config);
+    e->clusters = take(allocator, e->config->clusters_len, sizeof *e->clusters);
+    if (e->clusters == NULL)
+        status = GW_ENOMEM;
+    for (uint32_t i = 0; status == GW_OK && i < e->config->clusters_len; i++)
+        status = fill(e, registry, plan, i);
+    if (status == GW_OK)
+        *out = e;
+    else
+        gw_edition_unref(e);
+    return status;
+}
+
+struct gw_edition *gw_edition_ref(struct gw_edition *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+static void free_cluster(const gw_allocator *allocator, struct gw_edition_cluster *c)
+{
+    uint32_t n = c->endpoints != NULL ? c->endpoints->len : 0;
+
+    for (uint32_t j = 0; c->states != NULL && j < n && c->states[j] != NULL; j++)
+        gw_shared_unref(&c->states[j]->shared);
+    if (c->state != NULL)
+        gw_shared_unref(&c->state->shared);
+    give(allocator, c->states, n, sizeof(struct gw_endpoint_state *));
+    gw_endpoints_unref(c->endpoints);
+}
+
+static void free_edition(struct gw_edition *e)
+{
+    gw_allocator allocator = e->allocator;
+
+    for (uint32_t i = 0; e->clusters != NULL && i < e->config->clusters_len; i++)
+        free_cluster(&allocator, &e->clusters[i]);
+    give(&allocator, e->clusters, e->config->clusters_len, sizeof *e->clusters);
+    gw_config_unref(e->config);
+    give(&allocator, e, 1, sizeof *e);
+}
+
+void gw_edition_unref(struct gw_edition *e)
+{
+    if (e == NULL)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel);
+    GW_ASSERT(before > 0);
+    if (before == 1)
+        free_edition(e);
+}

@@ -1,0 +1,38 @@
+/* exchange/edition.h: a configuration with the endpoints that are in force and the shared state of its
+ * parts: what the bindings of all workers have in common. Made by who applies, before anything is
+ * visible; changed by nobody; freed with the last binding of it, in any thread.
+ */
+#ifndef GW_EXCHANGE_EDITION_H
+#define GW_EXCHANGE_EDITION_H
+
+#include "config/snapshot.h"
+#include "guard/state.h"
+
+struct gw_edition_cluster {
+    struct gw_endpoints *endpoints;    /* the configuration's, or what calls have put there */
+    struct gw_cluster_state *state;    /* NULL: an origin's                                 */
+    struct gw_endpoint_state **states; /* by index of the endpoint                          */
+};
+struct gw_edition {
+    atomic_uint refs;
+    gw_allocator allocator;
+    gw_config *config;
+    struct gw_edition_cluster *clusters; /* by index */
+};
+
+/* With the endpoints that config says, but for those of changed (NULL: none), which are endpoints'. All
+ * others are as in base, if that is of the same configuration. One reference. GW_ENOMEM. */
+struct gw_edition_plan {
+    gw_config *config;
+    const struct gw_edition *base;         /* NULL: none */
+    const struct gw_cluster_conf *changed; /* NULL: none */
+    struct gw_endpoints *endpoints;
+};
+gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
+                         const struct gw_edition_plan *plan, struct gw_edition **out) GW_MUST_CHECK;
+/* One more owner. Returns e. Any thread. */
+struct gw_edition *gw_edition_ref(struct gw_edition *e);
+/* One owner less. NULL is fine. Any thread. */
+void gw_edition_unref(struct gw_edition *e);
+
+#endif
