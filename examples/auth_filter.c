@@ -1,9 +1,9 @@
 /* auth_filter.c: a gateway that asks somebody else before it lets a request through.
  *     auth_filter 127.0.0.1:8080 127.0.0.1:9000 127.0.0.1:7000     listen, upstream, policy service
  * The policy service is asked "METHOD PATH TOKEN\n", the token being what the client sent as
- * "Authorization: Bearer TOKEN", and says "allow USER\n", or anything else, or nothing. It is asked by
- * threads that may block; the gateway never does: the request waits, by its ticket, and everything
- * else goes on. What is allowed is forwarded with x-user; the rest is answered 403 in JSON. */
+ * "Authorization: Bearer TOKEN", and says "allow USER\n", or anything else, or nothing. Threads ask it,
+ * which may block; the gateway never does: the request waits, by its ticket, and the others go on. What
+ * is allowed is forwarded with x-user; the rest is answered 403 in JSON. SIGTERM: it ends at once. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <gw/gw.h>
@@ -39,14 +39,16 @@ static struct {
 
 static void ask(struct question *q)
 {
-    char answer[128] = "";
+    char answer[128] = "", end[2], more[2];
     struct timeval patience = { .tv_sec = PATIENCE_S };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, (const struct sockaddr *)&desk.policy, sizeof desk.policy) == 0 &&
         send(fd, q->text, strlen(q->text), MSG_NOSIGNAL) > 0 &&
-        recv(fd, answer, sizeof answer - 1, MSG_WAITALL) > 0) /* until it ends */
-        (void)sscanf(answer, "allow %63s", q->user);
+        recv(fd, answer, sizeof answer - 1, MSG_WAITALL) > 0 && /* until it ends */
+        (strncmp(answer, "allow ", 6) != 0 ||
+         sscanf(answer + 6, "%63[!-~]%1[\n]%1s", q->user, end, more) != 2))
+        q->user[0] = '\0'; /* it is not just what allows, to its last byte */
     (void)close(fd);
 }
 
@@ -153,7 +155,6 @@ static gw_config *configure(const char *upstream)
 }
 
 static gw_loop *loop; /* for the signal handler */
-
 static void stop(int number)
 {
     (void)number;
@@ -195,5 +196,4 @@ int main(int argc, char **argv)
     gw_loop_free(loop);
     gw_engine_free(engine);
     gw_config_unref(config);
-    return 0;
 }

@@ -1,8 +1,9 @@
 /* callback_upstream.c: the host itself answers; whoever is slow, it or its client, makes the other wait.
  *     callback_upstream 127.0.0.1:8080 store.bin
  *   GET /count/1000000   so many lines, each made when the client has room for it
- *   PUT /                the body goes to the file, a piece at a time, through a thread that may be slow
- *   GET /                the file, lent from where it is mapped: nothing is copied */
+ *   PUT /                a new file, a piece at a time, through a thread that may be slow
+ *   GET /                the file, lent from where it is mapped: nothing is copied
+ * SIGTERM: it ends at once. */
 #include <err.h>
 #include <fcntl.h>
 #include <gw/gw.h>
@@ -17,10 +18,9 @@
 
 struct piece { /* of an upload: at the disk, or with its exchange, but never with both */
     gw_ticket ticket;
-    int is_failed;
-    off_t at;
+    int fd, is_failed;
     size_t len;
-    char bytes[65536];
+    char name[256], bytes[65536]; /* name: until it is whole */
 };
 struct task { /* of each exchange: gw_exchange_memory */
     enum kind { LOAD, COUNT, STORE } kind;
@@ -30,15 +30,21 @@ struct task { /* of each exchange: gw_exchange_memory */
 static gw_loop *loop;
 static int to_disk[2];
 
+static void finish(struct piece *piece) /* its file stays if it has been given another name */
+{
+    (void)close(piece->fd);
+    (void)unlink(piece->name);
+    free(piece);
+}
+
 /* The disk: a thread, to which pieces come by a pipe; answers go with the ticket, from there. */
 static void *disk(void *ctx)
 {
     struct piece *piece;
     while (read(to_disk[0], &piece, sizeof piece) == (ssize_t)sizeof piece) {
-        ssize_t len = pwrite(*(int *)ctx, piece->bytes, piece->len, piece->at);
-        piece->is_failed |= len != (ssize_t)piece->len;
+        piece->is_failed |= write(piece->fd, piece->bytes, piece->len) != (ssize_t)piece->len;
         if (gw_resume(piece->ticket, piece) != GW_OK)
-            free(piece); /* the exchange is gone: the answer stays ours */
+            finish(piece); /* the exchange is gone: the answer stays ours */
     }
     return ctx;
 }
@@ -57,7 +63,10 @@ static gw_verdict on_request(void *ctx, gw_exchange *x)
     if (task->kind != STORE)
         return gw_exchange_respond(x, 200) == GW_OK ? GW_NEXT : GW_ABORT;
     task->piece = calloc(1, sizeof *task->piece);
-    return task->piece != NULL && ftruncate(*(int *)ctx, 0) == 0 ? GW_NEXT : GW_ABORT;
+    if (task->piece == NULL)
+        return GW_ABORT;
+    (void)snprintf(task->piece->name, sizeof task->piece->name, "%s.XXXXXX", (char *)ctx);
+    return (task->piece->fd = mkstemp(task->piece->name)) >= 0 ? GW_NEXT : GW_ABORT;
 }
 
 /* Runs when there are new bytes, or the end. What is not dropped stays, and stops the client. */
@@ -68,16 +77,11 @@ static gw_verdict on_read(void *ctx, gw_exchange *x, gw_pipe *request)
     gw_const_span bytes;
     if (ctx == NULL || piece == NULL)
         return GW_WAIT; /* the disk has not written the last one, or nobody wants the body */
-    for (piece->len = 0; gw_pipe_peek(request, &bytes, 1) > 0;) {
-        size_t room = sizeof piece->bytes - piece->len, n = bytes.len < room ? bytes.len : room;
-        memcpy(piece->bytes + piece->len, bytes.ptr, n);
-        piece->len += n;
-        if (n == 0 || gw_pipe_drop(request, n) != GW_OK)
-            break;
-    }
-    if (piece->len == 0)
+    if (gw_pipe_peek(request, &bytes, 1) == 0)
         return GW_NEXT;
-    piece->at = (off_t)task->at;
+    piece->len = bytes.len < sizeof piece->bytes ? bytes.len : sizeof piece->bytes;
+    memcpy(piece->bytes, bytes.ptr, piece->len);
+    (void)gw_pipe_drop(request, piece->len);
     task->at += piece->len;
     piece->ticket = gw_exchange_wait(x);
     if (piece->ticket.worker == NULL || write(to_disk[1], &piece, sizeof piece) != sizeof piece)
@@ -93,11 +97,6 @@ static gw_verdict on_resume(void *ctx, gw_exchange *x, uint32_t side, void *answ
     return ctx != NULL && side == GW_SIDE_RESPONSE ? GW_NEXT : GW_ABORT; /* the others follow */
 }
 
-static gw_verdict end(gw_pipe *response)
-{
-    return gw_pipe_end(response) == GW_OK ? GW_NEXT : GW_ABORT;
-}
-
 static gw_verdict count(struct task *task, gw_pipe *response)
 {
     char line[32];
@@ -108,7 +107,7 @@ static gw_verdict count(struct task *task, gw_pipe *response)
         if (gw_pipe_write(response, line, len) != len)
             return GW_ABORT; /* out of memory */
     }
-    return end(response);
+    return gw_pipe_end(response) == GW_OK ? GW_NEXT : GW_ABORT;
 }
 
 static void unmap(void *ctx, void *mapped)
@@ -116,15 +115,18 @@ static void unmap(void *ctx, void *mapped)
     (void)munmap(mapped, (size_t)(uintptr_t)ctx);
 }
 
-static gw_verdict lend(int fd, gw_pipe *response)
+/* What is lent may not change: so nobody writes into a file that is there, and the map outlives its name. */
+static gw_verdict lend(const char *store, gw_pipe *response)
 {
     struct stat file;
+    int fd = open(store, O_RDONLY | O_CLOEXEC);
     size_t len = fstat(fd, &file) == 0 ? (size_t)file.st_size : 0;
     void *at = len > 0 ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     void *size = (void *)(uintptr_t)len; /* unmap gets it, when all has left */
+    (void)close(fd);
     if (at == MAP_FAILED ||
         gw_pipe_lend(response, (gw_const_span){ at, len }, unmap, size, at) == 0)
-        return end(response);
+        return gw_pipe_end(response) == GW_OK ? GW_NEXT : GW_ABORT;
     unmap(size, at);
     return GW_ABORT;
 }
@@ -137,21 +139,22 @@ static gw_verdict on_write(void *ctx, gw_exchange *x, gw_pipe *response)
     gw_const_span left;
     char text[64];
     if (task->kind != STORE)
-        return task->kind == COUNT ? count(task, response) : lend(*(int *)ctx, response);
+        return task->kind == COUNT ? count(task, response) : lend(ctx, response);
     if (task->piece == NULL || !gw_pipe_is_last(request) || gw_pipe_peek(request, &left, 1) > 0)
         return GW_WAIT; /* for on_read, or for the disk */
-    if (gw_exchange_respond(x, task->piece->is_failed ? 500 : 201) != GW_OK)
+    bool is_stored = !task->piece->is_failed && rename(task->piece->name, ctx) == 0;
+    if (gw_exchange_respond(x, is_stored ? 201 : 500) != GW_OK)
         return GW_ABORT;
     (void)gw_pipe_write(response, text,
                         (size_t)snprintf(text, sizeof text, "%lu bytes\n", task->at));
-    return end(response);
+    return gw_pipe_end(response) == GW_OK ? GW_NEXT : GW_ABORT;
 }
 
 static void on_end(void *ctx, const gw_exchange *x)
 {
     struct task *task = gw_exchange_memory(x);
-    if (ctx != NULL && task != NULL)
-        free(task->piece); /* NULL while it is at the disk */
+    if (ctx != NULL && task != NULL && task->piece != NULL)
+        finish(task->piece); /* NULL while it is at the disk */
 }
 
 static void stop(int number)
@@ -165,19 +168,17 @@ int main(int argc, char **argv)
     gw_config *config;
     gw_engine *engine;
     pthread_t thread;
-    int store = argc == 3 ? open(argv[2], O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
-    const gw_origin self = { sizeof self, sizeof(struct task), "me",  &store, on_request, on_read,
-                             on_write,    on_resume,           on_end };
+    const gw_origin self = { sizeof self,    sizeof(struct task), "me",
+                             argv[argc - 1], on_request,          on_read,
+                             on_write,       on_resume,           on_end };
     gw_listener_spec edge = { .size = sizeof edge, .name = gw_cstr("edge") };
     gw_cluster_spec me = { .size = sizeof me, .name = gw_cstr("me"), .origin = &self };
     gw_route_spec all = { .size = sizeof all, .name = gw_cstr("all"), .cluster = gw_cstr("me") };
     gw_accept_spec accept = { .size = sizeof accept, .listener = gw_cstr("edge") };
     gw_listen_spec listen = { .size = sizeof listen, .accept = &accept };
-    if (store < 0)
+    if (argc != 3 || pipe(to_disk) != 0 || gw_builder_new(NULL, &b) != GW_OK)
         errx(2, "usage: callback_upstream ADDRESS:PORT FILE");
     listen.address = gw_cstr(argv[1]);
-    if (pipe(to_disk) != 0 || gw_builder_new(NULL, &b) != GW_OK)
-        err(1, "it cannot start");
     (void)gw_builder_listener(b, &edge); /* what is wrong here, build reports */
     (void)gw_builder_cluster(b, &me);
     (void)gw_builder_route(b, &all);
@@ -185,7 +186,7 @@ int main(int argc, char **argv)
         gw_engine_new(&GW_SPEC(gw_engine_spec), &engine) != GW_OK ||
         gw_engine_apply(engine, config, NULL) != GW_OK ||
         gw_loop_new(engine, &GW_SPEC(gw_loop_spec), &loop) != GW_OK ||
-        gw_loop_listen(loop, &listen, NULL) != GW_OK || pthread_create(&thread, NULL, disk, &store))
+        gw_loop_listen(loop, &listen, NULL) != GW_OK || pthread_create(&thread, NULL, disk, NULL))
         errx(2, "%s: a numeric address and a free port are needed", argv[1]);
     (void)signal(SIGTERM, stop);
     fprintf(stderr, "listening on %s\n", argv[1]);

@@ -51,8 +51,9 @@ struct Server {
                                             { listening < 0 ? -1 : signals, POLLIN, 0 } };
             for (const auto &[fd, c] : clients)
                 watched.push_back({ fd, static_cast<short>(c.out.empty() ? POLLIN : POLLOUT), 0 });
-            if (poll(watched.data(), watched.size(), -1) < 0)
-                return 1;
+            int patience = listening < 0 ? 10000 : -1; // with who has sent half a request
+            if (int ready = poll(watched.data(), watched.size(), patience); ready <= 0)
+                return ready < 0;
             for (size_t i = 3; i < watched.size(); i++)
                 if (watched[i].revents != 0)
                     read(watched[i].fd);
@@ -80,7 +81,7 @@ struct Server {
         clients[fd] = std::move(c);
     }
     // A request that is ours comes back. It must be answered here: the gateway would give it back again.
-    static void take_back(void *ctx, gw_link *link, int fd)
+    static void take_back(void *ctx, gw_link *link, int fd) noexcept
     {
         Server &self = *static_cast<Server *>(ctx);
         Client &c = self.clients[fd];
@@ -91,7 +92,6 @@ struct Server {
         c.is_ours = true;
         self.go_on(fd, c);
     }
-
     // From here on it is the server's own business.
     void read(int fd)
     {
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
     if (config == nullptr || gw_engine_new(&shared, &engine) != GW_OK ||
         gw_engine_apply(engine, config, nullptr) != GW_OK ||
         gw_listen_open(&listen, &listening) != GW_OK)
-        return std::fprintf(stderr, "it cannot start: are these addresses free?\n"), 1;
+        return std::fprintf(stderr, "it cannot start: are these addresses numeric, and free?\n"), 1;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, nullptr);

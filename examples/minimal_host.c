@@ -1,12 +1,15 @@
 /* minimal_host.c: mode 1: a gateway whose host moves every byte itself, with poll.
  *     minimal_host 127.0.0.1:8080 127.0.0.1:9000     HTTP/1.1, HTTP/2, gRPC in; HTTP/1.1 out
  * libgw opens nothing and waits for nothing. It says what it wants of each link; the host does it
- * with sockets of its own and reports; gw_worker_step does the rest. */
+ * with sockets of its own and reports; gw_worker_step does the rest. SIGTERM: what is under way is
+ * finished, then it ends. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <gw/gw.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -17,6 +20,12 @@ static struct place {
     gw_link *link; /* NULL: free */
     int fd;
 } places[PLACES + 1]; /* links_max is PLACES: one is always free */
+static volatile sig_atomic_t is_ending;
+
+static void end(int number)
+{
+    is_ending = number;
+}
 
 static gw_nanos now(void)
 {
@@ -49,11 +58,19 @@ static int open_socket(gw_str address, int (*how)(int, const struct sockaddr *, 
     return -1;
 }
 
+/* Who it is upstreams are told, and hooks: nobody but us knows. */
 static void take_client(gw_worker *worker, int listening)
 {
     struct place *place = free_place();
-    gw_accept_spec spec = { .size = sizeof spec, .listener = gw_cstr("edge"), .user = place };
-    place->fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
+    struct sockaddr_in who = { .sin_family = AF_INET };
+    char ip[INET_ADDRSTRLEN] = "", peer[sizeof ip + 8];
+    place->fd = accept(listening, (struct sockaddr *)&who, &(socklen_t){ sizeof who });
+    (void)inet_ntop(AF_INET, &who.sin_addr, ip, sizeof ip);
+    (void)snprintf(peer, sizeof peer, "%s:%d", ip, ntohs(who.sin_port));
+    gw_facts facts = { .size = sizeof facts, .peer = gw_cstr(peer) };
+    gw_accept_spec spec = {
+        .size = sizeof spec, .listener = gw_cstr("edge"), .user = place, .facts = &facts
+    };
     if (place->fd >= 0 && gw_worker_accept(worker, &spec, &place->link) != GW_OK)
         (void)close(place->fd); /* full: the client may try again */
 }
@@ -68,12 +85,12 @@ static void move_bytes(gw_link *link, int fd, short ready)
         (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){ sizeof error });
         gw_link_connected(link, error == 0 ? GW_OK : GW_EREFUSED, NULL);
     } else if (ready != POLLOUT && gw_link_room(link, &room, 1) > 0) {
-        ssize_t n = recv(fd, room.ptr, room.len, 0);
+        ssize_t n = recv(fd, room.ptr, room.len, MSG_DONTWAIT);
         gw_status failure = n == 0 ? GW_EOF : errno == EAGAIN ? GW_AGAIN : GW_ERESET;
         gw_link_received(link, n > 0 ? (size_t)n : 0, n > 0 ? GW_OK : failure);
     }
     if ((ready & POLLOUT) != 0 && gw_link_unsent(link, &bytes, 1) > 0) {
-        ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         gw_link_sent(link, n > 0 ? (size_t)n : 0, n < 0 && errno != EAGAIN ? GW_ERESET : GW_OK);
     }
 }
@@ -144,6 +161,17 @@ int main(int argc, char **argv)
         gw_engine_new(&spec, &engine) != GW_OK || gw_engine_apply(engine, config, NULL) != GW_OK ||
         gw_worker_new(engine, &GW_SPEC(gw_worker_spec), &worker) != GW_OK)
         errx(1, "libgw refuses: is %s a numeric address with a port?", argv[2]);
-    for (;;)
+    (void)signal(SIGTERM, end);
+    fprintf(stderr, "listening on %s\n", argv[1]);
+    while (listening >= 0 || !gw_worker_is_idle(worker)) {
         turn(worker, listening);
+        if (is_ending && listening >= 0) {
+            (void)close(listening);
+            listening = -1; /* poll passes it over */
+            (void)gw_worker_drain(worker, 10000);
+        }
+    }
+    gw_worker_free(worker);
+    gw_engine_free(engine);
+    gw_config_unref(config);
 }

@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     if (config == NULL || gw_engine_new(&shared, &engine) != GW_OK ||
         gw_engine_apply(engine, config, NULL) != GW_OK || start(engine, argv[1], &loop) != GW_OK ||
         gw_listen_open(&mine, &own) != GW_OK)
-        errx(1, "it cannot start: are these addresses free?");
+        errx(1, "it cannot start: are these addresses numeric, and free?");
 
     int epoll = epoll_create1(EPOLL_CLOEXEC), signals = signal_descriptor();
     watch(epoll, gw_loop_fd(loop));

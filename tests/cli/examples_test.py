@@ -1,5 +1,6 @@
 """The demo as its user meets it, and the minimal host in front of a real server."""
 import http.client
+import http.server
 import json
 import os
 import re
@@ -115,7 +116,39 @@ class MinimalHost(unittest.TestCase):
     def test_length(self):
         """It is an example because it is short."""
         with open(support.MINIMAL_HOST_SOURCE, encoding="utf-8") as source:
-            self.assertLess(len(source.readlines()), 150)
+            self.assertLess(len(source.readlines()), 200)
+
+    def test_upstreams_are_told_who_asks(self):
+        self.upstream.RequestHandlerClass = WhoAsks
+        self.assertEqual(curl(self.url), (0, b"127.0.0.1"))
+
+    def test_drains(self):
+        held = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        held.request("GET", "/held")
+        self.upstream.arrived.get(timeout=DEADLINE)
+        self.host.signal(signal.SIGTERM)
+        refused = False
+        while not refused:
+            with socket.socket() as probe:
+                refused = probe.connect_ex(("127.0.0.1", self.port)) != 0
+        self.upstream.release()
+        self.assertEqual(held.getresponse().read(), b"upstream got /held\n")
+        held.close()
+        self.assertEqual(self.host.end(), 0)
+
+
+class WhoAsks(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = self.headers["x-forwarded-for"].encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 if __name__ == "__main__":

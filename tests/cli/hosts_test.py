@@ -214,6 +214,12 @@ class Policy(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
+# Answers that are not "allow USER\n" to the last byte.
+UNCLEAR = {"no": b"allowed: no\n", "half": b"allow ann", "two": b"allow ann or\n", "cr": b"allow a\rb\n",
+           "long": b"allow " + b"a" * 64 + b"\n", "nobody": b"allow \n", "zero": b"allow a\0nn\n",
+           "more": b"allow ann\ndeny\n"}
+
+
 class Judge(socketserver.StreamRequestHandler):
     def handle(self):
         method, path, token = self.rfile.readline().decode().rstrip("\n").split(" ", 2)
@@ -224,6 +230,8 @@ class Judge(socketserver.StreamRequestHandler):
             self.wfile.write(b"allow ann\n")
         elif token == "bad":
             self.wfile.write(b"deny\n")
+        elif token in UNCLEAR:
+            self.wfile.write(UNCLEAR[token])
 
 
 class AuthFilter(Host):
@@ -260,6 +268,10 @@ class AuthFilter(Host):
         self.forbidden(*curl("-i", self.url))
         self.assertTrue(self.policy.asked.empty())
         self.assertEqual(self.ask("good", "-H", "x-user: root"), (0, b"it is ann\n"))
+
+    def test_an_answer_that_is_not_clear(self):
+        for token in UNCLEAR:
+            self.forbidden(*self.ask(token, "-i"))
 
     def test_others_do_not_wait(self):
         """One request waits for its answer; others come through."""
@@ -398,9 +410,9 @@ class CallbackUpstream(Host):
 
     def setUp(self):
         super().setUp()
-        self.store = support.tempfile.NamedTemporaryFile()
-        self.addCleanup(self.store.close)
-        self.start(self.store.name)
+        self.folder = support.tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.start(os.path.join(self.folder.name, "store"))
 
     def memory(self):
         """Resident pages of the program, in KiB."""
@@ -443,7 +455,23 @@ class CallbackUpstream(Host):
                 client.sendall(b"PUT /store HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
                 client.sendall(b"x" * 100000)
         self.assertEqual(curl("-T", "-", self.url + "/store", body=b"last"), (0, b"4 bytes\n"))
+        self.assertEqual(curl(self.url + "/store"), (0, b"last"))
         self.assertIsNone(self.host.process.poll())
+        while os.listdir(self.folder.name) != ["store"]:  # nothing is left of them
+            self.assertEqual(curl(self.url + "/store"), (0, b"last"))
+
+    def test_what_is_lent_does_not_change(self):
+        """A download that is on its way goes on while there is a new file."""
+        old = os.urandom(30000000)
+        self.assertEqual(curl("-T", "-", self.url + "/", body=old)[0], 0)
+        reader = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        reader.request("GET", "/")
+        answer = reader.getresponse()
+        first = answer.read(1)
+        self.assertEqual(curl("-T", "-", self.url + "/", body=b"new"), (0, b"3 bytes\n"))
+        self.assertEqual(curl(self.url), (0, b"new"))
+        self.assertEqual(first + answer.read(), old)
+        reader.close()
 
     def test_ends(self):
         self.host.signal(signal.SIGTERM)
