@@ -111,6 +111,7 @@ size_t gw_stage_write(struct gw_stage *s, const void *ptr, size_t len)
     room = len < room ? len : room;
     len = gw_pipe_put(s->to, ptr, room);
     s->to->is_refused = s->to->is_refused || len < room;
+    s->was_refused = s->was_refused || len < room;
     pay(s, len);
     return len;
 }
@@ -129,7 +130,7 @@ gw_status gw_stage_lend(struct gw_stage *s, gw_const_span bytes, gw_done_fn *don
     gw_status status = gw_pipe_put_lent(s->to, bytes, done, ctx, object);
     if (status == GW_OK) {
         pay(s, bytes.len);
-        s->to->is_refused = false; /* it may have waited for memory: that is over */
+        s->to->is_refused = false; /* perhaps in the place of what was: then nothing is missing */
     }
     return status;
 }

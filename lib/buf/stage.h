@@ -14,12 +14,19 @@ struct gw_stage {
     bool is_open; /* the public calls may be made: its hook runs */
     bool may_rewrite; /* more or less may come out than went in: no matter what is owed */
     bool has_moved;   /* since it was opened */
+    bool was_refused; /* likewise: there was no memory; something may have been lent after that */
     bool was_short;   /* ever: somebody wanted to write more than there was room for */
 };
 
 /* size: of in. */
 void gw_stage_init(struct gw_stage *s, struct gw_pool *pool, size_t size, struct gw_pipe *to);
 void gw_stage_fini(struct gw_stage *s);
+/* Its hook is about to run: what was refused it before it may do again. */
+static inline void gw_stage_open(struct gw_stage *s)
+{
+    s->is_open = true;
+    s->has_moved = s->was_refused = s->to->is_refused = false;
+}
 /* What the host has passed on goes as far as there is room. True: some did. */
 bool gw_stage_push(struct gw_stage *s);
 /* All that is in is passed on. */

@@ -181,8 +181,7 @@ enum gw_filter_result gw_filters_show(struct gw_exchange *x, enum gw_asked_id wh
     asked->hook = (uint8_t)hook;
     asked->at = (uint8_t)(who == GW_ASKED_RESPONSE ? filter + 1 : filter);
     asked->stage = stage;
-    stage->is_open = true;
-    stage->has_moved = false;
+    gw_stage_open(stage);
     enter_hook(x, who, filter, hook);
     verdict = body_hook_of(f, hook)(f->ctx, x, &stage->in);
     gw_hook_leave(x);

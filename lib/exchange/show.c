@@ -250,7 +250,8 @@ static bool note_shortage(struct gw_shown *s, struct gw_show_step *step)
 {
     struct gw_pipe *to = step->stage.to;
 
-    step->was_refused = gw_pipe_was_refused(to);
+    step->was_refused = gw_pipe_was_refused(to) || (step->stage.was_refused && !step->is_whole);
+    step->hopes = false;
     step->was_short = step->was_refused || !gw_stage_has_room(&step->stage);
     step->left = to->bytes_out;
     if (!step->was_refused || (gw_pipe_len(to) > 0 && !step->is_whole))
@@ -304,10 +305,30 @@ static void call_body(struct gw_shown *s, struct gw_show_step *step)
         step->wants = gw_pipe_len(&stage->in) > 0 && !step->was_short &&
                       (step->is_last_seen || gw_pipe_space(&stage->in) == 0);
     else if (!step->was_short && gw_pipe_len(&stage->in) > 0 && is_room_to_come(step))
-        step->was_short = step->was_refused = true; /* asked again when some of it has left */
+        step->was_short = step->was_refused = step->hopes = true; /* asked when some has left */
     else if (!step->was_short && !stage->in.is_ended && gw_pipe_len(&stage->in) > 0 &&
              gw_pipe_space(&stage->in) == 0)
         fail_full(s, &stage->in, false);
+}
+
+/* Who is behind it will not take anything before there is more: it waits in vain for room to come. True:
+ * something has changed. */
+static bool give_up_hope(struct gw_shown *s, struct gw_show_step *step)
+{
+    const struct gw_pipe *in = &step->stage.in;
+    bool is_more_to_come = !in->is_ended && gw_pipe_space(in) > 0;
+
+    if (!step->was_refused || is_call_due(step) || is_room_to_come(step))
+        return false;
+    step->was_refused = false;
+    step->was_short = !gw_stage_has_room(&step->stage);
+    if (step->was_short || is_more_to_come)
+        return true; /* it is asked again by that */
+    if (!step->hopes)
+        gw_exchange_fail(s->x, GW_BY_GATEWAY, GW_REASON_no_memory, GW_ENOMEM);
+    else if (!in->is_ended)
+        fail_full(s, in, false);
+    return true;
 }
 
 /* It has seen the last byte, and will not do anything more with what is left. */
@@ -321,14 +342,14 @@ static bool is_body_over(const struct gw_show_step *step)
            (step->is_last_seen && !step->wants && (gw_pipe_len(in) == 0 || !step->was_short));
 }
 
-/* Who may write has all the room of a pipe; but for what a filter behind it has not taken, which may be
+/* Who may write has all the room of a pipe; but for what a filter behind it does not take, which may be
  * waiting for this very end. */
 static bool is_room_whole(const struct gw_show_step *step)
 {
     if (!step->stage.may_rewrite || step->is_whole)
         return true;
-    return step->next != NULL ? gw_pipe_space(step->stage.to) > 0
-                              : gw_pipe_len(step->stage.to) == 0;
+    return gw_pipe_len(step->stage.to) == 0 ||
+           (!is_room_to_come(step) && gw_pipe_space(step->stage.to) > 0);
 }
 
 static void call_end(struct gw_shown *s, struct gw_show_step *step)
@@ -406,7 +427,7 @@ static bool run_step(struct gw_shown *s, struct gw_show_step *step)
         finish(s, step);
         return true;
     }
-    return has_moved;
+    return give_up_hope(s, step) || has_moved;
 }
 
 /* ---- all of them ---- */

@@ -21,6 +21,7 @@ struct gw_show_step {
     bool wants;       /* to be called though nothing is new      */
     bool was_short;   /* ... when there is room again            */
     bool was_refused; /* ... when something has left: there was no memory */
+    bool hopes;       /* ... or less room than it needs        */
     uint64_t left;    /* what had, then                        */
     bool is_last_seen, is_end_asked, is_done;
 };

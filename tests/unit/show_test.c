@@ -27,6 +27,11 @@ enum deed {
     SERVES,           /* in on_request, in pieces */
     SERVES_MUCH,      /* ... more than there is room for */
     WRITES_MORE,      /* replaces everything by more than there is room for, perhaps */
+    NEEDS_MUCH,       /* passes all where there is all the room of a pipe, else nothing */
+    KEEPS_SOME,       /* passes all; from some time on, all but the last bytes */
+    WRITES_AND_WAITS, /* more than there is memory for, and passes all after that */
+    WRITES_AND_LENDS, /* ... and writes the rest when it is asked again */
+    WRITES_AT_END,    /* a whole pipe */
     WRITES_LATE,      /* waits at the end, and writes more than there is memory for */
     ABORTS,
     LEAVES, /* takes nothing at all, and there is nothing after it        */
@@ -49,7 +54,7 @@ static struct filter {
     uint32_t code; /* that the client was told */
 } filters[FILTERS];
 
-enum { LONG = 300000 };
+enum { LONG = 300000, ROOMY = 4000, KEPT = 200, KEEPS_FROM = 10000 };
 static char *big; /* of letters */
 
 static char lent[] = "lent by the host";
@@ -179,6 +184,45 @@ static void see(struct filter *f, gw_pipe *p)
     f->pipe = p;
 }
 
+static void keep_some(struct filter *f, gw_pipe *p)
+{
+    gw_const_span spans[64];
+    size_t len = 0, kept = f->saw_len < KEEPS_FROM ? 0 : KEPT;
+
+    for (size_t i = 0, n = gw_pipe_peek(p, spans, 64); i < n; i++)
+        len += spans[i].len;
+    if (len <= kept)
+        return;
+    f->saw_len += len - kept;
+    ck_assert_int_eq(gw_pipe_pass(p, len - kept), GW_OK);
+}
+
+static size_t write_without_memory(gw_pipe *p)
+{
+    size_t n;
+
+    test_alloc_restart(&host.alloc);
+    host.alloc.fail_from = 1;
+    n = gw_pipe_write(p, big, LONG);
+    ck_assert_uint_lt(n, LONG);
+    host.alloc.fail_from = 0;
+    return n;
+}
+
+static void write_and_lend(struct filter *f, gw_pipe *p)
+{
+    gw_const_span span = { lent, sizeof lent - 1 };
+
+    if (f->calls == 1) {
+        f->pending = write_without_memory(p);
+        ck_assert_int_eq(gw_pipe_lend(p, span, take_back, &host, lent), GW_OK);
+    } else {
+        f->pending += gw_pipe_write(p, big + f->pending, LONG - f->pending);
+        if (f->pending == LONG)
+            drop_all(f, p);
+    }
+}
+
 static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t side)
 {
     see(f, p);
@@ -227,6 +271,21 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
     case CHEATS:
         drop_all(f, p);
         return GW_NEXT;
+    case NEEDS_MUCH:
+        if (gw_pipe_room(p) < ROOMY)
+            return GW_NEXT;
+        break;
+    case KEEPS_SOME:
+        keep_some(f, p);
+        return GW_NEXT;
+    case WRITES_AND_WAITS:
+        if (f->has_waited)
+            break;
+        (void)write_without_memory(p);
+        return wait_once(f, x);
+    case WRITES_AND_LENDS:
+        write_and_lend(f, p);
+        return GW_NEXT;
     case LOOKS:
     case REPLIES_END:
     case REPLIES_UPSTREAM:
@@ -234,6 +293,7 @@ static gw_verdict on_body(struct filter *f, gw_exchange *x, gw_pipe *p, uint32_t
     case REPLIES_INSTEAD:
     case SERVES:
     case SERVES_MUCH:
+    case WRITES_AT_END:
     case WRITES_LATE:
         break;
     }
@@ -271,6 +331,8 @@ static gw_verdict on_body_end(struct filter *f, gw_exchange *x, gw_pipe *p, uint
         }
         ck_assert_int_eq(gw_pipe_pass(p, len), GW_OK);
     }
+    if (f->deed == WRITES_AT_END)
+        f->pending = gw_pipe_write(p, big, ROOMY);
     if (f->deed == REPLIES_END)
         return answer(x);
     if ((f->deed == WAITS || f->deed == WRITES_LATE) && f->ends == 1)
@@ -781,6 +843,86 @@ START_TEST(who_holds_too_much)
 }
 END_TEST
 
+/* Bytes for the host's client, as long as the gateway reads them. */
+static size_t pour(struct mode1_link *u, size_t from, size_t to)
+{
+    while (from < to && u->link != NULL && (gw_link_want(u->link) & GW_WANT_READ) != 0) {
+        size_t n = to - from < 500 ? to - from : 500;
+        mode1_feed(&host, u, big + from, n, 0);
+        from += n;
+    }
+    return from;
+}
+
+/* Who needs more room than there is waits for who is behind him to take something. If that one takes nothing
+ * more before there is more to see, waiting is over: what can go on does, and else the exchange ends. */
+START_TEST(room_that_does_not_come)
+{
+    gw_limits limits = small_limits();
+    size_t len = 10000 + 500 * (size_t)_i, sent = 0;
+    gw_reason row = GW_SPEC(gw_reason);
+    struct mode1_link *l, *u;
+    char head[100];
+
+    make_big();
+    begin();
+    filters[0].deed = NEEDS_MUCH;
+    filters[1].deed = KEEPS_SOME;
+    filters[0].side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_REWRITES, 0, &limits);
+    l->is_slow = true;
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    u = mode1_upstream(&host);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", len);
+    mode1_say(&host, u, head);
+    for (int i = 0; i < 1000 && filters[0].ended == 0; i++) {
+        sent = pour(u, sent, len);
+        mode1_drip(&host, l, 777);
+    }
+    ck_assert_int_eq(filters[0].ended, 1);
+    if (filters[0].cause.by != GW_BY_NONE) {
+        ck_assert_int_eq(gw_reason_of(filters[0].cause.reason, &row), GW_OK);
+        ck_assert_str_eq(row.name, "filter_full");
+    } else {
+        ck_assert_int_eq(filters[0].ends, 1);
+    }
+    free(big);
+    stop();
+}
+END_TEST
+
+/* Who writes at the end has all the room that there will be: what is behind him has gone on before. */
+START_TEST(room_at_the_end)
+{
+    gw_limits limits = small_limits();
+    size_t len = 500 * (size_t)_i, sent = 0;
+    struct mode1_link *l, *u;
+    char head[100];
+
+    make_big();
+    begin();
+    filters[0].deed = WRITES_AT_END;
+    filters[1].deed = SHOUTS;
+    filters[0].side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_REWRITES, 0, &limits);
+    l->is_slow = true;
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    u = mode1_upstream(&host);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", len);
+    mode1_say(&host, u, head);
+    for (int i = 0; i < 1000 && filters[0].ended == 0; i++) {
+        sent = pour(u, sent, len);
+        mode1_drip(&host, l, 777);
+    }
+    ck_assert_int_eq(filters[0].ended, 1);
+    ck_assert_uint_eq(filters[0].cause.by, GW_BY_NONE);
+    ck_assert_uint_eq(filters[0].pending, ROOMY);
+    ck_assert_uint_eq(filters[1].saw_len, len + ROOMY);
+    free(big);
+    stop();
+}
+END_TEST
+
 /* Too long for who holds it whole: said before, or found out; 413 if it is the client's. */
 START_TEST(too_long_to_be_held)
 {
@@ -994,6 +1136,62 @@ START_TEST(no_memory_when_it_is_resumed)
     ck_assert_uint_eq(f->cause.by, GW_BY_GATEWAY);
     ck_assert_int_eq(f->cause.status, GW_ENOMEM);
     ck_assert_ptr_null(strstr(l->out, "\r\n0\r\n"));
+    free(big);
+    stop();
+}
+END_TEST
+
+/* There was no memory for what it wrote, and it waited: it is asked again, and may write then. */
+START_TEST(no_memory_and_a_wait)
+{
+    struct filter *f = &filters[0];
+    gw_limits limits = small_limits();
+    struct mode1_link *l;
+
+    limits.pipe_bytes_max = LONG;
+    limits.blocks_max = 8192;
+    make_big();
+    begin();
+    f->deed = WRITES_AND_WAITS;
+    f->side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_REWRITES | GW_BODY_WHOLE, 0, &limits);
+    (void)exchange(l, "hello", true, 0);
+    ck_assert_int_eq(gw_resume(f->ticket, f), GW_OK);
+    mode1_pump(&host);
+    ck_assert_int_eq(f->ended, 1);
+    ck_assert_uint_eq(f->cause.by, GW_BY_NONE);
+    ck_assert_ptr_nonnull(strstr(l->out, "hello"));
+    free(big);
+    stop();
+}
+END_TEST
+
+/* ... and what it lent in the same hook has left: it is asked again, though nothing new has come. */
+START_TEST(no_memory_and_a_loan)
+{
+    struct filter *f = &filters[0];
+    gw_limits limits = small_limits();
+    struct mode1_link *l, *u;
+
+    limits.pipe_bytes_max = LONG;
+    limits.blocks_max = 8192;
+    make_big();
+    begin();
+    f->deed = WRITES_AND_LENDS;
+    f->side = GW_SIDE_RESPONSE;
+    l = start_with(GW_BODY_RESPONSE | GW_BODY_REWRITES, 0, &limits);
+    l->is_slow = true;
+    mode1_say(&host, l, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    u = mode1_upstream(&host);
+    mode1_say(&host, u, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    for (int i = 0; i < 100; i++)
+        mode1_drip(&host, l, LONG);
+    ck_assert_uint_eq(f->pending, LONG);
+    ck_assert_int_eq(lent_back, 1);
+    mode1_say(&host, u, "world");
+    mode1_drip(&host, l, LONG);
+    ck_assert_int_eq(f->ended, 1);
+    ck_assert_uint_eq(f->cause.by, GW_BY_NONE);
     free(big);
     stop();
 }
@@ -1214,6 +1412,8 @@ Suite *show_suite(void)
     check_add(suite, head_has_none);
     check_add_loop(suite, who_does_not_read_stops_the_source, 0, 4);
     check_add_loop(suite, who_holds_too_much, 0, 2);
+    check_add_loop(suite, room_that_does_not_come, 0, 60);
+    check_add_loop(suite, room_at_the_end, 0, 60);
     check_add_loop(suite, too_long_to_be_held, 0, 4);
     check_add(suite, who_holds_it_invites_it);
     check_add_loop(suite, answers_in_the_middle, 0, 8);
@@ -1223,6 +1423,8 @@ Suite *show_suite(void)
     check_add_loop(suite, a_reply_is_of_who_made_it, 0, 2);
     check_add_loop(suite, a_reply_is_shown_to_who_is_before, 0, 6);
     check_add(suite, no_memory_when_it_is_resumed);
+    check_add(suite, no_memory_and_a_wait);
+    check_add(suite, no_memory_and_a_loan);
     check_add_loop(suite, cut_off_in_the_middle, 0, 2);
     check_add_loop(suite, ended_before_it_has_left, 0, 2);
     check_add_loop(suite, full_before_it_has_left, 0, 2);
