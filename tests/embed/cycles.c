@@ -272,6 +272,7 @@ static void serve_bytes(gw_engine *engine)
 /* ---- over sockets ---- */
 
 enum { KINDS = 4 };
+static bool is_told; /* that one of them is not there */
 
 static void listen_as(gw_loop *loop, const char *name, char *address, size_t max)
 {
@@ -328,6 +329,11 @@ static void serve_sockets(const gw_env *env, gw_engine *engine, uint32_t kind)
     spec.kind = kind;
     where = WORKERS;
     status = gw_loop_new(engine, &spec, &loop);
+    where = NOWHERE;
+    if (status == GW_EUNSUPPORTED && !is_told)
+        printf("io_uring is not tested: %s\n", gw_status_text(status));
+    is_told = is_told || status == GW_EUNSUPPORTED;
+    where = WORKERS;
     spec.kind = GW_LOOP_POLL;
     if (status == GW_EUNSUPPORTED)
         status = gw_loop_new(engine, &spec, &loop);
