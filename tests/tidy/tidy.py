@@ -363,15 +363,24 @@ def exports(root, library):
 
 
 def contract(root):
-    """docs/embedding-contract.md names every public call, and every misuse as the log does."""
+    """docs/embedding-contract.md names every public call, and every misuse as the log does; each call that
+    is named as one, and no other misuse, is in the test."""
     page = read(root, "docs/embedding-contract.md")
     for symbol in read(root, "tests/abi/symbols.txt").split():
         if f"`{symbol}`" not in page:
             offence("docs/embedding-contract.md", f"does not say what {symbol} refuses")
-    for call, text in re.findall(r'^    X\(\w+, "([^"]+)",\s+"([^"]+)"\)', read(root, "lib/base/misuse.h"),
-                                 flags=re.M):
-        if f"`{call}: {text}`" not in page:
-            offence("docs/embedding-contract.md", f"does not name the misuse `{call}: {text}`")
+    lines = {f"{call}: {text}" for call, text in re.findall(
+        r'^    X\(\w+, "([^"]+)",\s+"([^"]+)"\)', read(root, "lib/base/misuse.h"), flags=re.M)}
+    for line in sorted(lines):
+        if f"`{line}`" not in page:
+            offence("docs/embedding-contract.md", f"does not name the misuse `{line}`")
+    test = read(root, "tests/unit/misuse_test.c")
+    for mistake, line in re.findall(r"^\| (.*) \|[^|]*\| `([^`|]+: [^`|]+)` \|$", page, flags=re.M):
+        if line not in lines:
+            offence("docs/embedding-contract.md", f"`{line}` is no misuse")
+        for call in re.findall(r"`(gw_\w+)", mistake):
+            if call not in test:
+                offence("tests/unit/misuse_test.c", f"does not provoke {call} for `{line}`")
 
 
 # Written so that this file does not name what it looks for.
