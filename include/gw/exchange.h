@@ -138,7 +138,9 @@ typedef struct gw_reply {
     gw_str type, body, grpc_message;
 } gw_reply;
 /* The answer that a filter's hook gives with GW_REPLY. Fields may be added with gw_exchange_response.
- * It lives until the verdict of that hook: where that is GW_WAIT, until the one of its on_resume.
+ * It lives until the verdict of that hook: where that is GW_WAIT, until the one of its on_resume. Of
+ * several the last counts, without the fields of those before (so of this and gw_exchange_serve); one
+ * that is refused changes nothing.
  * GW_EINVAL: a code or type that cannot be sent; a 2xx to CONNECT, which would say that a tunnel
  * follows (RFC 9110 9.3.6). GW_ELIMIT: a body longer than a pipe holds;
  * GW_ENOMEM; GW_ESTATE: not a filter's hook; a hook of the request when somebody has answered; of the

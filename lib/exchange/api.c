@@ -191,7 +191,6 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
         return status;
     if (own.type.len == 0)
         own.type = (gw_str){ "text/plain", 10 };
-    gw_reply_forget(x, (enum gw_asked_id)x->hook_who, x->hook_at);
     r = gw_arena_alloc(&x->arena, sizeof *r);
     if (r == NULL)
         return GW_ENOMEM;
@@ -207,11 +206,12 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
         (status = gw_arena_copy(&x->arena, own.grpc_message, &r->grpc_message)) != GW_OK)
         return status;
     status = gw_chain_write(&r->body, own.body.ptr, own.body.len);
-    if (status == GW_OK) {
-        r->next = x->reply;
-        x->reply = r;
-    }
-    return status;
+    if (status != GW_OK)
+        return status;
+    gw_reply_forget(x, (enum gw_asked_id)x->hook_who, x->hook_at); /* the last one counts */
+    r->next = x->reply;
+    x->reply = r;
+    return GW_OK;
 }
 
 /* A hook of its origin runs, and has not answered. */

@@ -17,6 +17,7 @@ static struct filter {
     char acts_at;       /* AT_*: there it does what follows; 0: never */
     gw_verdict verdict; /* ... of that hook, or of the on_resume of it */
     bool waits, adds;
+    bool has_answered; /* act has */
     void (*act)(gw_exchange *x);
     gw_ticket ticket;
     int ended;
@@ -38,7 +39,7 @@ static void say(const struct filter *f, char what)
 
 static gw_verdict decide(struct filter *f, gw_exchange *x)
 {
-    if (f->verdict == GW_REPLY) {
+    if (f->verdict == GW_REPLY && !f->has_answered) {
         gw_reply reply = GW_SPEC(gw_reply);
         reply.code = 403;
         reply.body = gw_cstr("no\n");
@@ -267,6 +268,83 @@ START_TEST(verdicts)
         ck_assert_int_eq(filters[i].ended, 1);
         ck_assert_uint_eq(filters[i].cause.by, is_good ? GW_BY_NONE : GW_BY_HOST);
     }
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- several answers of one hook ---- */
+
+static gw_status answer(gw_exchange *x, uint32_t code, const char *body, gw_str type)
+{
+    gw_reply reply = GW_SPEC(gw_reply);
+    gw_status status;
+
+    reply.code = code;
+    reply.body = gw_cstr(body);
+    reply.type = type;
+    status = gw_exchange_reply(x, &reply);
+    if (status != GW_OK)
+        return status;
+    ck_assert_uint_eq(gw_message_code(gw_exchange_response(x)), code);
+    return gw_message_add_field(gw_exchange_response(x), gw_cstr("x-own"), gw_cstr(body));
+}
+
+static void answer_twice(gw_exchange *x)
+{
+    ck_assert_int_eq(answer(x, 418, "first", (gw_str){ NULL, 0 }), GW_OK);
+    ck_assert_int_eq(answer(x, 429, "second", (gw_str){ NULL, 0 }), GW_OK);
+}
+
+/* The second is refused: by its look, or because there is no memory for it. */
+static void answer_once(gw_exchange *x)
+{
+    static char type[100000];
+
+    memset(type, 'a', sizeof type);
+    ck_assert_int_eq(answer(x, 418, "first", (gw_str){ NULL, 0 }), GW_OK);
+    ck_assert_int_eq(answer(x, 700, "second", (gw_str){ NULL, 0 }), GW_EINVAL);
+    ck_assert_int_ne(answer(x, 429, "second", (gw_str){ type, sizeof type }), GW_OK);
+}
+
+static gw_verdict serve_not(void *ctx, gw_exchange *x)
+{
+    (void)ctx;
+    (void)x;
+    ck_abort_msg("it was to reply");
+    return GW_ABORT;
+}
+
+static void answer_and_serve(gw_exchange *x)
+{
+    gw_origin origin = GW_SPEC(gw_origin);
+
+    origin.on_request = serve_not;
+    ck_assert_int_eq(gw_exchange_serve(x, &origin), GW_OK);
+    ck_assert_int_eq(answer(x, 429, "second", (gw_str){ NULL, 0 }), GW_OK);
+}
+
+START_TEST(the_last_answer_counts)
+{
+    static void (*const acts[])(gw_exchange * x) = { answer_twice, answer_once, answer_and_serve };
+    struct mode1_link *l = start_all(begin());
+    struct filter *f = &filters[1];
+
+    f->acts_at = AT_REQUEST;
+    f->act = acts[_i % 3];
+    f->has_answered = true;
+    f->waits = _i >= 3;
+    f->verdict = GW_REPLY;
+    mode1_say(&host, l, get);
+    if (f->waits)
+        ck_assert_int_eq(gw_resume(f->ticket, f), GW_OK);
+    mode1_pump(&host);
+    ck_assert_ptr_eq(strstr(l->out, f->act == answer_once ? "HTTP/1.1 418 " : "HTTP/1.1 429 "),
+                     l->out);
+    ck_assert_ptr_eq(strstr(l->out, f->act == answer_once ? "second" : "first"), NULL);
+    ck_assert_ptr_nonnull(strstr(l->out, f->act == answer_once ? "x-own: first" : "x-own: second"));
+    ck_assert_ptr_nonnull(
+        strstr(l->out, f->act == answer_once ? "\r\n\r\nfirst" : "\r\n\r\nsecond"));
+    ck_assert_uint_eq(f->cause.by, GW_BY_NONE);
     mode1_stop(&host);
 }
 END_TEST
@@ -879,6 +957,7 @@ static Suite *filter_suite(void)
     check_add(suite, the_order_without_an_upstream);
     check_add(suite, failures_are_not_shown);
     check_add_loop(suite, verdicts, 0, 40);
+    check_add_loop(suite, the_last_answer_counts, 0, 6);
     check_add(suite, a_reply_is_held);
     check_add_loop(suite, nobody_resumes, 0, 4);
     check_add_loop(suite, the_client_leaves, 0, 8);
