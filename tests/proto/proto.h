@@ -5,6 +5,7 @@
  *   script.c         a file becomes lines of words; lines are played and compared
  *   talk.c           what the words mean to the peers (codecs of their own, tests/sim/sim_peer.c)
  *   host.c           the host that takes connections back
+ *   filter.c         the filter that does something with bodies
  *   over_sim.c       the world of simulated wires: every cut of every message
  *   over_sockets.c   the world of real ones: loopback
  *   modes.c          each way to have libgw in a program: bytes, an own backend, each loop, nested ones
@@ -103,7 +104,13 @@ struct proto {
     int host_fd;  /* over sockets: what did; -1 */
     char host_peer[64], host_local[64];
     gw_verdict verdict; /* of the filter */
-    bool aborts_body;   /* ... for a response's */
+    /* Of the one that sees bodies, by GW_SIDE_*. */
+    uint32_t deeds[3], whole_max;
+    gw_str filter_route;
+    gw_ticket ticket;
+    char seen[3][512];
+    size_t seen_len[3];
+    bool aborts_body; /* ... for a response's */
     /* A sweep: something fails at some point. What cannot be done then is passed over, and what is
      * expected is not looked for; see over_sim.c. */
     bool is_sweeping, is_stepping;
@@ -154,6 +161,11 @@ const char *proto_host_expects(const struct proto *p, const struct proto_line *l
 void proto_on_return(void *ctx, gw_link *link, int fd);
 bool proto_host_reads(struct proto *p); /* over sockets: something came */
 void proto_host_stops(struct proto *p);
+/* filter.c */
+bool proto_filter_configure(struct proto *p, const struct proto_line *line);
+void proto_filter_add(struct proto *p, gw_builder *b, gw_id route, gw_id host_route);
+bool proto_filter_does(struct proto *p, const struct proto_line *line);
+const char *proto_filter_expects(const struct proto *p, const struct proto_line *line);
 /* over_sim.c, over_sockets.c */
 void proto_start(struct proto *p);
 void proto_stop(struct proto *p);

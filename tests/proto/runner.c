@@ -25,6 +25,8 @@
  *     host gets "bytes" | nothing          of what came back to it, and what it has read since
  *     host says "bytes"                    to the client
  *     host hands over "bytes"              the connection, and what it has read behind its request
+ *     filter resumes                       the one of "config body SIDE DEED...": see filter.c
+ *     filter saw request|response "bytes"
  *     gateway drains
  *     gateway reloads [without route|listener]
  *     time 5s                               passes

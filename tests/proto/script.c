@@ -120,6 +120,10 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->aborts_body = true;
     else if (is(what, "filter"))
         p->verdict = is(value, "replies") ? GW_REPLY : GW_ABORT;
+    else if (is(what, "body"))
+        return proto_filter_configure(p, l);
+    else if (is(what, "whole_max"))
+        p->whole_max = (uint32_t)strtoul(value.ptr, NULL, 10);
     else if (is(what, "method")) {
         method = value;
         p->route.methods = &method;

@@ -84,7 +84,7 @@ gw_config *proto_config(struct proto *p)
     gw_config *config = NULL;
     gw_builder *b;
     gw_status status;
-    gw_id id;
+    gw_id id, route, host_route;
 
     SIM_CHECK(&p->sim, gw_builder_new(&env, &b) == GW_OK, "builder");
     gw_builder_listener(b, &p->listener);
@@ -94,8 +94,8 @@ gw_config *proto_config(struct proto *p)
     host.name = gw_cstr("host");
     host.origin = &origin;
     gw_builder_cluster(b, &host);
-    gw_builder_route(b, &p->route);
-    gw_builder_route(b, &p->host_route);
+    route = gw_builder_route(b, &p->route);
+    host_route = gw_builder_route(b, &p->host_route);
     filter.name = "script";
     filter.ctx = p;
     filter.body = p->aborts_body ? GW_BODY_RESPONSE : 0;
@@ -103,6 +103,7 @@ gw_config *proto_config(struct proto *p)
     filter.on_response_body = on_response_body;
     filter.on_end = on_end;
     gw_builder_filter(b, &filter);
+    proto_filter_add(p, b, route, host_route);
     status = gw_builder_build(b, &config, &err);
     SIM_CHECK(&p->sim, status == GW_OK, "%s: %s", err.where, err.text);
     return config;
@@ -570,6 +571,8 @@ bool proto_do(struct proto *p, const struct proto_line *l)
         return do_side(p, l, true);
     if (is(l->word[0], "host"))
         return proto_host_does(p, l);
+    if (is(l->word[0], "filter"))
+        return proto_filter_does(p, l);
     if (is(l->word[0], "upstream"))
         return do_side(p, l, false);
     if (is(l->word[0], "gateway") && is(l->word[1], "reloads"))
@@ -710,6 +713,8 @@ const char *proto_expect(struct proto *p, const struct proto_line *l)
         return expect_end(p, l);
     if (l->words >= 3 && is(l->word[0], "host"))
         return proto_host_expects(p, l);
+    if (l->words >= 4 && is(l->word[0], "filter"))
+        return proto_filter_expects(p, l);
     if (l->words >= 3 && is(l->word[1], "gets"))
         return is(l->word[0], "client") ? expect_client(p, l) : expect_upstream(p, l);
     if (is(l->word[0], "client") && l->words >= 2 && is(l->word[1], "is") &&
