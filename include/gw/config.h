@@ -43,6 +43,9 @@ enum { GW_FORWARDED_X = 1, GW_FORWARDED_RFC7239 = 2 };
 enum { GW_LISTENER_NO_VIA = 1u }; /* no Via is sent, none is looked at */
 
 enum { GW_BALANCE_ROUND_ROBIN = 1 };
+enum {
+    GW_CLUSTER_LIVE = 1u /* may have no endpoints; what gw/live.h puts there outlives this one   */
+};
 
 /* Endpoints that are interchangeable, or the host itself (origin). */
 typedef struct gw_cluster_spec {
@@ -61,6 +64,8 @@ typedef struct gw_cluster_spec {
     /* How many of the requests of ten seconds may be retried, by one worker (docs/retries.md): */
     uint32_t retry_percent; /* so large a share of them, up to 1,000; 20; GW_OFF: none         */
     uint32_t retry_least;   /* and so many whatever the share; 100; GW_OFF: none               */
+    uint32_t flags;         /* GW_CLUSTER_*                                                    */
+    uint32_t reserved;
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

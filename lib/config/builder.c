@@ -270,6 +270,9 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     if (draft->spec.balance > GW_BALANCE_ROUND_ROBIN)
         gw_fault_add(&part, "balance", GW_EINVAL, "not a way of balancing");
     check_retry_budget(&part, &draft->spec);
+    refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
+    if (draft->spec.reserved != 0)
+        gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

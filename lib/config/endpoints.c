@@ -40,6 +40,15 @@ gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint
     return status;
 }
 
+void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out)
+{
+    const struct gw_endpoint_conf *conf = &e->list[i];
+    *out = (gw_endpoint_spec){ .size = sizeof *out,
+                               .weight = conf->weight == 0 ? GW_OFF : conf->weight,
+                               .name = conf->name,
+                               .address = conf->address };
+}
+
 gw_status gw_endpoints_finish(struct gw_endpoints *e)
 {
     uint32_t n = e->len;

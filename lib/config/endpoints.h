@@ -31,6 +31,8 @@ struct gw_endpoints *gw_endpoints_new(const gw_allocator *allocator, uint32_t n)
 /* The i-th: copied, defaults filled in. spec was checked, and has a name. GW_ENOMEM. */
 gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint_spec *spec)
     GW_MUST_CHECK;
+/* What would make the i-th once more; its texts are e's. */
+void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out);
 /* All are set. GW_ENOMEM. */
 gw_status gw_endpoints_finish(struct gw_endpoints *e) GW_MUST_CHECK;
 /* One more owner. Returns e. Any thread. */
