@@ -45,8 +45,8 @@ struct Server {
     // Until it is drained, or poll fails.
     int run(int signals)
     {
-        while (gw_loop_run_once(loop, 0) != GW_EOF || !clients.empty()) {
-            std::vector<pollfd> watched = { { gw_loop_fd(loop), POLLIN, 0 },
+        while (!(is_over = is_over || gw_loop_run_once(loop, 0) == GW_EOF) || !clients.empty()) {
+            std::vector<pollfd> watched = { { is_over ? -1 : gw_loop_fd(loop), POLLIN, 0 },
                                             { listening, POLLIN, 0 },
                                             { listening < 0 ? -1 : signals, POLLIN, 0 } };
             for (const auto &[fd, c] : clients)
@@ -147,6 +147,7 @@ struct Server {
 
     gw_loop *loop = nullptr;
     int listening; // -1: it is ending
+    bool is_over = false;
     std::map<int, Client> clients;
 };
 

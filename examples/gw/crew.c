@@ -195,7 +195,7 @@ static void *work(void *argument)
     do {
         status = gw_loop_run_once(member->loop, is_flushed ? -1 : RETRY_MS);
         is_flushed = member->log.log->fd < 0 || access_log_flush(&member->log);
-    } while (status == GW_OK || status == GW_AGAIN);
+    } while (status == GW_OK);
     member->result = status == GW_EOF ? GW_OK : status;
     struct crew *crew = member->crew;
     pthread_mutex_lock(&crew->lock);

@@ -15,7 +15,8 @@ extern "C" {
 enum { GW_BY_NONE = 0, GW_BY_CLIENT = 1, GW_BY_UPSTREAM = 2, GW_BY_GATEWAY = 3, GW_BY_HOST = 4 };
 
 /* Who, when, why, and how the machine felt it. phase: see gw_phase_name. reason: a row of the
- * one table of causes, see gw_reason_of. A whole, undisturbed exchange has by GW_BY_NONE. */
+ * one table of causes, see gw_reason_of. A whole, undisturbed exchange has by GW_BY_NONE, and nothing
+ * in the others: phase 0 is a name, too. */
 typedef struct gw_cause {
     uint32_t by;
     uint32_t phase;

@@ -55,7 +55,7 @@ typedef struct gw_visit {
  * kernel does not give it, or it has no GW_LOOP_ONE_FD; GW_ELIMIT: no descriptor is left; else as
  * gw_worker_new. Allocates; takes up to six descriptors. */
 GW_API gw_status gw_loop_new(gw_engine *e, const gw_loop_spec *spec, gw_loop **out) GW_MUST_CHECK;
-/* Its worker: made and freed with it. */
+/* Its worker: made, stepped and freed by it alone. */
 GW_API gw_worker *gw_loop_worker(gw_loop *loop);
 /* "io_uring", "epoll", "poll". Static. */
 GW_API const char *gw_loop_name(const gw_loop *loop);
@@ -99,8 +99,9 @@ GW_API int gw_loop_fd(const gw_loop *loop);
  * Then call gw_loop_run_once(loop, 0). */
 GW_API int gw_loop_timeout_ms(const gw_loop *loop);
 /* Waits at most timeout_ms (-1: as long as it takes), moves bytes, steps. For hosts that do
- * something of their own each turn. GW_EOF: stopped, or drained: gw_loop_run would return here;
- * GW_ESTATE: inside a hook; GW_EIO: waiting failed. */
+ * something of their own each turn. GW_OK also if more is to be done: then a turn is due at once. GW_EOF:
+ * stopped, or drained: gw_loop_run would return here; after a drain each turn says so, and gw_loop_fd stays
+ * readable: it is watched no longer. GW_ESTATE: inside a hook; GW_EIO: waiting failed. */
 GW_API gw_status gw_loop_run_once(gw_loop *loop, int timeout_ms);
 /* Turns until gw_loop_stop, or drained. GW_ESTATE: inside a hook; GW_EIO: waiting failed. */
 GW_API gw_status gw_loop_run(gw_loop *loop);

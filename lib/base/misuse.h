@@ -14,6 +14,8 @@
 #define GW_MISUSES(X)                                                                              \
     X(STEP_INSIDE, "gw_worker_step", "inside a hook or an operation")                              \
     X(FREE_INSIDE, "gw_worker_free", "inside a hook or an operation")                              \
+    X(STEP_OF_LOOP, "gw_worker_step", "it is a loop's")                                            \
+    X(FREE_OF_LOOP, "gw_worker_free", "it is a loop's")                                            \
     X(ENGINE_FREE_EARLY, "gw_engine_free", "a worker is left")                                     \
     X(LOOP_RUN_INSIDE, "gw_loop_run", "inside a hook")                                             \
     X(LOOP_FREE_INSIDE, "gw_loop_free", "inside a hook")                                           \

@@ -163,7 +163,9 @@ static gw_status make_worker(struct gw_loop *loop, gw_engine *e, gw_worker_spec 
     spec->wake_done = leave_bell;
     atomic_fetch_add(&loop->bell->refs, 1);
     gw_status status = gw_worker_new(e, spec, &loop->worker);
-    if (status != GW_OK)
+    if (status == GW_OK)
+        gw_worker_keep(loop->worker);
+    else
         leave_bell(loop->bell);
     return status;
 }
@@ -228,7 +230,7 @@ void gw_loop_free(gw_loop *loop)
     loop->in_turn = true; /* hooks run: on_end of what is in flight */
     while (gw_loop_receive(loop))
         ;
-    gw_worker_free(loop->worker);
+    gw_worker_end(loop->worker);
     loop->worker = NULL;
     while (gw_loop_receive(loop)) /* what those hooks have left */
         ;
@@ -337,7 +339,7 @@ static void work(struct gw_loop *loop)
         gw_listeners_resume(loop);
         loop->has_room_again = false;
         gather(loop);
-        loop->has_more = gw_worker_step(loop->worker, loop->now) == GW_AGAIN;
+        loop->has_more = gw_worker_turn(loop->worker, loop->now) == GW_AGAIN;
         loop->has_room_again = loop->has_room_again || is_heard;
         is_heard = false;
         if (loop->has_more || gw_list_is_empty(&loop->ready))

@@ -137,6 +137,15 @@ static void drain(gw_worker *w)
 
 gw_status gw_worker_step(gw_worker *w, gw_nanos now)
 {
+    if (w != NULL && w->is_of_loop && !w->in_step) {
+        gw_misuse_note(&w->misuse, GW_MISUSE_STEP_OF_LOOP);
+        return GW_ESTATE;
+    }
+    return gw_worker_turn(w, now);
+}
+
+gw_status gw_worker_turn(gw_worker *w, gw_nanos now)
+{
     uint32_t budget;
 
     if (w == NULL || gw_misuse_is_stray(&w->misuse))

@@ -210,6 +210,19 @@ gw_status gw_worker_new(gw_engine *e, const gw_worker_spec *spec, gw_worker **ou
 
 void gw_worker_free(gw_worker *w)
 {
+    if (w != NULL && w->magic == WORKER_MAGIC && w->is_of_loop && !w->in_step)
+        gw_misuse_note(&w->misuse, GW_MISUSE_FREE_OF_LOOP);
+    else
+        gw_worker_end(w);
+}
+
+void gw_worker_keep(gw_worker *w)
+{
+    w->is_of_loop = true;
+}
+
+void gw_worker_end(gw_worker *w)
+{
     gw_allocator allocator;
 
     if (w == NULL || w->magic != WORKER_MAGIC || gw_misuse_is_stray(&w->misuse))

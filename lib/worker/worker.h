@@ -16,6 +16,7 @@ struct gw_worker {
     char name[32];
     gw_io_ops ops; /* unused in mode 1 */
     bool in_step;
+    bool is_of_loop; /* who alone steps and frees it */
     bool is_draining, is_drain_begun;
     gw_nanos drain_until; /* exchanges are cut off; connections a little later */
     uint32_t drain_grace_ms;
@@ -36,6 +37,10 @@ struct gw_worker {
 void gw_worker_adopt(gw_worker *w);
 /* For backends: the allocator of the engine. Lives as long as it. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
+/* It is a loop's from now on, whose own ways to make it step and to free it follow: its host has none. */
+void gw_worker_keep(gw_worker *w);
+gw_status gw_worker_turn(gw_worker *w, gw_nanos now);
+void gw_worker_end(gw_worker *w);
 /* For backends: what their host did that it must not. */
 void gw_worker_misused(gw_worker *w, enum gw_misuse_id what);
 /* For tests: every link that is made from now on speaks through the stub engine. */

@@ -183,7 +183,12 @@ static void advance(struct gw_link *l)
     }
 }
 
-gw_status gw_worker_step(gw_worker *w, gw_nanos now)
+void gw_worker_keep(gw_worker *w)
+{
+    ck_assert(!w->in_step);
+}
+
+gw_status gw_worker_turn(gw_worker *w, gw_nanos now)
 {
     struct gw_list *next;
     ck_assert(!w->in_step);
@@ -233,7 +238,7 @@ bool gw_worker_is_idle(const gw_worker *w)
     return gw_list_is_empty(&w->links);
 }
 
-void gw_worker_free(gw_worker *w)
+void gw_worker_end(gw_worker *w)
 {
     if (w == NULL)
         return;

@@ -60,6 +60,9 @@ struct gw_engine {
 
 /* Of worker/worker.h, whose structs these are not. */
 const gw_allocator *gw_engine_allocator(const gw_engine *e);
+void gw_worker_keep(gw_worker *w);
+gw_status gw_worker_turn(gw_worker *w, gw_nanos now);
+void gw_worker_end(gw_worker *w);
 void gw_worker_misused(gw_worker *w, enum gw_misuse_id what);
 
 void fake_engine_init(struct gw_engine *e);

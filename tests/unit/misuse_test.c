@@ -298,6 +298,29 @@ static void do_LOOP_FREE_INSIDE(void)
     visit(free_inside);
 }
 
+static void step_worker(gw_loop *l, void *ctx)
+{
+    (void)ctx;
+    ck_assert_int_eq(gw_worker_step(gw_loop_worker(l), 1), GW_ESTATE);
+}
+
+static void free_worker(gw_loop *l, void *ctx)
+{
+    (void)ctx;
+    gw_worker_free(gw_loop_worker(l));
+}
+
+static void do_STEP_OF_LOOP(void)
+{
+    visit(step_worker);
+}
+
+/* The loop goes on with it. */
+static void do_FREE_OF_LOOP(void)
+{
+    visit(free_worker);
+}
+
 /* Another thread, let in while a hook holds the step. */
 static void *stray(void *ctx)
 {
