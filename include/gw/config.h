@@ -42,10 +42,25 @@ typedef struct gw_listener_spec {
 enum { GW_FORWARDED_X = 1, GW_FORWARDED_RFC7239 = 2 };
 enum { GW_LISTENER_NO_VIA = 1u }; /* no Via is sent, none is looked at */
 
-enum { GW_BALANCE_ROUND_ROBIN = 1 };
 enum {
-    GW_CLUSTER_LIVE = 1u /* may have no endpoints; what gw/live.h puts there outlives this one   */
+    GW_BALANCE_ROUND_ROBIN = 1,
+    GW_BALANCE_CONSISTENT_HASH = 2,
+    GW_BALANCE_LEAST_REQUEST = 3,
+    GW_BALANCE_RANDOM = 4
 };
+
+/* What consistent hashing puts on its ring (docs/balancing.md). */
+typedef struct gw_hash_spec {
+    uint32_t size;
+    uint32_t points;       /* of an endpoint, for each unit of weight; up to 65,536; 256         */
+    uint32_t load_percent; /* nobody has more than this part of its share of what is in flight,
+                              100 to 1,000; none                                                 */
+    uint32_t reserved;
+    const gw_str *keys; /* "client", "header:NAME", "cookie:NAME", "path", "query:NAME",
+                           "metadata:NAME", "given" (gw_exchange_set_hash_key): the first that a
+                           request has; without any its endpoint is drawn; "client"              */
+    size_t keys_len;    /* up to 8 */
+} gw_hash_spec;
 
 /* Endpoints that are interchangeable, or the host itself (origin). */
 typedef struct gw_cluster_spec {
@@ -62,17 +77,23 @@ typedef struct gw_cluster_spec {
     gw_str name;                  /* unique                                                    */
     const gw_origin *origin;      /* not NULL: the host answers; no endpoints                  */
     /* How many of the requests of ten seconds may be retried, by one worker (docs/retries.md): */
-    uint32_t retry_percent; /* so large a share of them, up to 1,000; 20; GW_OFF: none         */
-    uint32_t retry_least;   /* and so many whatever the share; 100; GW_OFF: none               */
-    uint32_t flags;         /* GW_CLUSTER_*                                                    */
-    uint32_t reserved;
+    uint32_t retry_percent;   /* so large a share of them, up to 1,000; 20; GW_OFF: none         */
+    uint32_t retry_least;     /* and so many whatever the share; 100; GW_OFF: none               */
+    const gw_hash_spec *hash; /* for consistent hash alone; copied; NULL: as if all in it were 0 */
+    uint32_t choices;         /* least request: so many are compared, 2 to 8; 2                  */
+    uint32_t panic_percent;   /* of a level's weight: below so much available all are asked, 1 to
+                                 100; 50; GW_OFF: never                                          */
+    uint32_t spare_percent;   /* a level takes this part of what its available endpoints' weight
+                                 is of all, up to everything; 100 to 1,000; 140                  */
+    uint32_t slow_start_ms;   /* who is new takes a tenth of its share at first, and all of it
+                                 after; not with consistent hash; none                           */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {
     uint32_t size;
     uint32_t mark;
-    uint32_t weight; /* share of new exchanges; 1 to 65,535, default 1; GW_OFF: none            */
-    uint32_t reserved;
+    uint32_t weight;   /* share of new exchanges; 1 to 65,535, default 1; GW_OFF: none            */
+    uint32_t priority; /* 0 to 15: those of 0 are asked while enough of them are available      */
     gw_str name;    /* stable identity, unique in its cluster; empty: the address               */
     gw_str address; /* numeric or unix: in the loops of gw/loop.h                               */
 } gw_endpoint_spec;

@@ -118,6 +118,10 @@ GW_API gw_status gw_exchange_reroute(gw_exchange *x);
  * would answer itself. Its other rules stay the route's. GW_EUNKNOWN: the configuration has no such
  * cluster; GW_ESTATE: in another hook. O(clusters). */
 GW_API gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster);
+/* Filters, in on_request and on_route: the key of clusters that hash what the host has given
+ * ("given"); a later one takes its place. GW_EINVAL: it is empty; GW_ESTATE: in another hook.
+ * O(length). */
+GW_API gw_status gw_exchange_set_hash_key(gw_exchange *x, gw_str key);
 /* Filters, in every hook of the request: a try that fails is not followed by another. GW_ESTATE: in
  * another hook. */
 GW_API gw_status gw_exchange_forbid_retry(gw_exchange *x);

@@ -128,20 +128,46 @@ static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 struct cluster {
     gw_cluster_spec spec;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
-    uint32_t is_live;
     const struct gw_yaml_node *endpoints;
+    gw_hash_spec hash;
+    struct gw_yaml_texts hash_keys;
+    uint32_t hash_on; /* another way to write the one key that there is */
+    gw_str hash_name;
 };
 static const struct gw_yaml_word cluster_protocols[] = {
     { "h1", GW_PROTO_H1 }, { "h2", GW_PROTO_H2 }, { "auto", 0 }, { NULL, 0 }
 };
 static const struct gw_yaml_word policies[] = { { "round_robin", GW_BALANCE_ROUND_ROBIN },
-                                                { "consistent_hash", 0 },
-                                                { "least_request", 0 },
-                                                { "random", 0 },
+                                                { "consistent_hash", GW_BALANCE_CONSISTENT_HASH },
+                                                { "least_request", GW_BALANCE_LEAST_REQUEST },
+                                                { "random", GW_BALANCE_RANDOM },
                                                 { NULL, 0 } };
+/* Keys: the words of gw_hash_spec; from NAMED on a name follows. */
+enum { ON_CLIENT = 1, ON_PATH, ON_GIVEN, ON_NAMED };
+static const struct gw_yaml_word hash_ons[] = {
+    { "client", ON_CLIENT },      { "path", ON_PATH },
+    { "given", ON_GIVEN },        { "header", ON_NAMED },
+    { "cookie", ON_NAMED + 1 },   { "query", ON_NAMED + 2 },
+    { "metadata", ON_NAMED + 3 }, { NULL, 0 }
+};
+static const struct gw_yaml_field hash_fields[] = {
+    { "on", GW_YAML_WORD, offsetof(struct cluster, hash_on), 0, 0, 0, hash_ons },
+    NAME("name", struct cluster, hash_name),
+    { "keys", GW_YAML_TEXTS, offsetof(struct cluster, hash_keys), 0, 0, 0, NULL },
+    { "points", GW_YAML_COUNT, offsetof(struct cluster, hash.points), 1, 65536, 0, NULL },
+    { "load_percent", GW_YAML_COUNT, offsetof(struct cluster, hash.load_percent), 100, 1000, 0,
+      NULL },
+};
+static const struct gw_yaml_table hash_table = TABLE(hash_fields);
 static const struct gw_yaml_field balance_fields[] = {
     { "policy", GW_YAML_WORD, offsetof(struct cluster, spec.balance), 0, 0, 0, policies },
-    LATER("hash"),
+    { "hash", GW_YAML_FIELDS, 0, 0, 0, 0, &hash_table },
+    { "choices", GW_YAML_COUNT, offsetof(struct cluster, spec.choices), 2, 8, 0, NULL },
+    { "panic_percent", GW_YAML_COUNT, offsetof(struct cluster, spec.panic_percent), 1, 100, GW_OFF,
+      NULL },
+    { "spare_percent", GW_YAML_COUNT, offsetof(struct cluster, spec.spare_percent), 100, 1000, 0,
+      NULL },
+    TIME("slow_start", struct cluster, spec.slow_start_ms),
 };
 static const struct gw_yaml_table balance_table = TABLE(balance_fields);
 static const struct gw_yaml_field cluster_times[] = {
@@ -178,7 +204,6 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &cluster_times_table },
     { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
     { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
-    { "live", GW_YAML_TRUTH, offsetof(struct cluster, is_live), 0, 0, 0, NULL },
     LATER("tls"),
     LATER("breaker"),
     LATER("health"),
@@ -189,6 +214,7 @@ static const struct gw_yaml_field endpoint_fields[] = {
     NAME("name", gw_endpoint_spec, name),
     NAME("address", gw_endpoint_spec, address),
     { "weight", GW_YAML_COUNT, offsetof(gw_endpoint_spec, weight), 1, 65535, GW_OFF, NULL },
+    { "priority", GW_YAML_COUNT, offsetof(gw_endpoint_spec, priority), 0, 15, 0, NULL },
 };
 static const struct gw_yaml_table endpoint_table = TABLE(endpoint_fields);
 
@@ -380,8 +406,57 @@ static gw_status read_endpoints(struct loader *l, gw_id cluster, const struct gw
     return status;
 }
 
+/* "header:x-user" of on: header and name: x-user. */
+static gw_status join_key(struct loader *l, const struct cluster *own, gw_str *out)
+{
+    const struct gw_yaml_word *word = hash_ons;
+    while (word->value != own->hash_on)
+        word++;
+    gw_str on = gw_cstr(word->word);
+    size_t len = on.len + (own->hash_name.len > 0) + own->hash_name.len;
+    char *at = gw_store_take(&l->store, len, 1);
+    if (at == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    memcpy(at, on.ptr, on.len);
+    if (own->hash_name.len > 0) {
+        at[on.len] = ':';
+        memcpy(at + on.len + 1, own->hash_name.ptr, own->hash_name.len);
+    }
+    *out = (gw_str){ at, len };
+    return GW_OK;
+}
+
+static gw_status read_hash(struct loader *l, const struct gw_yaml_node *node, struct cluster *own,
+                           gw_str *key)
+{
+    const struct gw_yaml_node *hash = gw_yaml_find(node, GW_STR("balance.hash"));
+    bool has_name = own->hash_name.len > 0;
+    if (hash == NULL)
+        return GW_OK;
+    own->spec.hash = &own->hash;
+    own->hash.size = sizeof own->hash;
+    own->hash.keys = own->hash_keys.at;
+    own->hash.keys_len = own->hash_keys.len;
+    if (own->hash_keys.at != NULL && own->hash_keys.len == 0)
+        return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("keys")),
+                              "the list is empty; leave it out for the client's address");
+    if (own->hash_keys.at != NULL && (own->hash_on != 0 || has_name))
+        return gw_yaml_refuse(&l->reader, hash, "on and name say what keys does; keep one of them");
+    if (own->hash_on < ON_NAMED && has_name)
+        return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("name")),
+                              "it is for header, cookie, query and metadata alone");
+    if (own->hash_on >= ON_NAMED && !has_name)
+        return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("on")), "it needs a name");
+    if (own->hash_on == 0)
+        return GW_OK;
+    own->hash.keys = key;
+    own->hash.keys_len = 1;
+    return join_key(l, own, key);
+}
+
 static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
 {
+    gw_str key;
     struct cluster own = { .spec = { .size = sizeof own.spec } };
     gw_status status = gw_yaml_read(&l->reader, node, &cluster_table, &own);
     if (status != GW_OK)
@@ -389,9 +464,11 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     if (own.spec.idle_timeout_ms != 0 && own.pool_idle_ms != 0)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("pool.idle")),
                               "timeouts.idle says the same; keep one of the two");
-    own.spec.flags = own.is_live ? GW_CLUSTER_LIVE : 0;
     if (own.pool_idle_ms != 0)
         own.spec.idle_timeout_ms = own.pool_idle_ms;
+    status = read_hash(l, node, &own, &key);
+    if (status != GW_OK)
+        return status;
     own.spec.mark = mark_of(l, node);
     return read_endpoints(l, gw_builder_cluster(l->builder, &own.spec), own.endpoints);
 }
@@ -483,6 +560,10 @@ static const struct rename {
     { "listeners", "trusted", "trusted_proxies" },
     { "clusters", "protocols", "protocol" },
     { "clusters", "balance", "balance.policy" },
+    { "clusters", "hash", "balance.hash" },
+    { "clusters", "hash.keys", "balance.hash.keys" },
+    { "clusters", "choices", "balance.choices" },
+    { "clusters", "slow_start_ms", "balance.slow_start" },
     { "routes", "host", "match.host" },
     { "routes", "listener", "match.listener" },
     { "routes", "methods", "match.methods" },
@@ -492,7 +573,6 @@ static const struct rename {
     { "routes", "reply_code", "respond.status" },
     { "routes", "reply_type", "respond.type" },
     { "routes", "reply_body", "respond.body" },
-    { "clusters", "flags", "live" },
     { "clusters", "retry_percent", "retry_budget.percent" },
     { "clusters", "retry_least", "retry_budget.least" },
 };
@@ -510,11 +590,16 @@ static gw_str field_of(gw_str where)
     return gw_str_starts(field, GW_STR("endpoints[")) ? behind_index(field) : field;
 }
 
+/* The one key, where it is not in a list. */
+#define KEY_NAME GW_STR("balance.hash.name")
+
 static gw_str path_of(const struct gw_yaml_node *part, gw_str where, gw_str field)
 {
     bool is_exact = gw_yaml_find(part, GW_STR("match.exact")) != NULL;
     if (gw_str_starts(where, GW_STR("routes")) && gw_str_eq(field, GW_STR("path")))
         return is_exact ? GW_STR("match.exact") : GW_STR("match.prefix");
+    if (gw_str_eq(field, GW_STR("hash.keys")) && gw_yaml_find(part, KEY_NAME) != NULL)
+        return KEY_NAME;
     for (size_t i = 0; i < sizeof renames / sizeof renames[0]; i++)
         if (gw_str_starts(where, gw_cstr(renames[i].list)) &&
             gw_str_eq(gw_cstr(renames[i].field), field))
@@ -542,6 +627,8 @@ static void translate(struct loader *l, const struct gw_yaml_node *part,
     gw_str name = gw_str_slice(field, 0, bracket);
     gw_str path = path_of(part, gw_cstr(error->where), name);
     const struct gw_yaml_node *node = gw_yaml_follow(part, path);
+    if (gw_str_eq(path, KEY_NAME))
+        bracket = field.len;
     if (bracket < field.len)
         node = element_of(node, gw_str_slice(field, bracket + 1, field.len - 1));
     l->err.line = node->place.line;

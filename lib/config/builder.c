@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/spec.h"
+#include "config/balancing.h"
 #include "config/check.h"
 #include "config/freeze.h"
 #include "config/value.h"
@@ -267,12 +268,8 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
         gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1 and h2");
     else
         refuse_h2(&part, draft->spec.protocols);
-    if (draft->spec.balance > GW_BALANCE_ROUND_ROBIN)
-        gw_fault_add(&part, "balance", GW_EINVAL, "not a way of balancing");
+    gw_balancing_take(&part, draft);
     check_retry_budget(&part, &draft->spec);
-    refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
-    if (draft->spec.reserved != 0)
-        gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 
@@ -330,8 +327,7 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
         gw_value_name(&part, draft->spec.name, GW_ENDPOINT_NAME_MAX);
     if (draft->spec.weight > GW_WEIGHT_MAX && draft->spec.weight != GW_OFF)
         gw_fault_add(&part, "weight", GW_EINVAL, "it is from 1 to 65,535, or off");
-    if (draft->spec.reserved != 0)
-        gw_fault_add(&part, "reserved", GW_EINVAL, "it must be 0");
+    gw_balancing_check_endpoint(&part, &draft->spec);
     return make_id(KIND_ENDPOINT, &draft->draft);
 }
 

@@ -30,7 +30,8 @@ struct gw_endpoint_draft {
 struct gw_cluster_draft {
     struct gw_draft draft;
     gw_cluster_spec spec;
-    gw_origin origin; /* spec.origin points here, or is NULL */
+    gw_origin origin;  /* spec.origin points here, or is NULL */
+    gw_hash_spec hash; /* likewise spec.hash */
     struct gw_drafts endpoints;
 };
 struct gw_route_draft {

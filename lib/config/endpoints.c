@@ -29,6 +29,7 @@ gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint
 {
     struct gw_endpoint_conf *out = &e->list[i];
     out->index = i;
+    out->priority = spec->priority;
     out->weight = spec->weight == 0 ? WEIGHT : spec->weight;
     if (spec->weight == GW_OFF)
         out->weight = 0;
@@ -40,27 +41,32 @@ gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint
     return status;
 }
 
-void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out)
+gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_spec *how)
 {
-    const struct gw_endpoint_conf *conf = &e->list[i];
-    *out = (gw_endpoint_spec){ .size = sizeof *out,
-                               .weight = conf->weight == 0 ? GW_OFF : conf->weight,
-                               .name = conf->name,
-                               .address = conf->address };
-}
-
-gw_status gw_endpoints_finish(struct gw_endpoints *e)
-{
-    uint32_t n = e->len;
+    size_t n = e->len;
     if (n == 0)
         return GW_OK;
+    gw_str *names = gw_heap_alloc(&e->heap, n * sizeof *names);
     uint32_t *weights = gw_heap_alloc(&e->heap, n * sizeof *weights);
-    if (weights == NULL)
-        return GW_ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
+    uint32_t *priorities = gw_heap_alloc(&e->heap, n * sizeof *priorities);
+    gw_status status = GW_ENOMEM;
+    if (names == NULL || weights == NULL || priorities == NULL)
+        goto done;
+    for (size_t i = 0; i < n; i++) {
+        names[i] = e->list[i].name;
         weights[i] = e->list[i].weight;
-    gw_status status = gw_rr_init(&e->rr, &e->heap, weights, n);
+        priorities[i] = e->list[i].priority;
+    }
+    struct gw_balance_spec spec = *how;
+    spec.n = e->len;
+    spec.names = names;
+    spec.weights = weights;
+    spec.priorities = priorities;
+    status = gw_balancer_init(&e->balancer, &e->heap, &spec);
+done:
+    gw_heap_release(&e->heap, priorities, n * sizeof *priorities);
     gw_heap_release(&e->heap, weights, n * sizeof *weights);
+    gw_heap_release(&e->heap, names, n * sizeof *names);
     return status;
 }
 
@@ -72,7 +78,7 @@ struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e)
 
 static void free_endpoints(struct gw_endpoints *e)
 {
-    gw_rr_fini(&e->rr, &e->heap);
+    gw_balancer_fini(&e->balancer);
     gw_store_fini(&e->store);
     struct gw_heap heap = e->heap;
     gw_heap_release(&heap, e, sizeof *e);

@@ -9,13 +9,14 @@
 
 #include <gw/config.h>
 
-#include "balance/round_robin.h"
+#include "balance/balance.h"
 #include "base/store.h"
 
 struct gw_endpoint_conf {
     gw_str name, address; /* a zero byte behind */
     uint32_t index;
     uint32_t weight; /* 0: none */
+    uint32_t priority;
 };
 struct gw_endpoints {
     atomic_uint refs;
@@ -23,7 +24,7 @@ struct gw_endpoints {
     struct gw_store store; /* texts and list */
     struct gw_endpoint_conf *list;
     uint32_t len;
-    struct gw_rr rr;
+    struct gw_balancer balancer;
 };
 
 /* Room for n, with one reference; NULL: no memory. */
@@ -31,10 +32,9 @@ struct gw_endpoints *gw_endpoints_new(const gw_allocator *allocator, uint32_t n)
 /* The i-th: copied, defaults filled in. spec was checked, and has a name. GW_ENOMEM. */
 gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint_spec *spec)
     GW_MUST_CHECK;
-/* What would make the i-th once more; its texts are e's. */
-void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out);
-/* All are set. GW_ENOMEM. */
-gw_status gw_endpoints_finish(struct gw_endpoints *e) GW_MUST_CHECK;
+/* All are set; how: what their cluster says, without the endpoints. GW_ENOMEM. */
+gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_spec *how)
+    GW_MUST_CHECK;
 /* One more owner. Returns e. Any thread. */
 struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e);
 /* One owner less. NULL is fine. Any thread. */

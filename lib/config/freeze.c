@@ -3,6 +3,7 @@
 #include "config/freeze.h"
 
 #include "base/assert.h"
+#include "config/balancing.h"
 #include "gw_features.h"
 
 /* The defaults; gw/config.h and docs/configuration.md say the same. */
@@ -96,7 +97,9 @@ static gw_status freeze_endpoints(const struct gw_cluster_draft *draft, gw_confi
          d = d->next)
         status = gw_endpoints_set(cluster->endpoints, d->index,
                                   &((const struct gw_endpoint_draft *)(const void *)d)->spec);
-    return status == GW_OK ? gw_endpoints_finish(cluster->endpoints) : status;
+    if (status == GW_OK)
+        status = gw_endpoints_finish(cluster->endpoints, &cluster->balance.rule);
+    return status;
 }
 
 static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster_conf *out)
@@ -115,7 +118,6 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .requests_max = number(spec->requests_max, GW_OFF),
         .retry_percent = amount(spec->retry_percent, RETRY_PERCENT),
         .retry_least = amount(spec->retry_least, RETRY_LEAST),
-        .is_live = (spec->flags & GW_CLUSTER_LIVE) != 0,
         .has_origin = spec->origin != NULL,
         .origin = draft->origin,
     };
@@ -132,7 +134,9 @@ static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
         const struct gw_cluster_draft *draft = (const struct gw_cluster_draft *)(const void *)d;
         struct gw_cluster_conf *cluster = &config->clusters[d->index];
         fill_cluster(draft, cluster);
-        status = freeze_endpoints(draft, config, cluster);
+        status = gw_balancing_freeze(&draft->spec, &config->store, &cluster->balance);
+        if (status == GW_OK)
+            status = freeze_endpoints(draft, config, cluster);
     }
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include <gw/config.h>
 
+#include "balance/hash_key.h"
 #include "base/timer.h"
 #include "config/endpoints.h"
 #include "http/forwarded.h"
@@ -25,6 +26,12 @@ struct gw_listener_conf {
     uint32_t forwarded; /* GW_FORWARDED_*; 0: none */
     bool has_no_via;
 };
+struct gw_balance_conf {
+    struct gw_balance_spec rule;    /* without the endpoints                        */
+    const struct gw_hash_key *keys; /* of consistent hash                           */
+    uint32_t keys_len;
+    gw_nanos slow_start; /* 0: none */
+};
 struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
@@ -32,8 +39,8 @@ struct gw_cluster_conf {
     bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
     uint32_t retry_percent, retry_least;                 /* 0: none          */
+    struct gw_balance_conf balance;
     struct gw_endpoints *endpoints; /* none for an origin; not NULL once it is built */
-    bool is_live;                   /* what calls have put in their place outlives this one  */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };

@@ -18,7 +18,7 @@ static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
         a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
 }
 
-static gw_status fill(struct gw_binding *b, uint32_t i, uint32_t cursor)
+static gw_status fill(struct gw_binding *b, uint32_t i, uint64_t seed)
 {
     const struct gw_edition_cluster *of = &b->edition->clusters[i];
     struct gw_cluster_use *c = &b->clusters[i];
@@ -26,7 +26,7 @@ static gw_status fill(struct gw_binding *b, uint32_t i, uint32_t cursor)
     c->endpoints = of->endpoints;
     c->state = of->state;
     c->states = of->states;
-    c->cursor = cursor;
+    gw_turn_init(&c->turn, seed);
     c->upstreams = take(&b->allocator, of->endpoints->len, sizeof(struct gw_upstream *));
     return c->upstreams != NULL ? GW_OK : GW_ENOMEM;
 }
@@ -47,7 +47,7 @@ gw_status gw_binding_new(const gw_allocator *allocator, struct gw_edition *editi
     if (b->clusters == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < b->config->clusters_len; i++)
-        status = fill(b, i, (uint32_t)gw_prng_next(&prng));
+        status = fill(b, i, gw_prng_next(&prng));
     if (status == GW_OK)
         *out = b;
     else
@@ -98,7 +98,7 @@ static void inherit_clusters(struct gw_binding *b, const struct gw_binding *old)
             uint32_t j = (at + tried) % from->clusters_len;
             if (!gw_str_eq(from->clusters[j].name, b->config->clusters[i].name))
                 continue;
-            b->clusters[i].cursor = old->clusters[j].cursor;
+            b->clusters[i].turn = old->clusters[j].turn;
             b->clusters[i].budget = old->clusters[j].budget;
             at = j + 1;
             break;

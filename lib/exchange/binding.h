@@ -14,7 +14,7 @@ struct gw_cluster_use {
     struct gw_cluster_state *state;
     struct gw_endpoint_state *const *states;
     struct gw_upstream **upstreams; /* by index of the endpoint; NULL until it is picked first */
-    uint32_t cursor;
+    struct gw_turn turn;
     struct gw_retry_budget budget;
 };
 struct gw_binding {

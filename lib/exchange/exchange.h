@@ -76,6 +76,7 @@ struct gw_exchange {
     bool is_picked;         /* an endpoint is chosen, and the filters are asked           */
     bool is_in_flight;      /* ... and counts this try                                    */
     bool is_retry_forbidden;
+    bool has_given_key;
     uint8_t hook;     /* gw_hook */
     uint8_t hook_who; /* gw_asked_id: of the hook that runs */
     uint8_t hook_at;  /* ... which filter's it is, or GW_HOOK_AT_NONE */
@@ -112,6 +113,7 @@ struct gw_exchange {
     uint64_t filters;     /* which are on: by index, a bit each                   */
     uint64_t filters_met; /* ... and which have been, at any time: on_end is theirs */
     const struct gw_cluster_conf *wanted; /* gw_exchange_set_cluster */
+    uint64_t given_key;                   /* gw_exchange_set_hash_key */
     struct gw_label *labels;
     /* Bodies that filters see; NULL: none. Where they come out: without filters, where they go in. */
     struct gw_shown *shown_request, *shown_response;
@@ -236,6 +238,8 @@ void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter 
 void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event,
                      gw_cause cause);
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
+/* The endpoint of its next try, another one than before if there is one; UINT32_MAX: nobody. */
+uint32_t gw_exchange_choose(struct gw_exchange *x);
 /* Its endpoint has done what it was asked, or failed: it counts it no more. Twice is fine. */
 void gw_exchange_end_try(struct gw_exchange *x);
 /* What its worker keeps for its cluster, which is no origin's. */

@@ -63,6 +63,19 @@ gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster)
     return GW_OK;
 }
 
+gw_status gw_exchange_set_hash_key(gw_exchange *x, gw_str key)
+{
+    if (!gw_exchange_is_valid(x))
+        return GW_EINVAL;
+    if (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE)
+        return GW_ESTATE;
+    if (key.ptr == NULL || key.len == 0)
+        return GW_EINVAL;
+    x->given_key = gw_hash_text(key);
+    x->has_given_key = true;
+    return GW_OK;
+}
+
 gw_status gw_exchange_forbid_retry(gw_exchange *x)
 {
     if (!gw_exchange_is_valid(x))

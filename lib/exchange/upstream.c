@@ -95,22 +95,6 @@ void gw_exchange_end_try(struct gw_exchange *x)
     gw_state_leave(use->state, use->states[x->endpoint->index]);
 }
 
-/* Its turn, unless it was tried and another was not. UINT32_MAX: there is none. */
-static uint32_t choose(struct gw_exchange *x)
-{
-    struct gw_cluster_use *c = gw_exchange_use(x);
-    uint32_t i = gw_rr_pick(&c->endpoints->rr, &c->cursor);
-
-    if (x->tries == 0 || i == UINT32_MAX || !gw_exchange_has_tried(x, i))
-        return i;
-    for (uint32_t n = 1; n < c->endpoints->len; n++) {
-        uint32_t other = (i + n) % c->endpoints->len;
-        if (c->endpoints->list[other].weight > 0 && !gw_exchange_has_tried(x, other))
-            return other;
-    }
-    return i;
-}
-
 static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
 {
     if (x->tries == 0) {
@@ -132,7 +116,7 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
 /* Chooses, and readies the request for it. */
 static bool pick(struct gw_exchange *x)
 {
-    uint32_t i = choose(x);
+    uint32_t i = gw_exchange_choose(x);
 
     if (i == UINT32_MAX) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);

@@ -7,13 +7,26 @@
 
 struct gw_endpoint_state {
     struct gw_shared shared;
-    atomic_uint inflight; /* tries that have been given to it and have not ended */
+    atomic_uint inflight;   /* tries that have been given to it and have not ended */
+    _Atomic uint64_t since; /* when a worker first asked for it; 0: never yet        */
 };
 
 struct gw_cluster_state {
     struct gw_shared shared;
     atomic_uint inflight; /* of all its endpoints, those of an earlier configuration too */
 };
+
+/* Since when it is there, as far as anybody knows. */
+static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
+{
+    uint64_t since = atomic_load_explicit(&e->since, memory_order_relaxed);
+
+    if (since == 0 &&
+        !atomic_compare_exchange_strong_explicit(&e->since, &since, now > 0 ? now : 1,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return since;
+    return since == 0 ? now : since;
+}
 
 static inline void gw_state_enter(struct gw_cluster_state *c, struct gw_endpoint_state *e)
 {

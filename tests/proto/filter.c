@@ -33,8 +33,8 @@ static const struct {
     const char *word;
     enum deed deed;
 } words[] = {
-    { "shows", SHOWS }, { "uppers", UPPERS }, { "doubles", DOUBLES }, { "holds", HOLDS },
-    { "fills", FILLS }, { "waits", WAITS },   { "stuck", STUCK },     { "trailer", TRAILER },
+    { "shows", SHOWS },   { "uppers", UPPERS },   { "doubles", DOUBLES }, { "holds", HOLDS },
+    { "fills", FILLS },   { "waits", WAITS },     { "stuck", STUCK },     { "trailer", TRAILER },
     { "aborts", ABORTS }, { "replies", REPLIES },
 };
 
@@ -160,8 +160,8 @@ static gw_verdict on_body_end(struct proto *p, gw_exchange *x, gw_pipe *pipe, ui
 
     if ((deeds & HOLDS) != 0 && !tell_held(p, x, pipe, side))
         return GW_ABORT;
-    if ((deeds & TRAILER) != 0 && gw_message_add_field(gw_exchange_trailers(x, side), gw_cstr("x-filter"),
-                                                       gw_cstr("1")) != GW_OK)
+    if ((deeds & TRAILER) != 0 && gw_message_add_field(gw_exchange_trailers(x, side),
+                                                       gw_cstr("x-filter"), gw_cstr("1")) != GW_OK)
         return GW_ABORT;
     return (deeds & REPLIES) != 0 ? reply(x) : GW_NEXT;
 }
@@ -234,7 +234,8 @@ void proto_filter_add(struct proto *p, gw_builder *b, gw_id route, gw_id host_ro
         return;
     off.mode = GW_USE_OFF;
     (void)gw_builder_use(b, id, 0, &off);
-    (void)gw_builder_use(b, id, gw_str_eq(p->filter_route, gw_cstr("host")) ? host_route : route, &on);
+    (void)gw_builder_use(b, id, gw_str_eq(p->filter_route, gw_cstr("host")) ? host_route : route,
+                         &on);
 }
 
 /* ---- words ---- */

@@ -1,11 +1,6 @@
 /* Smooth weighted round robin against the naive rule, which walks all endpoints at each pick. */
 
-#include <stdio.h>
-
-#include "alloc.h"
-#include "balance/round_robin.h"
-#include "base/prng.h"
-#include "check_main.h"
+#include "balance_test.h"
 
 enum { ENDPOINTS_MAX = 40 };
 
@@ -195,7 +190,7 @@ START_TEST(every_refused_allocation_is_survived)
 }
 END_TEST
 
-static Suite *round_robin_suite(void)
+Suite *round_robin_suite(void)
 {
     Suite *suite = suite_create("round_robin");
     check_add(suite, picks_as_the_naive_rule_does);
@@ -207,4 +202,4 @@ static Suite *round_robin_suite(void)
     return suite;
 }
 
-CHECK_MAIN(round_robin_suite)
+CHECK_MAIN(round_robin_suite, ring_suite, lots_suite, levels_suite, picks_suite, hash_key_suite)

@@ -147,7 +147,11 @@ START_TEST(all_is_copied_and_completed)
     ck_assert_uint_eq(web->endpoints->list[0].weight, 3);
     ck_assert_uint_eq(web->endpoints->list[1].weight, 0);
     ck_assert_uint_eq(web->endpoints->list[2].weight, 1);
-    ck_assert_uint_eq(web->endpoints->rr.len, 4);
+    ck_assert_uint_eq(web->endpoints->balancer.levels_len, 1);
+    ck_assert_uint_eq(web->endpoints->balancer.levels[0].len, 2);
+    ck_assert_uint_eq(web->endpoints->balancer.levels[0].weight, 4);
+    ck_assert_uint_eq(web->endpoints->balancer.levels[0].rr.len, 4);
+    ck_assert_uint_eq(web->endpoints->balancer.kind, GW_BALANCE_ROUND_ROBIN);
     ck_assert_uint_eq(web->endpoints->list[2].index, 2);
     ck_assert_uint_eq(own->endpoints->len, 0);
     ck_assert(own->has_origin && own->origin.on_request == nothing);
@@ -218,6 +222,7 @@ struct parts {
     gw_cluster_spec cluster, cluster2;
     gw_endpoint_spec endpoint, endpoint2;
     gw_route_spec route, route2;
+    gw_hash_spec hash;
     gw_filter filter, filter2;
     gw_origin origin;
     gw_str list[40];
@@ -263,6 +268,7 @@ static void parts_init(struct parts *p)
     p->route2.cluster = GW_STR("web");
     p->route2.path = GW_STR("/more");
     p->route2.mark = 42;
+    p->hash = GW_SPEC(gw_hash_spec);
     p->filter = p->filter2 = GW_SPEC(gw_filter);
     p->filter.name = "auth";
     p->filter2.name = "log";
@@ -295,6 +301,16 @@ static void parts_add(struct parts *p)
         p->route.methods = p->list;                                                                \
         p->route.methods_len = sizeof list_ / sizeof list_[0];                                     \
     } while (0)
+#define HASH(field, value)                                                                         \
+    (p->cluster.hash = &p->hash, p->cluster.balance = GW_BALANCE_CONSISTENT_HASH,                  \
+     p->hash.field = (value))
+#define KEYS(...)                                                                                  \
+    do {                                                                                           \
+        const gw_str list_[] = { __VA_ARGS__ };                                                    \
+        memcpy(p->list, list_, sizeof list_);                                                      \
+        HASH(keys, p->list);                                                                       \
+        p->hash.keys_len = sizeof list_ / sizeof list_[0];                                         \
+    } while (0)
 #define UPGRADES(...)                                                                              \
     do {                                                                                           \
         const gw_str list_[] = { __VA_ARGS__ };                                                    \
@@ -322,7 +338,30 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 11, "listeners[0].protocols", "bits", p->listener.protocols = 4)                  \
     X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
     X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
-    X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 2)                   \
+    X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 5)                   \
+    X(GW_EINVAL, 21, "clusters[0].hash", "consistent hash alone", p->cluster.hash = &p->hash)      \
+    X(GW_EINVAL, 21, "clusters[0].hash.size", "GW_SPEC", HASH(size, 0))                            \
+    X(GW_EINVAL, 21, "clusters[0].hash.points", "1 to 65536", HASH(points, 65537))                 \
+    X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, 99))       \
+    X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, 1001))     \
+    X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, GW_OFF))   \
+    X(GW_EINVAL, 21, "clusters[0].hash.reserved", "0", HASH(reserved, 1))                          \
+    X(GW_EINVAL, 21, "clusters[0].hash.keys[1]", "\"headers:a\": not a key",                       \
+      KEYS(GW_STR("client"), GW_STR("headers:a")))                                                 \
+    X(GW_EINVAL, 21, "clusters[0].hash.keys[0]", "not a key", KEYS(GW_STR("")))                    \
+    X(GW_EINVAL, 21, "clusters[0].hash.keys[0]", "not a key", KEYS(GW_STR("cookie:a b")))          \
+    X(GW_EINVAL, 21, "clusters[0].hash.keys[0]", "too long", KEYS(longer(257)))                    \
+    X(GW_EINVAL, 21, "clusters[0].choices", "2 to 8", p->cluster.balance = 3,                      \
+      p->cluster.choices = 9)                                                                      \
+    X(GW_EINVAL, 21, "clusters[0].choices", "2 to 8", p->cluster.balance = 3,                      \
+      p->cluster.choices = 1)                                                                      \
+    X(GW_EINVAL, 21, "clusters[0].choices", "least request alone", p->cluster.choices = 2)         \
+    X(GW_EINVAL, 21, "clusters[0].panic_percent", "1 to 100", p->cluster.panic_percent = 101)      \
+    X(GW_EINVAL, 21, "clusters[0].spare_percent", "100 to 1000", p->cluster.spare_percent = 99)    \
+    X(GW_EINVAL, 21, "clusters[0].slow_start_ms", "keys stay", p->cluster.balance = 2,             \
+      p->cluster.slow_start_ms = 1)                                                                \
+    X(GW_ELIMIT, 21, "clusters[0].hash.keys", "at most 8", KEYS(GW_STR("client"));                 \
+      p->hash.keys_len = 9)                                                                        \
     X(GW_EINVAL, 22, "clusters[1].name", "taken by clusters[0]", p->has_cluster2 = true,           \
       p->cluster2.name = GW_STR("web"))                                                            \
     X(GW_EINVAL, 21, "clusters[0].endpoints", "nobody to send to", p->has_no_endpoint = true)      \
@@ -338,7 +377,7 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 31, "clusters[0].endpoints[0].address", "port 0",                                 \
       p->endpoint.address = GW_STR("1.2.3.4:0"))                                                   \
     X(GW_EINVAL, 31, "clusters[0].endpoints[0].weight", "1 to 65,535", p->endpoint.weight = 65536) \
-    X(GW_EINVAL, 31, "clusters[0].endpoints[0].reserved", "0", p->endpoint.reserved = 1)           \
+    X(GW_EINVAL, 31, "clusters[0].endpoints[0].priority", "0 to 15", p->endpoint.priority = 16)    \
     X(GW_EINVAL, 31, "clusters[0].endpoints[0].name", "without spaces",                            \
       p->endpoint.name = GW_STR("\""))                                                             \
     X(GW_EINVAL, 32, "clusters[0].endpoints[1].name", "taken by endpoints[0]",                     \

@@ -40,13 +40,20 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
     say(d,
         "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u retry %u "
-        "%u live %d\n",
+        "%u\n",
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
-        c->requests_max, c->retry_percent, c->retry_least, c->is_live);
+        c->requests_max, c->retry_percent, c->retry_least);
+    say(d, "  balance %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
+        c->balance.rule.load_percent, c->balance.rule.choices, c->balance.rule.panic_percent,
+        c->balance.rule.spare_percent, NUM(c->balance.slow_start));
+    for (uint32_t i = 0; i < c->balance.keys_len; i++)
+        say(d, " key %u %.*s", c->balance.keys[i].on, STR(c->balance.keys[i].name));
+    say(d, "\n");
     for (uint32_t i = 0; i < c->endpoints->len; i++)
-        say(d, "  endpoint %.*s %.*s %u\n", STR(c->endpoints->list[i].name),
-            STR(c->endpoints->list[i].address), c->endpoints->list[i].weight);
+        say(d, "  endpoint %.*s %.*s %u %u\n", STR(c->endpoints->list[i].name),
+            STR(c->endpoints->list[i].address), c->endpoints->list[i].weight,
+            c->endpoints->list[i].priority);
 }
 
 static void say_route(struct dump *d, const struct gw_route_conf *r)
@@ -109,6 +116,7 @@ struct both {
     const char *r_name, *r_match, *r_to, *r_more;
     /* the same in C */
     gw_listener_spec listener;
+    gw_hash_spec hash;
     gw_cluster_spec cluster;
     gw_endpoint_spec endpoint;
     gw_route_spec route;
@@ -127,6 +135,7 @@ static void both_init(struct both *b)
     b->r_to = "    cluster: web\n";
     b->l_more = b->c_more = b->e_more = b->r_more = "";
     b->listener = GW_SPEC(gw_listener_spec);
+    b->hash = GW_SPEC(gw_hash_spec);
     b->listener.name = GW_STR("edge");
     b->listener.address = GW_STR("127.0.0.1:80");
     b->cluster = GW_SPEC(gw_cluster_spec);
@@ -202,11 +211,18 @@ static gw_config *build_from_c(const struct both *b)
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 80, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 96, "a field without a row");
+_Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
 #endif
 
+#define HASH_FILE(fields) "    balance: { policy: consistent_hash, hash: { " fields " } }\n"
+#define HASH_C(field, value)                                                                       \
+    (b->cluster.balance = GW_BALANCE_CONSISTENT_HASH, b->cluster.hash = &b->hash,                  \
+     b->hash.field = (value))
+#define HASH_KEYS(n, first, second)                                                                \
+    (b->list[0] = (first), b->list[1] = (second), HASH_C(keys, b->list), HASH_C(keys_len, (n)))
 /* X(in the file, in C) */
 #define FIELDS(X)                                                                                  \
     X(b->l_name = "front", b->listener.name = GW_STR("front"))                                     \
@@ -239,13 +255,34 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     X(b->c_more = "    pool: { requests: 11 }\n", b->cluster.requests_max = 11)                    \
     X(b->c_more = "    retry_budget: { percent: 50 }\n", b->cluster.retry_percent = 50)            \
     X(b->c_more = "    retry_budget: { percent: off }\n", b->cluster.retry_percent = GW_OFF)       \
-    X(b->c_more = "    live: true\n", b->cluster.flags = GW_CLUSTER_LIVE)                          \
     X(b->c_more = "    retry_budget: { least: 7 }\n", b->cluster.retry_least = 7)                  \
     X(b->c_more = "    retry_budget: { least: 0 }\n", b->cluster.retry_least = GW_OFF)             \
+    X(b->c_more = "    balance: { policy: random }\n", b->cluster.balance = GW_BALANCE_RANDOM)     \
+    X(b->c_more = "    balance: { policy: least_request, choices: 5 }\n",                          \
+      (b->cluster.balance = GW_BALANCE_LEAST_REQUEST, b->cluster.choices = 5))                     \
+    X(b->c_more = "    balance: { panic_percent: 30 }\n", b->cluster.panic_percent = 30)           \
+    X(b->c_more = "    balance: { panic_percent: off }\n", b->cluster.panic_percent = GW_OFF)      \
+    X(b->c_more = "    balance: { spare_percent: 150 }\n", b->cluster.spare_percent = 150)         \
+    X(b->c_more = "    balance: { slow_start: 30s }\n", b->cluster.slow_start_ms = 30000)          \
+    X(b->c_more = "    balance: { policy: consistent_hash }\n",                                    \
+      b->cluster.balance = GW_BALANCE_CONSISTENT_HASH)                                             \
+    X(b->c_more = HASH_FILE("points: 12"), HASH_C(points, 12))                                     \
+    X(b->c_more = HASH_FILE("load_percent: 125"), HASH_C(load_percent, 125))                       \
+    X(b->c_more = HASH_FILE("on: path"), HASH_KEYS(1, GW_STR("path"), GW_STR("")))                 \
+    X(b->c_more = HASH_FILE("on: given"), HASH_KEYS(1, GW_STR("given"), GW_STR("")))               \
+    X(b->c_more = HASH_FILE("on: header, name: x-user"),                                           \
+      HASH_KEYS(1, GW_STR("header:x-user"), GW_STR("")))                                           \
+    X(b->c_more = HASH_FILE("on: query, name: u"), HASH_KEYS(1, GW_STR("query:u"), GW_STR("")))    \
+    X(b->c_more = HASH_FILE("on: cookie, name: u"), HASH_KEYS(1, GW_STR("cookie:u"), GW_STR("")))  \
+    X(b->c_more = HASH_FILE("on: metadata, name: u"),                                              \
+      HASH_KEYS(1, GW_STR("metadata:u"), GW_STR("")))                                              \
+    X(b->c_more = HASH_FILE("keys: [ 'cookie:sid', client ]"),                                     \
+      HASH_KEYS(2, GW_STR("cookie:sid"), GW_STR("client")))                                        \
     X(b->e_address = "\"[::1]:9\"", b->endpoint.address = GW_STR("[::1]:9"))                       \
     X(b->e_more = "        name: one\n", b->endpoint.name = GW_STR("one"))                         \
     X(b->e_more = "        weight: 12\n", b->endpoint.weight = 12)                                 \
     X(b->e_more = "        weight: 0\n", b->endpoint.weight = GW_OFF)                              \
+    X(b->e_more = "        priority: 3\n", b->endpoint.priority = 3)                               \
     X(b->r_name = "any", b->route.name = GW_STR("any"))                                            \
     X(b->r_match = "exact: /v1", b->route.match = GW_MATCH_EXACT)                                  \
     X(b->r_match = "prefix: /", b->route.path = GW_STR("/"))                                       \
@@ -448,6 +485,8 @@ END_TEST
 
 /* --- what is refused --- */
 
+#define HASHED(hash)                                                                               \
+    "clusters:\n- name: a\n  balance: { policy: consistent_hash, hash: { " hash " } }\n"
 #define C "clusters:\n- name: web\n  endpoints: [ { address: \"10.0.0.1:80\" } ]\n"
 
 static const struct refusal {
@@ -486,10 +525,24 @@ static const struct refusal {
     { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
     { "clusters:\n- protocol: auto\n", 2, 13, "clusters[0].protocol",
       "auto is not in this release" },
-    { "clusters:\n- balance: { policy: consistent_hash }\n", 2, 22, "clusters[0].balance.policy",
-      "consistent_hash is not in this release" },
-    { "clusters:\n- balance: { hash: {} }\n", 2, 14, "clusters[0].balance.hash",
-      "hash is not in this release" },
+    { "clusters:\n- balance: { policy: consistent }\n", 2, 22, "clusters[0].balance.policy",
+      "\"consistent\" is none of round_robin" },
+    { "clusters:\n- name: a\n  balance: { hash: {} }\n", 3, 20, "clusters[0].balance.hash",
+      "consistent hash alone" },
+    { "clusters:\n- name: a\n  balance: { choices: 3 }\n", 3, 23, "clusters[0].balance.choices",
+      "least request alone" },
+    { "clusters:\n- name: a\n  balance: { choices: 9 }\n", 3, 23, "clusters[0].balance.choices",
+      "2 to 8" },
+    { "clusters:\n- name: a\n  balance: { policy: consistent_hash, slow_start: 1s }\n", 3, 51,
+      "clusters[0].balance.slow_start", "keys stay" },
+    { HASHED("keys: [ client, b ]"), 3, 63, "clusters[0].balance.hash.keys[1]", "not a key" },
+    { HASHED("keys: []"), 3, 53, "clusters[0].balance.hash.keys", "empty" },
+    { HASHED("on: path, keys: [ path ]"), 3, 45, "clusters[0].balance.hash", "keep one" },
+    { HASHED("on: path, name: a"), 3, 63, "clusters[0].balance.hash.name", "alone" },
+    { HASHED("name: a"), 3, 53, "clusters[0].balance.hash.name", "alone" },
+    { HASHED("on: cookie"), 3, 51, "clusters[0].balance.hash.on", "needs a name" },
+    { HASHED("on: cookie, name: a b"), 3, 65, "clusters[0].balance.hash.name", "not a key" },
+    { HASHED("points: 0"), 3, 55, "clusters[0].balance.hash.points", "1 to 65536" },
     { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
     { "routes:\n- limit: a\n", 2, 3, "routes[0].limit", "limit is not in this release" },
     { "routes:\n- match: { regex: a }\n", 2, 12, "routes[0].match.regex",

@@ -1,0 +1,45 @@
+/* balance/hash_ring.h: consistent hashing: each endpoint has points on a ring of 2^64 places, a key goes
+ * to the next point at or above it. A point's place is XXH64, seed 0, of the endpoint's name and the
+ * point's number from 0 in four bytes, the lowest first: the same on every machine, whatever the order of
+ * the endpoints. Without an endpoint its keys go to their next points, and no others move.
+ *
+ * How many points: GW_RING_POINTS for each unit of weight, where the unit is the greatest power of ten
+ * that divides all weights (100, 100, 200: 256, 256, 512). If these are too many for points_max all are
+ * halved until they fit; everybody who weighs anything keeps at least one. Pure. */
+#ifndef GW_BALANCE_HASH_RING_H
+#define GW_BALANCE_HASH_RING_H
+
+#include "balance/pick.h"
+#include "base/heap.h"
+
+enum { GW_RING_POINTS = 256, GW_RING_POINTS_MAX = 65536 };
+
+struct gw_ring_spec {
+    const gw_str *names;     /* unique */
+    const uint32_t *weights; /* none is 0 */
+    uint32_t n;
+    uint32_t points;     /* for each unit of weight; 0: GW_RING_POINTS */
+    uint32_t points_max; /* 0: GW_RING_POINTS_MAX                      */
+};
+struct gw_ring {
+    uint64_t *hashes; /* ascending                                       */
+    uint32_t *owners; /* the member that has the point                   */
+    uint32_t *index;  /* by a key's top bits: the first point at or above them */
+    uint32_t len, bits;
+    uint32_t halved; /* how often                                        */
+};
+/* GW_ELIMIT: more members than points_max; GW_ENOMEM. */
+gw_status gw_ring_init(struct gw_ring *ring, struct gw_heap *heap, const struct gw_ring_spec *spec)
+    GW_MUST_CHECK;
+void gw_ring_fini(struct gw_ring *ring, struct gw_heap *heap);
+/* The point at or above key. len > 0. */
+uint32_t gw_ring_find(const struct gw_ring *ring, uint64_t key);
+
+/* The member of the first point from key on that may be picked and is not over its bound: load_percent of
+ * its share of what is in flight, rounded up (0: no bound; else 100 and more). If all are over theirs,
+ * which only happens when the numbers change meanwhile or somebody is excluded, the first that may be
+ * picked. UINT32_MAX: none. */
+uint32_t gw_ring_pick(const struct gw_ring *ring, const struct gw_pick *p, uint64_t key,
+                      uint32_t load_percent);
+
+#endif

@@ -1,0 +1,138 @@
+/* config/balancing.c: parameters of the ways of balancing. What a way does not know is refused where it
+ * says something, so that nobody believes in a bound that does not hold. */
+
+#include "config/balancing.h"
+
+#include "base/spec.h"
+
+static void check_range(const struct gw_part *part, const char *field, uint32_t value,
+                        uint32_t least, uint32_t most)
+{
+    if (value == 0 || (value >= least && value <= most))
+        return;
+    struct gw_text text = gw_fault_begin(part, field, GW_EINVAL);
+    gw_text_cstr(&text, "it is from ");
+    gw_text_u64(&text, least);
+    gw_text_cstr(&text, " to ");
+    gw_text_u64(&text, most);
+}
+
+static void keep_keys(const struct gw_part *part, gw_hash_spec *hash)
+{
+    struct gw_store *store = &part->builder->config->store;
+    size_t n = hash->keys == NULL ? 0 : hash->keys_len;
+    if (n > GW_HASH_KEYS_MAX) {
+        gw_fault_add(part, "hash.keys", GW_ELIMIT, "the list is too long; at most 8");
+        n = 0;
+    }
+    gw_str *keys = gw_store_take(store, n, sizeof *keys);
+    for (size_t i = 0; i < n && keys != NULL; i++)
+        if (gw_store_copy(store, hash->keys[i], &keys[i]) != GW_OK)
+            keys = NULL;
+    if (keys == NULL)
+        part->builder->has_no_memory = true;
+    hash->keys = keys;
+    hash->keys_len = keys == NULL ? 0 : n;
+}
+
+static void check_key(const struct gw_part *part, gw_str text, size_t i)
+{
+    struct gw_hash_key key;
+    char field[40];
+    struct gw_text where;
+    gw_text_init(&where, field, sizeof field);
+    gw_text_cstr(&where, "hash.keys[");
+    gw_text_u64(&where, i);
+    gw_text_cstr(&where, "]");
+    if (text.len > GW_HASH_KEY_MAX)
+        gw_fault_add_value(part, field, text, "the key is too long");
+    else if (gw_hash_key_parse(text, &key) != GW_OK)
+        gw_fault_add_value(
+            part, field, text,
+            "not a key; it is client, path, given, or a name behind header:, cookie:, "
+            "query: or metadata:");
+}
+
+static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft)
+{
+    const gw_hash_spec *given = draft->spec.hash;
+    draft->spec.hash = &draft->hash;
+    if (gw_spec_copy(&draft->hash, sizeof draft->hash, given) != GW_OK) {
+        gw_fault_add(part, "hash.size", GW_EINVAL, "start it as GW_SPEC(gw_hash_spec)");
+        draft->spec.hash = NULL;
+        return;
+    }
+    keep_keys(part, &draft->hash);
+    for (size_t i = 0; i < draft->hash.keys_len; i++)
+        check_key(part, draft->hash.keys[i], i);
+    check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX);
+    check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
+    if (draft->hash.reserved != 0)
+        gw_fault_add(part, "hash.reserved", GW_EINVAL, "it must be 0");
+    if (draft->spec.balance != GW_BALANCE_CONSISTENT_HASH)
+        gw_fault_add(part, "hash", GW_EINVAL, "it is for consistent hash alone");
+}
+
+void gw_balancing_take(const struct gw_part *part, struct gw_cluster_draft *draft)
+{
+    const gw_cluster_spec *spec = &draft->spec;
+    if (spec->balance > GW_BALANCE_RANDOM)
+        gw_fault_add(part, "balance", GW_EINVAL, "not a way of balancing");
+    if (spec->hash != NULL)
+        take_hash(part, draft);
+    check_range(part, "choices", spec->choices, 2, GW_CHOICES_MAX);
+    if (spec->choices != 0 && spec->balance != GW_BALANCE_LEAST_REQUEST)
+        gw_fault_add(part, "choices", GW_EINVAL, "they are for least request alone");
+    if (spec->panic_percent != GW_OFF)
+        check_range(part, "panic_percent", spec->panic_percent, 1, 100);
+    check_range(part, "spare_percent", spec->spare_percent, 100, 1000);
+    if (spec->slow_start_ms != 0 && spec->slow_start_ms != GW_OFF &&
+        spec->balance == GW_BALANCE_CONSISTENT_HASH)
+        gw_fault_add(part, "slow_start_ms", GW_EINVAL,
+                     "not with consistent hash: keys stay where they are");
+}
+
+void gw_balancing_check_endpoint(const struct gw_part *part, const gw_endpoint_spec *spec)
+{
+    if (spec->priority >= GW_LEVELS_MAX)
+        gw_fault_add(part, "priority", GW_EINVAL, "it is from 0 to 15");
+}
+
+static gw_status freeze_keys(const gw_hash_spec *hash, struct gw_store *store,
+                             struct gw_balance_conf *out)
+{
+    static const gw_str by_default = { "client", 6 };
+    bool has_none = hash == NULL || hash->keys_len == 0;
+    const gw_str *texts = has_none ? &by_default : hash->keys;
+    size_t n = has_none ? 1 : hash->keys_len;
+    struct gw_hash_key *keys = gw_store_take(store, n, sizeof *keys);
+    if (keys == NULL)
+        return GW_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        gw_status status = gw_hash_key_parse(texts[i], &keys[i]);
+        if (status != GW_OK)
+            return status;
+    }
+    out->keys = keys;
+    out->keys_len = (uint32_t)n;
+    return GW_OK;
+}
+
+gw_status gw_balancing_freeze(const gw_cluster_spec *spec, struct gw_store *store,
+                              struct gw_balance_conf *out)
+{
+    uint32_t slow_start_ms = spec->slow_start_ms == GW_OFF ? 0 : spec->slow_start_ms;
+    *out = (struct gw_balance_conf){
+        .rule = { .kind = spec->balance == 0 ? GW_BALANCE_ROUND_ROBIN : spec->balance,
+                  .choices = spec->choices,
+                  .panic_percent = spec->panic_percent,
+                  .spare_percent = spec->spare_percent },
+        .slow_start = GW_MS(slow_start_ms),
+    };
+    if (spec->hash != NULL) {
+        out->rule.points = spec->hash->points;
+        out->rule.load_percent = spec->hash->load_percent;
+    }
+    return out->rule.kind == GW_BALANCE_CONSISTENT_HASH ? freeze_keys(spec->hash, store, out)
+                                                        : GW_OK;
+}

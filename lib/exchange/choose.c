@@ -1,0 +1,69 @@
+/* exchange/choose.c: how the endpoints of its cluster are now, as balancers ask it; and its key. */
+
+#include "exchange/exchange.h"
+
+static bool is_tried(const void *ctx, uint32_t i)
+{
+    return gw_exchange_has_tried(ctx, i);
+}
+
+static uint32_t inflight(const void *ctx, uint32_t i)
+{
+    const struct gw_exchange *x = ctx;
+
+    return atomic_load_explicit(&gw_exchange_use(x)->states[i]->inflight, memory_order_relaxed);
+}
+
+static uint32_t warmth(const void *ctx, uint32_t i)
+{
+    const struct gw_exchange *x = ctx;
+    gw_nanos now = x->of->links->now;
+
+    return gw_slow_start(gw_state_since(gw_exchange_use(x)->states[i], now), now,
+                         x->cluster->balance.slow_start);
+}
+
+/* What costs nothing where nobody asks for it. */
+static struct gw_candidates candidates(const struct gw_exchange *x, const struct gw_balancer *b)
+{
+    struct gw_candidates who = { .ctx = x };
+
+    if (b->kind == GW_BALANCE_LEAST_REQUEST || b->load_percent != 0) {
+        who.inflight = inflight;
+        who.inflight_sum = atomic_load_explicit(&gw_exchange_use(x)->state->inflight,
+                                                memory_order_relaxed);
+    }
+    if (x->cluster->balance.slow_start != 0)
+        who.warmth = warmth;
+    if (x->tries > 0)
+        who.is_excluded = is_tried;
+    return who;
+}
+
+static bool find_key(const struct gw_exchange *x, uint64_t *out)
+{
+    const struct gw_balance_conf *conf = &x->cluster->balance;
+    struct gw_hash_source from = { .request = &x->request };
+    uint32_t which;
+
+    if (x->down_link != NULL)
+        from.client = gw_identity_client(x);
+    if (x->has_given_key)
+        from.given = &x->given_key;
+    return gw_hash_key_of(conf->keys, conf->keys_len, &from, out, &which);
+}
+
+uint32_t gw_exchange_choose(struct gw_exchange *x)
+{
+    struct gw_cluster_use *use = gw_exchange_use(x);
+    const struct gw_balancer *b = &use->endpoints->balancer;
+    struct gw_candidates who = candidates(x, b);
+    uint64_t key;
+    bool has_key = b->kind == GW_BALANCE_CONSISTENT_HASH && find_key(x, &key);
+    uint32_t i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+
+    if (i != UINT32_MAX || x->tries == 0)
+        return i;
+    who.is_excluded = NULL; /* nobody else is left */
+    return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+}
