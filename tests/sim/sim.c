@@ -223,7 +223,8 @@ static bool run_world(struct sim *sim)
     uint64_t n = 0;
 
     while (!sim_is_done(sim)) {
-        if (sim->input != NULL && n == EVENTS_OF_INPUT)
+        sim->is_broken_off = sim->input != NULL && n == EVENTS_OF_INPUT;
+        if (sim->is_broken_off)
             return false;
         if (sim->is_stalling && sim_are_others_done(sim))
             sim_net_release(sim);
@@ -267,6 +268,8 @@ void sim_run(struct sim *sim, uint64_t seed)
 {
     sim->seed = seed;
     sim->prng.state = seed;
+    if (sim->input == NULL)
+        sim->deeds = seed;
     sim->extra.state = seed ^ 0x5eed;
     sim->hosts.state = seed ^ 0x4057;
     sim->now = GW_MS(1000);

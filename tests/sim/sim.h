@@ -270,6 +270,8 @@ struct sim_config { /* a configuration's own hooks */
     gw_nanos applied_at;
 };
 
+enum { SIM_WITH_FILTERS = 1, SIM_WITH_HOST = 2, SIM_WITH_CALLS = 4 };
+
 struct sim {
     uint64_t seed;
     bool is_stall_asked; /* the world is to be one in which clients stall */
@@ -279,6 +281,9 @@ struct sim {
     const uint8_t
         *input; /* fuzz/fuzz_world.c: all randomness but the gateway's own; NULL: a seed's */
     size_t input_len;
+    uint32_t parts; /* SIM_WITH_*: of such a world; a seed's has what it draws */
+    uint64_t deeds; /* what filters and calls draw theirs from */
+    bool is_broken_off;
     gw_nanos now;
     uint64_t order, steps;
     uint64_t hash;

@@ -222,15 +222,22 @@ void sim_caller_act(struct sim *sim, uint32_t what)
     sim->wake = true;
 }
 
+static bool has_calls(struct sim *sim)
+{
+    return sim->input != NULL ? (sim->parts & SIM_WITH_CALLS) != 0 : below(sim, 3) == 0;
+}
+
 /* Before the first configuration. In a pool with nothing to spare they would be in others' way. */
 void sim_caller_make(struct sim *sim)
 {
-    static const uint32_t bodies[] = { 0, 1, 3000, 60000, 300000 };
+    static const uint32_t seeds[] = { 0, 1, 3000, 60000, 300000 };
+    static const uint32_t inputs[] = { 0, 1, 300, 3000, 20000 };
+    const uint32_t *bodies = sim->input != NULL ? inputs : seeds;
 
-    sim->calling.state = sim->seed ^ 0xca11;
-    if (sim->swarm.small_pool || sim->input != NULL || below(sim, 3) > 0)
+    sim->calling.state = sim->deeds ^ 0xca11;
+    if (sim->swarm.small_pool || !has_calls(sim))
         return;
-    sim->callers_len = 1 + below(sim, SIM_CALLERS_MAX);
+    sim->callers_len = 1 + below(sim, sim->input != NULL ? 2 : SIM_CALLERS_MAX);
     for (uint32_t i = 0; i < sim->callers_len; i++) {
         struct sim_caller *c = &sim->callers[i];
         *c = (struct sim_caller){ .sim = sim, .number = i };
@@ -265,7 +272,7 @@ void sim_caller_check(struct sim *sim)
         SIM_CHECK(sim, c->ended == (c->is_taken ? 1 : 0), "call %u: taken %d, ended %d", i,
                   c->is_taken, c->ended);
         SIM_CHECK(sim, c->asked == c->asked_ended, "call %u: its origin is not told", i);
-        if (c->is_taken && !c->was_cancelled && sim->allocations_failed == 0)
+        if (c->is_taken && !c->was_cancelled && sim->allocations_failed == 0 && !sim->is_broken_off)
             check_whole(sim, c);
     }
 }

@@ -38,7 +38,7 @@ struct state {
 /* Drawn anew each time, from nothing but who asks: hooks draw nothing from the world. */
 static struct deeds deeds_of(const struct sim_hand *hand, const struct sim_plan *p)
 {
-    struct gw_prng prng = { hand->sim->seed * 64 + p->id * 2 + hand->which + 0xf117e4 };
+    struct gw_prng prng = { hand->sim->deeds * 64 + p->id * 2 + hand->which + 0xf117e4 };
     struct deeds d = { 0 };
     bool may_hold = !hand->sim->swarm.small_pool && !p->stalls;
 
@@ -63,7 +63,7 @@ static bool wait_for(const struct sim_hand *hand, gw_exchange *x, struct state *
 {
     struct sim *sim = hand->sim;
     struct sim_ticket *t = &sim->tickets[sim->tickets_len];
-    struct gw_prng prng = { sim->seed + sim->tickets_len };
+    struct gw_prng prng = { sim->deeds + sim->tickets_len };
 
     if (sim->tickets_len == SIM_TICKETS_MAX)
         return false;
@@ -206,6 +206,12 @@ static void copy(struct sim *sim, gw_pipe *p)
     }
 }
 
+/* Of a fuzzer's world in few parts: many a second. */
+static size_t part_of(const struct sim *sim, const struct sim_plan *p)
+{
+    return (sim->input != NULL ? 500 : 1) + p->id * 13;
+}
+
 static gw_verdict on_body(void *ctx, gw_exchange *x, gw_pipe *pipe, enum hook hook)
 {
     struct sim_hand *hand = ctx;
@@ -222,7 +228,7 @@ static gw_verdict on_body(void *ctx, gw_exchange *x, gw_pipe *pipe, enum hook ho
     if (d.way == COPIES)
         copy(hand->sim, pipe);
     else
-        pass(pipe, d.way == PASSES_PARTS ? 1 + p->id * 13 : SIZE_MAX);
+        pass(pipe, d.way == PASSES_PARTS ? part_of(hand->sim, p) : SIZE_MAX);
     return GW_NEXT;
 }
 

@@ -16,6 +16,8 @@ static void bytes_room(struct sim_bytes *b, size_t len)
 
 void sim_bytes_put(struct sim_bytes *b, const void *bytes, size_t len)
 {
+    if (len == 0)
+        return;
     bytes_room(b, len);
     memcpy(b->at + b->to, bytes, len);
     b->to += len;

@@ -88,11 +88,17 @@ static void pick_extras(struct sim *sim)
         s->reload_pct = 1 + (uint32_t)sim_below_extra(sim, 40);
     if (sim_below_extra(sim, 5) == 0)
         s->connections_max = 1 + (uint32_t)sim_below_extra(sim, 4);
-    s->has_hands = sim->input == NULL && gw_prng_below(&hands, 3) == 0;
+    s->has_hands = sim->input != NULL ? (sim->parts & SIM_WITH_FILTERS) != 0
+                                      : gw_prng_below(&hands, 3) == 0;
     if (sim->input != NULL)
         s->leave_pct = pick_pct(sim, 75, 100);
     else if (gw_prng_below(&leaving, 4) == 0)
         s->leave_pct = (uint32_t)gw_prng_below(&leaving, 100);
+}
+
+static bool has_host(struct sim *sim)
+{
+    return sim->input != NULL ? (sim->parts & SIM_WITH_HOST) != 0 : sim_below_hosts(sim, 2) == 0;
 }
 
 void sim_swarm_pick(struct sim *sim)
@@ -105,7 +111,7 @@ void sim_swarm_pick(struct sim *sim)
     if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
         s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
     pick_stalled(sim);
-    if (s->stalled == 0 && !s->tls_client && sim->input == NULL && sim_below_hosts(sim, 2) == 0)
+    if (s->stalled == 0 && !s->tls_client && has_host(sim))
         s->hosts_pct = 10 + (uint32_t)sim_below_hosts(sim, 90);
 }
 
