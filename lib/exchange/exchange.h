@@ -215,11 +215,11 @@ static inline bool gw_exchange_is_to_serve(const struct gw_exchange *x)
     return x->served != NULL && !x->is_origin_started;
 }
 void gw_exchange_run(struct gw_exchange *x);
-/* Blocks of its own are on their way back, that one of its pipes waits for. */
+/* Blocks of its own are on their way back, that one of its pipes waits for: of a body that filters see the last
+ * one. What the others lack lies between them, and moves on as soon as that one has room. */
 static inline bool gw_exchange_is_short(const struct gw_exchange *x)
 {
-    return gw_pipe_is_short(&x->request_pipe) || gw_pipe_is_short(&x->response_pipe) ||
-           gw_show_is_short(x->shown_request) || gw_show_is_short(x->shown_response);
+    return gw_pipe_is_short(x->request_out) || gw_pipe_is_short(x->response_out);
 }
 /* The magic word is right: for entry points of the public API. */
 bool gw_exchange_is_valid(const struct gw_exchange *x);

@@ -519,16 +519,6 @@ bool gw_show_is_hungry(const struct gw_shown *s)
            (s->held > 0 || gw_pipe_len(&s->out) == 0);
 }
 
-bool gw_show_is_short(const struct gw_shown *s)
-{
-    if (s == NULL)
-        return false;
-    for (const struct gw_show_step *step = s->first; step != NULL; step = step->next)
-        if (gw_pipe_is_short(&step->stage.in))
-            return true;
-    return gw_pipe_is_short(&s->out);
-}
-
 void gw_show_settle(struct gw_shown *s)
 {
     if (s == NULL)

@@ -55,8 +55,6 @@ static inline bool gw_show_is_done(const struct gw_shown *s)
 }
 /* The source could give more, and nobody else is waited for. */
 bool gw_show_is_hungry(const struct gw_shown *s);
-/* Is any of its pipes short of blocks that are on their way back? */
-bool gw_show_is_short(const struct gw_shown *s);
 void gw_show_settle(struct gw_shown *s);
 /* Nothing goes on any more: what is held is let go. NULL is fine. */
 void gw_show_end(struct gw_shown *s);

@@ -137,6 +137,14 @@ static uint64_t replayed_max(const struct sim *sim)
     return sim->swarm.small_pool ? SIM_SMALL_BLOCK / 4 : 4096;
 }
 
+/* A filter that sees a body asks for blocks when it is known which do (docs/filters.md): where they cannot be
+ * had the gateway says so, and says that it was that. */
+static bool is_short_for_hands(const struct sim *sim, const struct sim_plan *p)
+{
+    return sim->swarm.small_pool && p->is_handled && p->cause.by == GW_BY_GATEWAY &&
+           p->cause.reason == GW_REASON_no_memory;
+}
+
 /* Nothing was done to it, and nothing it shares with others broke: it must have come through whole. */
 static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
 {
@@ -154,8 +162,8 @@ static bool must_be_whole(const struct sim *sim, const struct sim_plan *p)
         return false;
     if (sim->swarm.leave_pct > 0 && sim->swarm.connections_max > 0)
         return false; /* where no new connection can be had, the second try may meet one too */
-    if (sim->swarm.small_pool && sim->swarm.has_hands)
-        return false; /* what a filter needs to see a body is asked for when it is known which do */
+    if (is_short_for_hands(sim, p))
+        return false;
     if (sim->swarm.small_pool && (sim->swarm.tls_client || sim->swarm.tls_upstream))
         return false; /* what an engine holds back is not promised yet: there is none but the stub */
     return sim->shared_broken == 0;

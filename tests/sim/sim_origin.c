@@ -20,8 +20,7 @@ static bool is_idempotent(const struct sim_plan *p)
     return strcmp(p->method, "POST") != 0;
 }
 
-/* Once; and once more only if that cannot do harm, and the connection of the first was lost. Who waits for
- * a filter and then for memory may meet one that its upstream has long left. */
+/* Once; and once more only if that cannot do harm, and the connection of the first was lost. */
 static void count_try(struct sim_call *call)
 {
     struct sim *sim = call->peer->sim;
@@ -32,8 +31,7 @@ static void count_try(struct sim_call *call)
     p->origin_turn = call->peer->wire->turn;
     SIM_CHECK(sim,
               p->origin_seen == 1 || (p->origin_seen == 2 && is_idempotent(p) &&
-                                      (p->is_excused || sim->io_failed > 0 ||
-                                       (p->is_handled && sim->allocations_failed > 0))),
+                                      (p->is_excused || sim->io_failed > 0)),
               "request %u came twice", p->id);
     call->is_spared = p->fault_struck;
 }
