@@ -48,6 +48,9 @@ enum {
     GW_BALANCE_LEAST_REQUEST = 3,
     GW_BALANCE_RANDOM = 4
 };
+enum {
+    GW_CLUSTER_LIVE = 1u /* may have no endpoints; what gw/live.h puts there outlives this one   */
+};
 
 /* What consistent hashing puts on its ring (docs/balancing.md). */
 typedef struct gw_hash_spec {
@@ -87,6 +90,8 @@ typedef struct gw_cluster_spec {
                                  is of all, up to everything; 100 to 1,000; 140                  */
     uint32_t slow_start_ms;   /* who is new takes a tenth of its share at first, and all of it
                                  after; not with consistent hash; none                           */
+    uint32_t flags;           /* GW_CLUSTER_*                                                    */
+    uint32_t reserved;
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

@@ -28,6 +28,7 @@
 #include <gw/io.h>
 #include <gw/limits.h>
 #include <gw/link.h>
+#include <gw/live.h>
 #include <gw/loop.h>
 #include <gw/message.h>
 #include <gw/origin.h>

@@ -128,6 +128,7 @@ static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 struct cluster {
     gw_cluster_spec spec;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
+    uint32_t is_live;
     const struct gw_yaml_node *endpoints;
     gw_hash_spec hash;
     struct gw_yaml_texts hash_keys;
@@ -204,6 +205,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &cluster_times_table },
     { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
     { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
+    { "live", GW_YAML_TRUTH, offsetof(struct cluster, is_live), 0, 0, 0, NULL },
     LATER("tls"),
     LATER("breaker"),
     LATER("health"),
@@ -464,6 +466,7 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     if (own.spec.idle_timeout_ms != 0 && own.pool_idle_ms != 0)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("pool.idle")),
                               "timeouts.idle says the same; keep one of the two");
+    own.spec.flags = own.is_live ? GW_CLUSTER_LIVE : 0;
     if (own.pool_idle_ms != 0)
         own.spec.idle_timeout_ms = own.pool_idle_ms;
     status = read_hash(l, node, &own, &key);
@@ -573,6 +576,7 @@ static const struct rename {
     { "routes", "reply_code", "respond.status" },
     { "routes", "reply_type", "respond.type" },
     { "routes", "reply_body", "respond.body" },
+    { "clusters", "flags", "live" },
     { "clusters", "retry_percent", "retry_budget.percent" },
     { "clusters", "retry_least", "retry_budget.least" },
 };

@@ -270,6 +270,9 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
         refuse_h2(&part, draft->spec.protocols);
     gw_balancing_take(&part, draft);
     check_retry_budget(&part, &draft->spec);
+    refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
+    if (draft->spec.reserved != 0)
+        gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

@@ -75,7 +75,10 @@ static void check_cluster(struct gw_builder *b, struct gw_cluster_draft *cluster
     bool has_origin = cluster->spec.origin != NULL, has_endpoints = cluster->endpoints.len > 0;
     if (has_origin && has_endpoints)
         gw_fault_add(&part, "origin", GW_EINVAL, "an origin and endpoints exclude each other");
-    if (!has_origin && !has_endpoints)
+    bool is_live = (cluster->spec.flags & GW_CLUSTER_LIVE) != 0;
+    if (has_origin && is_live)
+        gw_fault_add(&part, "flags", GW_EINVAL, "an origin has no endpoints that could be live");
+    if (!has_origin && !has_endpoints && !is_live)
         gw_fault_add(&part, "endpoints", GW_EINVAL,
                      "the cluster has nobody to send to: it needs endpoints or an origin");
     struct gw_map names;

@@ -41,9 +41,20 @@ gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint
     return status;
 }
 
+void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out)
+{
+    const struct gw_endpoint_conf *conf = &e->list[i];
+    *out = (gw_endpoint_spec){ .size = sizeof *out,
+                               .weight = conf->weight == 0 ? GW_OFF : conf->weight,
+                               .priority = conf->priority,
+                               .name = conf->name,
+                               .address = conf->address };
+}
+
 gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_spec *how)
 {
     size_t n = e->len;
+    gw_balancer_fini(&e->balancer); /* it may have been finished before */
     if (n == 0)
         return GW_OK;
     gw_str *names = gw_heap_alloc(&e->heap, n * sizeof *names);

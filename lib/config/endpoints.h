@@ -32,7 +32,10 @@ struct gw_endpoints *gw_endpoints_new(const gw_allocator *allocator, uint32_t n)
 /* The i-th: copied, defaults filled in. spec was checked, and has a name. GW_ENOMEM. */
 gw_status gw_endpoints_set(struct gw_endpoints *e, uint32_t i, const gw_endpoint_spec *spec)
     GW_MUST_CHECK;
-/* All are set; how: what their cluster says, without the endpoints. GW_ENOMEM. */
+/* What would make the i-th once more; its texts are e's. */
+void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec *out);
+/* All are set; how: what their cluster says, without the endpoints. Again, while nobody else knows of
+ * them: with another how. GW_ENOMEM. */
 gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_spec *how)
     GW_MUST_CHECK;
 /* One more owner. Returns e. Any thread. */

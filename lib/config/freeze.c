@@ -118,6 +118,7 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .requests_max = number(spec->requests_max, GW_OFF),
         .retry_percent = amount(spec->retry_percent, RETRY_PERCENT),
         .retry_least = amount(spec->retry_least, RETRY_LEAST),
+        .is_live = (spec->flags & GW_CLUSTER_LIVE) != 0,
         .has_origin = spec->origin != NULL,
         .origin = draft->origin,
     };

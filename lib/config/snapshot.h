@@ -41,6 +41,7 @@ struct gw_cluster_conf {
     uint32_t retry_percent, retry_least;                 /* 0: none          */
     struct gw_balance_conf balance;
     struct gw_endpoints *endpoints; /* none for an origin; not NULL once it is built */
+    bool is_live;                   /* what calls have put in their place outlives this one  */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };

@@ -17,11 +17,15 @@ static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
 
 static struct gw_endpoints *endpoints_of(const struct gw_edition_plan *plan, uint32_t i)
 {
-    if (plan->changed != NULL && plan->changed->index == i)
-        return plan->endpoints;
-    if (plan->base != NULL && plan->base->config == plan->config)
-        return plan->base->clusters[i].endpoints;
-    return plan->config->clusters[i].endpoints;
+    const struct gw_cluster_conf *conf = &plan->config->clusters[i], *before;
+
+    if (plan->changed != NULL)
+        return plan->changed == conf ? plan->endpoints : plan->before->clusters[i].endpoints;
+    if (plan->before == NULL || !conf->is_live)
+        return conf->endpoints;
+    before = gw_config_find_cluster(plan->before->config, conf->name);
+    return before != NULL && before->is_live ? plan->before->clusters[before->index].endpoints
+                                             : conf->endpoints;
 }
 
 static gw_status fill(struct gw_edition *e, struct gw_registry *registry,

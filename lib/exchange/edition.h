@@ -20,14 +20,15 @@ struct gw_edition {
     struct gw_edition_cluster *clusters; /* by index */
 };
 
-/* With the endpoints that config says, but for those of changed (NULL: none), which are endpoints'. All
- * others are as in base, if that is of the same configuration. One reference. GW_ENOMEM. */
+/* What the next one is: a configuration with the endpoints that it says, but for those of live clusters,
+ * which are as before; or the same configuration with other endpoints in one cluster. */
 struct gw_edition_plan {
     gw_config *config;
-    const struct gw_edition *base;         /* NULL: none */
-    const struct gw_cluster_conf *changed; /* NULL: none */
-    struct gw_endpoints *endpoints;
+    const struct gw_edition *before;       /* NULL: none */
+    const struct gw_cluster_conf *changed; /* NULL: none; else config is before's */
+    struct gw_endpoints *endpoints;        /* changed's  */
 };
+/* One reference. GW_ENOMEM. */
 gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
                          const struct gw_edition_plan *plan, struct gw_edition **out) GW_MUST_CHECK;
 /* One more owner. Returns e. Any thread. */

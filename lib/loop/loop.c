@@ -303,12 +303,21 @@ static void begin_drain(struct gw_loop *loop)
     (void)gw_worker_drain(loop->worker, atomic_load(&loop->drain_ms));
 }
 
+static bool are_many(const struct gw_list *watches)
+{
+    const struct gw_list *node = watches->next;
+    int n = 0;
+    for (; node != watches && n < GW_BATCH_LEAST; node = node->next)
+        n++;
+    return n == GW_BATCH_LEAST;
+}
+
 static void gather(struct gw_loop *loop)
 {
     struct gw_list now;
     gw_list_init(&now);
     gw_list_splice(&now, &loop->ready);
-    loop->is_batching = loop->batch != NULL && now.next != now.prev;
+    loop->is_batching = loop->batch != NULL && are_many(&now);
     while (!gw_list_is_empty(&now)) {
         struct gw_watch *w = GW_CONTAINER(gw_list_pop_front(&now), struct gw_watch, node);
         if (w->kind == GW_WATCH_LISTENER)

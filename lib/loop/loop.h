@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/prng.h"
+#include "gw_features.h"
 #include "loop/socket.h"
 
 enum gw_watch_kind {
@@ -84,7 +85,12 @@ struct gw_transfer {
     bool is_tried;  /* else result says nothing */
     ssize_t result; /* bytes, or an errno below zero */
 };
-enum { GW_BATCH_MAX = 128, GW_BATCH_SPANS = 1024 };
+enum {
+    /* Fewer are cheaper one by one. With every check two are a batch, so that what has two links gets there. */
+    GW_BATCH_LEAST = GW_ASSERTIONS_SLOW ? 2 : 4,
+    GW_BATCH_MAX = 128,
+    GW_BATCH_SPANS = 1024
+};
 
 /* Transfers that are done together. Between being put in and being done nothing else happens to a loop
  * but more of that: rooms and spans stay what they are. */
@@ -146,7 +152,7 @@ struct gw_loop {
     void *memory;
     size_t memory_bytes;
     struct gw_batch *batch; /* NULL: it has none */
-    bool is_batching;       /* several links move in this round: their transfers are gathered */
+    bool is_batching;       /* many links move in this round: their transfers are gathered */
     bool in_turn;
     bool has_more;       /* the worker's budget was spent */
     bool is_heard;       /* another thread has left something for the next step */

@@ -2,8 +2,8 @@
  * is ready. A send is tried inside the operation; a read waits for bytes, and bytes that are known to
  * be there are read in the next gathering, never inside the operation.
  *
- * Where many transfers can be made with one call, a round that moves several links gathers its reads in a
- * batch, and the sends of its step in the next one. No transfer waits for anything, so rooms and
+ * Where many transfers can be made with one call, a round that moves many links gathers its reads in a
+ * batch, and the sends of its step in the next one; a few are made one by one. No transfer waits for anything, so rooms and
  * spans are asked for when the batch is made and free again when it is done: the system never holds
  * memory of the pool, and what admission has promised does not depend on how bytes are moved.
  *
@@ -342,7 +342,8 @@ void gw_traffic_flush(struct gw_loop *loop)
     struct gw_batch *batch = loop->batch;
     if (batch == NULL || batch->len == 0)
         return;
-    loop->poller->transfer(loop);
+    if (batch->len >= GW_BATCH_LEAST)
+        loop->poller->transfer(loop);
     for (uint32_t i = 0; i < batch->len; i++)
         end_transfer(loop, &batch->list[i]);
     batch->len = batch->spans_len = 0;

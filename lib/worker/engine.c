@@ -62,21 +62,20 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
 
 /* ---- applying ---- */
 
-/* Puts mine into the seat unless a newer one is there; what it displaces was never adopted. */
-void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
+struct gw_binding *gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *mine)
 {
-    struct gw_binding *other;
+    struct gw_binding *other = NULL;
 
     while (mine != NULL) {
         uint64_t generation = mine->generation; /* once it is there, it is others' to free */
         other = atomic_exchange_explicit(&seat->binding, mine, memory_order_acq_rel);
-        if (other == NULL || other->generation < generation) {
-            gw_binding_free(other);
+        if (other == NULL || other->generation < generation)
             break;
-        }
         mine = other; /* the newer one goes back, in the same way */
+        other = NULL;
     }
     gw_waker_call(&seat->waker);
+    return other;
 }
 
 struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat)
@@ -93,7 +92,7 @@ static void free_bindings(const gw_engine *e, struct gw_binding **made)
     e->env.allocator.release(e->env.allocator.ctx, made, e->workers_max * sizeof(void *));
 }
 
-static void set_error(gw_config_error *err, gw_status status, const char *text)
+void gw_engine_set_error(gw_config_error *err, gw_status status, const char *text)
 {
     gw_config_error own = GW_SPEC(gw_config_error);
     struct gw_text t;
@@ -158,18 +157,26 @@ static gw_status check_memory(const gw_engine *e, const gw_config *config, gw_co
 
 /* ---- one at a time ---- */
 
-/* From here to leave no other thread changes what is in force; workers wait for nobody. */
-static void enter_alone(gw_engine *e)
+void gw_engine_enter(gw_engine *e)
 {
     while (atomic_flag_test_and_set_explicit(&e->is_changing, memory_order_acquire))
         e->env.pause(e->env.pause_ctx);
 }
 
-/* States that nobody refers to are freed. */
-static void leave_alone(gw_engine *e)
+void gw_engine_leave(gw_engine *e)
 {
+    struct gw_edition *outdated = e->outdated;
+    struct gw_binding *displaced = e->displaced, *next;
+
+    e->outdated = NULL;
+    e->displaced = NULL;
     gw_registry_sweep(&e->registry);
     atomic_flag_clear_explicit(&e->is_changing, memory_order_release);
+    for (; displaced != NULL; displaced = next) {
+        next = displaced->next;
+        gw_binding_free(displaced);
+    }
+    gw_edition_unref(outdated);
 }
 
 static gw_status make_bindings(gw_engine *e, struct gw_edition *edition, struct gw_binding **made)
@@ -180,9 +187,7 @@ static gw_status make_bindings(gw_engine *e, struct gw_edition *edition, struct 
     return GW_OK;
 }
 
-/* Gives every worker a binding of this edition, and takes it: it is the current one. GW_ENOMEM: nothing has
- * changed, and the edition is freed. */
-static gw_status publish(gw_engine *e, struct gw_edition *edition)
+gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition)
 {
     const gw_allocator *a = &e->env.allocator;
     struct gw_binding **made = gw_allocator_zalloc(a, e->workers_max * sizeof(void *));
@@ -196,22 +201,27 @@ static gw_status publish(gw_engine *e, struct gw_edition *edition)
     }
     generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
     for (uint32_t i = 0; i < e->workers_max; i++) {
+        struct gw_binding *displaced;
         made[i]->generation = generation;
-        gw_engine_hand_over(&e->seats[i], made[i]);
+        displaced = gw_engine_hand_over(&e->seats[i], made[i]);
+        if (displaced == NULL)
+            continue;
+        displaced->next = e->displaced;
+        e->displaced = displaced;
     }
     a->release(a->ctx, made, e->workers_max * sizeof(void *));
-    gw_edition_unref(e->current);
+    e->outdated = e->current;
     e->current = edition;
     return GW_OK;
 }
 
 static gw_status apply(gw_engine *e, gw_config *config)
 {
-    struct gw_edition_plan plan = { .config = config, .base = e->current };
+    struct gw_edition_plan plan = { .config = config, .before = e->current };
     struct gw_edition *edition;
     gw_status status = gw_edition_new(&e->env.allocator, &e->registry, &plan, &edition);
 
-    return status == GW_OK ? publish(e, edition) : status;
+    return status == GW_OK ? gw_engine_publish(e, edition) : status;
 }
 
 gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
@@ -223,11 +233,11 @@ gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
     status = check_memory(e, config, err);
     if (status != GW_OK)
         return status;
-    enter_alone(e);
+    gw_engine_enter(e);
     status = apply(e, config);
-    leave_alone(e);
+    gw_engine_leave(e);
     if (status != GW_OK)
-        set_error(err, status, "no memory to apply it: the old one stays");
+        gw_engine_set_error(err, status, "no memory to apply it: the old one stays");
     return status;
 }
 

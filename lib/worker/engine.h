@@ -25,16 +25,31 @@ struct gw_engine {
     uint32_t name;    /* drawn: what its workers call themselves where they need a name */
     uint32_t workers_max;
     _Atomic uint64_t generations;
-    /* Whoever changes what is in force has these to itself: engine.c, enter_alone. */
+    /* Whoever changes what is in force has these to itself: gw_engine_enter. */
     atomic_flag is_changing;
     struct gw_registry registry;
     struct gw_edition *current; /* the newest, one reference; NULL: none yet */
+    /* What it replaced: freed when others may change things again, since the host may hear of it. */
+    struct gw_edition *outdated;
+    struct gw_binding *displaced;
     struct gw_engine_seat *seats;
     atomic_bool is_complained; /* it was to be freed with a worker left: said once */
 };
 
-/* Any thread: puts b into the seat, unless a newer one is there, and wakes who sits there. */
-void gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *b);
+/* From here to leave no other thread changes what is in force; workers wait for nobody. */
+void gw_engine_enter(gw_engine *e);
+/* Frees what was replaced, and states that nobody refers to. */
+void gw_engine_leave(gw_engine *e);
+/* Gives every worker a binding of this edition, and takes it: it is the current one. Between enter and
+ * leave. GW_ENOMEM: nothing has changed, and the edition is freed. */
+gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition) GW_MUST_CHECK;
+/* err may be NULL. */
+void gw_engine_set_error(gw_config_error *err, gw_status status, const char *text);
+
+/* Any thread: puts b into the seat, unless a newer one is there, and wakes who sits there. What has no seat
+ * then was never adopted, and is the caller's to free; NULL: none. */
+struct gw_binding *gw_engine_hand_over(struct gw_engine_seat *seat, struct gw_binding *b)
+    GW_MUST_CHECK;
 /* The worker's thread: what was put there since; NULL: nothing. */
 struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat) GW_MUST_CHECK;
 

@@ -166,7 +166,7 @@ static void fini(gw_worker *w)
     gw_h2_shared_free(w->links.h2);
     gw_pool_fini(&w->pool);
     if (binding != NULL)
-        gw_engine_hand_over(w->seat, binding);
+        gw_binding_free(gw_engine_hand_over(w->seat, binding));
     GW_ASSERT(w->heap.used == 0);
 }
 

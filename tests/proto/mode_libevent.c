@@ -44,27 +44,6 @@ static void stop(struct proto *p)
     free(mode);
 }
 
-#else
-
-static bool start(struct proto *p)
-{
-    (void)p;
-    return false;
-}
-
-static void turn(struct proto *p, int wait_ms)
-{
-    (void)p;
-    (void)wait_ms;
-}
-
-static void stop(struct proto *p)
-{
-    (void)p;
-}
-
-#endif
-
 const struct proto_mode proto_in_libevent = {
     .name = "in-libevent",
     .has_sockets = true,
@@ -75,3 +54,9 @@ const struct proto_mode proto_in_libevent = {
     .adopt = loop_adopt,
     .stop = stop,
 };
+
+#else
+
+const struct proto_mode proto_in_libevent = { .name = "in-libevent", .start = proto_is_absent };
+
+#endif

@@ -45,27 +45,6 @@ static void stop(struct proto *p)
     free(mode);
 }
 
-#else
-
-static bool start(struct proto *p)
-{
-    (void)p;
-    return false;
-}
-
-static void turn(struct proto *p, int wait_ms)
-{
-    (void)p;
-    (void)wait_ms;
-}
-
-static void stop(struct proto *p)
-{
-    (void)p;
-}
-
-#endif
-
 const struct proto_mode proto_in_libuv = {
     .name = "in-libuv",
     .has_sockets = true,
@@ -76,3 +55,9 @@ const struct proto_mode proto_in_libuv = {
     .adopt = loop_adopt,
     .stop = stop,
 };
+
+#else
+
+const struct proto_mode proto_in_libuv = { .name = "in-libuv", .start = proto_is_absent };
+
+#endif

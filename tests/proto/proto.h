@@ -137,6 +137,7 @@ gw_config *proto_config(struct proto *p);
 extern const struct proto_mode *const proto_modes[]; /* the first is the simulator; NULL ends */
 const struct proto_mode *proto_mode_of(const char *name);
 bool proto_mode_is_there(const struct proto_mode *mode);
+bool proto_is_absent(struct proto *p); /* start, of a mode that this build does not have */
 gw_worker_spec proto_worker_spec(struct proto *p);
 gw_loop_spec proto_loop_spec(struct proto *p, const gw_worker_spec *worker);
 gw_facts proto_facts(void); /* as those of a connection over loopback */

@@ -99,10 +99,17 @@ ROW(gw_config_ref, gw_config_unref(gw_config_ref(a->config)))
 ROW(gw_config_unref, gw_config_unref(NULL))
 ROW(gw_cstr, (void)gw_cstr("text"))
 ROW(gw_engine_apply, (void)!gw_engine_apply(a->engine, a->config, NULL))
+ROW(gw_engine_drop_endpoint,
+    (void)!gw_engine_drop_endpoint(a->engine, gw_cstr("web"), gw_cstr("none")))
 ROW(gw_engine_free, gw_engine_free(a->engine)) /* while a worker is left it does nothing */
 ROW(gw_engine_generation, (void)gw_engine_generation(a->engine))
 ROW(gw_engine_new, gw_engine_spec s = GW_SPEC(gw_engine_spec); gw_engine *e = NULL;
     (void)!gw_engine_new(&s, &e); gw_engine_free(e))
+ROW(gw_engine_put_endpoint, gw_endpoint_spec s = GW_SPEC(gw_endpoint_spec);
+    s.address = gw_cstr("10.0.0.2:80"); s.weight = GW_OFF; /* nobody is sent there */
+    (void)!gw_engine_put_endpoint(a->engine, gw_cstr("web"), &s, NULL))
+ROW(gw_engine_set_endpoints,
+    (void)!gw_engine_set_endpoints(a->engine, gw_cstr("own"), NULL, 0, NULL))
 ROW(gw_exchange_alloc, (void)gw_exchange_alloc(a->x, 100))
 ROW(gw_exchange_cause, (void)gw_exchange_cause(a->x))
 ROW(gw_exchange_config, (void)gw_exchange_config(a->x))
@@ -223,6 +230,10 @@ ROW(gw_status_name, (void)gw_status_name(GW_EIO))
 ROW(gw_status_text, (void)gw_status_text(GW_EIO))
 ROW(gw_trace_name, (void)gw_trace_name(1))
 ROW(gw_version, (void)gw_version())
+ROW(gw_view_close, gw_view_close(NULL))
+ROW(gw_view_next, gw_view *v = NULL; gw_state s = GW_SPEC(gw_state);
+    if (gw_view_open(a->engine, &v) == GW_OK)(void) gw_view_next(v, &s); gw_view_close(v))
+ROW(gw_view_open, gw_view *v = NULL; (void)!gw_view_open(a->engine, &v); gw_view_close(v))
 ROW(gw_worker_accept, gw_accept_spec s = GW_SPEC(gw_accept_spec); gw_link *l = NULL;
     s.listener = gw_cstr("edge"); (void)!gw_worker_accept(a->worker, &s, &l))
 ROW(gw_worker_call, gw_call_spec s = GW_SPEC(gw_call_spec); gw_exchange_id id;
@@ -248,8 +259,8 @@ const int every_rows_len = sizeof every_rows / sizeof *every_rows;
 /* Those of gw/env.h that any thread may make. */
 bool every_is_any_threads(const char *name)
 {
-    static const char *const prefixes[] = { "gw_engine_", "gw_config_", "gw_builder_", "gw_listen_",
-                                            NULL };
+    static const char *const prefixes[] = { "gw_engine_", "gw_config_", "gw_builder_",
+                                            "gw_listen_", "gw_view_",   NULL };
     static const char *const names[] = {
         "gw_resume",      "gw_stats_read",     "gw_loop_visit",       "gw_loop_drain",
         "gw_loop_stop",   "gw_yaml_load",      "gw_address_parse",    "gw_build_features",

@@ -728,6 +728,38 @@ START_TEST(together)
 }
 END_TEST
 
+/* Few go one by one, whatever moves them; so many that a call for all is cheaper go by that. */
+START_TEST(few_go_alone)
+{
+    struct bench b;
+    int fds[GW_BATCH_LEAST];
+    char back[5];
+    bench_init(&b, _i);
+    for (int i = 0; i < GW_BATCH_LEAST; i++) {
+        fds[i] = dial(b.address);
+        echo_once(&b, fds[i], "x");
+    }
+    settle(&b);
+    for (uint32_t n = GW_BATCH_LEAST - 1; n <= GW_BATCH_LEAST; n++) {
+        bool is_together = n == GW_BATCH_LEAST && kinds[_i] == GW_LOOP_URING;
+        for (uint32_t i = 0; i < n; i++)
+            put(fds[i], "bytes", 5);
+        recvs = sends = submits = 0;
+        settle(&b);
+        ck_assert_uint_eq(recvs, is_together ? 0 : n);
+        ck_assert_uint_eq(sends, is_together ? 0 : n);
+        ck_assert_uint_eq(submits > 0, is_together);
+        for (uint32_t i = 0; i < n; i++) {
+            ck_assert_uint_eq(pull(&b, fds[i], back, 5), 5);
+            ck_assert_mem_eq(back, "bytes", 5);
+        }
+    }
+    for (int i = 0; i < GW_BATCH_LEAST; i++)
+        close(fds[i]);
+    bench_fini(&b);
+}
+END_TEST
+
 /* What is large goes by calls of its own, also beside others: it is sent before more is read. */
 START_TEST(bulk_goes_alone)
 {
@@ -1079,7 +1111,10 @@ START_TEST(changes_threads)
     ck_assert_int_eq(gw_loop_fd(b.loop), watched);
     if (watched >= 0) {
         struct pollfd p = { .fd = watched, .events = POLLIN };
-        ck_assert_int_eq(poll(&p, 1, 0), 0);
+        int told = 0; /* of earlier rings too: the kernel ends them a little later */
+        while (poll(&p, 1, 0) == 1 && told++ < 100)
+            turn(&b);
+        ck_assert_int_le(told, 100);
         put(fd, "seen", 4);
         ck_assert_int_eq(poll(&p, 1, 10000), 1);
     }
@@ -1632,6 +1667,7 @@ Suite *loop_suite(void)
     check_add_loop(s, together, 0, n);
     check_add_loop(s, bulk_goes_alone, 0, n);
     check_add_loop(s, ends_together, 0, n);
+    check_add_loop(s, few_go_alone, 0, n);
     check_add_loop(s, adopts_many, 0, n);
     check_add_loop(s, adopts, 0, n);
     check_add_loop(s, stale_events, 0, n);

@@ -348,12 +348,12 @@ static void seat_worker(void)
 
 static void hand_over_first(void)
 {
-    gw_engine_hand_over(&office.seat, office.made[0]);
+    gw_binding_free(gw_engine_hand_over(&office.seat, office.made[0]));
 }
 
 static void hand_over_second(void)
 {
-    gw_engine_hand_over(&office.seat, office.made[1]);
+    gw_binding_free(gw_engine_hand_over(&office.seat, office.made[1]));
 }
 
 /* As a worker does in a step; see gw_exchanges_adopt. */
@@ -384,7 +384,7 @@ static void give_up_seat(void)
     gw_waker_leave(&office.seat.waker);
     office.have = NULL;
     if (b != NULL)
-        gw_engine_hand_over(&office.seat, b);
+        gw_binding_free(gw_engine_hand_over(&office.seat, b));
     seat_worker(); /* the next one */
     adopt();
 }

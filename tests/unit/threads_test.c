@@ -38,11 +38,12 @@ static void stop(gw_engine *engine)
     test_alloc_fini(&alloc);
 }
 
-/* One listener "edge"; every request gets body. */
+/* One listener "edge"; every request gets body. A live cluster that nothing leads to yet. */
 static gw_config *config_of(const char *body, const gw_filter *filter)
 {
     gw_env env = GW_SPEC(gw_env);
     gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_config_error err = GW_SPEC(gw_config_error);
     gw_builder *b;
@@ -51,6 +52,9 @@ static gw_config *config_of(const char *body, const gw_filter *filter)
     ck_assert_int_eq(gw_builder_new(&env, &b), GW_OK);
     listener.name = gw_cstr("edge");
     gw_builder_listener(b, &listener);
+    cluster.name = gw_cstr("live");
+    cluster.flags = GW_CLUSTER_LIVE;
+    gw_builder_cluster(b, &cluster);
     route.name = gw_cstr("all");
     route.reply_code = 200;
     route.reply_body = gw_cstr(body);
@@ -80,6 +84,38 @@ static void *apply_often(void *arg)
         gw_config *config = config_of(i % 2 == 0 ? "even" : "odd", NULL);
         ck_assert_int_eq(gw_engine_apply(engine, config, NULL), GW_OK);
         gw_config_unref(config);
+    }
+    return NULL;
+}
+
+/* Each has an endpoint of its own name, which is there in the end if its thread says so. */
+struct mover {
+    gw_engine *engine;
+    const char *name;
+};
+
+static void *move_often(void *arg)
+{
+    struct mover *m = arg;
+    gw_endpoint_spec spec = GW_SPEC(gw_endpoint_spec);
+    spec.name = gw_cstr(m->name);
+    spec.address = gw_cstr("127.0.0.1:1");
+    for (uint32_t i = 0; i < APPLIES; i++) {
+        gw_state state = GW_SPEC(gw_state);
+        gw_view *view;
+        uint32_t seen = 0;
+        spec.weight = i + 1;
+        ck_assert_int_eq(gw_engine_put_endpoint(m->engine, gw_cstr("live"), &spec, NULL), GW_OK);
+        ck_assert_int_eq(gw_view_open(m->engine, &view), GW_OK);
+        while (gw_view_next(view, &state))
+            if (state.kind == GW_KIND_ENDPOINT && state.name.len == spec.name.len &&
+                memcmp(state.name.ptr, m->name, spec.name.len) == 0)
+                seen = state.weight;
+        gw_view_close(view);
+        ck_assert_uint_eq(seen, i + 1); /* none of the others' changes has lost it */
+        if (i % 3 == 0)
+            ck_assert_int_eq(gw_engine_drop_endpoint(m->engine, gw_cstr("live"), gw_cstr(m->name)),
+                             GW_OK);
     }
     return NULL;
 }
@@ -153,6 +189,28 @@ START_TEST(apply_while_workers_come_and_go)
         join(workers[i]);
     ck_assert_int_eq(bells, 0);
     ck_assert_uint_eq(gw_engine_generation(engine), APPLIERS * APPLIES);
+    stop(engine);
+}
+END_TEST
+
+START_TEST(endpoints_move_while_workers_come_and_go)
+{
+    gw_engine *engine = start(WORKERS);
+    struct mover movers[APPLIERS] = { { engine, "a" }, { engine, "b" } };
+    pthread_t appliers[APPLIERS + 1], workers[WORKERS];
+    gw_config *config = config_of("", NULL);
+    bells = 0;
+    ck_assert_int_eq(gw_engine_apply(engine, config, NULL), GW_OK);
+    gw_config_unref(config);
+    for (int i = 0; i < APPLIERS; i++)
+        begin(&appliers[i], move_often, &movers[i]);
+    begin(&appliers[APPLIERS], apply_often, engine);
+    for (int i = 0; i < WORKERS; i++)
+        begin(&workers[i], live_often, engine);
+    for (int i = 0; i < APPLIERS + 1; i++)
+        join(appliers[i]);
+    for (int i = 0; i < WORKERS; i++)
+        join(workers[i]);
     stop(engine);
 }
 END_TEST
@@ -512,6 +570,7 @@ static Suite *threads_suite(void)
     Suite *s = suite_create("threads");
     int n = kinds_n = kinds_here();
     check_add(s, apply_while_workers_come_and_go);
+    check_add(s, endpoints_move_while_workers_come_and_go);
     check_add(s, apply_while_loops_come_and_go);
     check_add(s, all_come_to_the_same);
     check_add(s, a_worker_goes_with_the_last_answer);

@@ -40,10 +40,10 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
     say(d,
         "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u retry %u "
-        "%u\n",
+        "%u live %d\n",
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
-        c->requests_max, c->retry_percent, c->retry_least);
+        c->requests_max, c->retry_percent, c->retry_least, c->is_live);
     say(d, "  balance %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
         c->balance.rule.load_percent, c->balance.rule.choices, c->balance.rule.panic_percent,
         c->balance.rule.spare_percent, NUM(c->balance.slow_start));
@@ -211,7 +211,7 @@ static gw_config *build_from_c(const struct both *b)
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 96, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
@@ -255,6 +255,7 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     X(b->c_more = "    pool: { requests: 11 }\n", b->cluster.requests_max = 11)                    \
     X(b->c_more = "    retry_budget: { percent: 50 }\n", b->cluster.retry_percent = 50)            \
     X(b->c_more = "    retry_budget: { percent: off }\n", b->cluster.retry_percent = GW_OFF)       \
+    X(b->c_more = "    live: true\n", b->cluster.flags = GW_CLUSTER_LIVE)                          \
     X(b->c_more = "    retry_budget: { least: 7 }\n", b->cluster.retry_least = 7)                  \
     X(b->c_more = "    retry_budget: { least: 0 }\n", b->cluster.retry_least = GW_OFF)             \
     X(b->c_more = "    balance: { policy: random }\n", b->cluster.balance = GW_BALANCE_RANDOM)     \

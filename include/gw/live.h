@@ -1,0 +1,59 @@
+/* gw/live.h: what changes without a new configuration, and what is in force now. All of it may be called
+ * from any thread, also inside hooks; workers never wait for it, and take a change at the start of their
+ * next step. What is in flight goes on with the endpoint that it was given. */
+#ifndef GW_LIVE_H
+#define GW_LIVE_H
+
+#include <gw/engine.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Puts these endpoints in the place of all that the cluster has: set[0] to set[n - 1], each as long as
+ * set[0].size says; copied. None (n 0) is allowed: then requests are answered as if all were gone. An
+ * endpoint whose name stays keeps what is known of it, and its connections if its address stays too.
+ *
+ * For a cluster with GW_CLUSTER_LIVE this outlives new configurations; for others the next one that is
+ * applied says what they are. Refused as a whole: err (may be NULL) names the field, as
+ * "endpoints[2].weight". GW_EINVAL: a field out of range, two of one name, or the cluster is an origin;
+ * GW_EUNKNOWN: no such cluster; GW_ESTATE: no configuration was applied yet; GW_ELIMIT: too many;
+ * GW_ENOMEM. Allocates; O(endpoints times workers). */
+GW_API gw_status gw_engine_set_endpoints(gw_engine *e, gw_str cluster, const gw_endpoint_spec *set,
+                                         size_t n, gw_config_error *err) GW_MUST_CHECK;
+/* Adds an endpoint, or changes the one of that name: its weight (GW_OFF: no new exchanges, it drains), its
+ * address. As gw_engine_set_endpoints with all the others as they are. */
+GW_API gw_status gw_engine_put_endpoint(gw_engine *e, gw_str cluster, const gw_endpoint_spec *one,
+                                        gw_config_error *err) GW_MUST_CHECK;
+/* Takes the endpoint of that name away. Its idle connections are closed, the others when their exchanges
+ * have ended. As gw_engine_set_endpoints; GW_EUNKNOWN too: no such endpoint. */
+GW_API gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str name) GW_MUST_CHECK;
+
+/* ---- a look at it ---- */
+
+typedef struct gw_view gw_view; /* what was in force when it was opened; numbers are of now */
+
+enum { GW_KIND_CLUSTER = 1, GW_KIND_ENDPOINT = 2 };
+typedef struct gw_state {
+    uint32_t size;
+    uint32_t kind;     /* GW_KIND_*; of a cluster: first itself, then its endpoints     */
+    uint32_t weight;   /* endpoint: 0: it drains                                        */
+    uint32_t inflight; /* exchanges that were given to it and have not ended            */
+    gw_str cluster;
+    gw_str name;    /* endpoint */
+    gw_str address; /* endpoint */
+} gw_state;
+
+/* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:
+ * no configuration was applied yet; GW_EINVAL; GW_ENOMEM. Allocates; O(1). */
+GW_API gw_status gw_view_open(gw_engine *e, gw_view **out) GW_MUST_CHECK;
+/* The next state, in the configuration's order; fills what out->size covers. Strings live as long as the
+ * view. The host's origins have none. False: no more, or out has no size. O(1). */
+GW_API bool gw_view_next(gw_view *v, gw_state *out);
+/* Lets go of it; before gw_engine_free. NULL is fine. */
+GW_API void gw_view_close(gw_view *v);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,326 @@
+/* unit/live_test.c: endpoints that come, change and go while a configuration is in force, and what a view
+ * says of them. */
+
+#include "check_main.h"
+#include "parts.h"
+
+static struct mode1 host;
+
+/* The clusters "fixed" at 127.0.0.1:81 and :82, and "live" at :91; /fixed and /live lead to them. */
+static gw_config *make_config(void)
+{
+    gw_builder *b = parts_begin(&host);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_id id;
+
+    parts_listener(b, "edge");
+    cluster.name = GW_STR("fixed");
+    id = gw_builder_cluster(b, &cluster);
+    endpoint.address = GW_STR("127.0.0.1:81");
+    gw_builder_endpoint(b, id, &endpoint);
+    endpoint.name = GW_STR("two");
+    endpoint.address = GW_STR("127.0.0.1:82");
+    endpoint.weight = 1;
+    gw_builder_endpoint(b, id, &endpoint);
+    cluster.flags = GW_CLUSTER_LIVE;
+    parts_cluster(b, "live", &cluster, "127.0.0.1:91");
+    parts_route(b, "/fixed", NULL, "fixed");
+    parts_route(b, "/live", NULL, "live");
+    return parts_build(b);
+}
+
+static void start(void)
+{
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    mode1_start(&host, make_config(), NULL);
+    mode1_pump(&host);
+}
+
+/* "live/91 w1 f0", a line for each endpoint; of a cluster "live f0". */
+static const char *look(void)
+{
+    static char text[512];
+    gw_state state = GW_SPEC(gw_state);
+    gw_view *view;
+    size_t at = 0;
+
+    text[0] = '\0';
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    while (gw_view_next(view, &state)) {
+        if (state.kind == GW_KIND_CLUSTER)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%.*s f%u\n",
+                                   (int)state.cluster.len, state.cluster.ptr, state.inflight);
+        else
+            at += (size_t)snprintf(text + at, sizeof text - at, "%.*s/%.*s %.*s w%u f%u\n",
+                                   (int)state.cluster.len, state.cluster.ptr, (int)state.name.len,
+                                   state.name.ptr, (int)state.address.len, state.address.ptr,
+                                   state.weight, state.inflight);
+    }
+    ck_assert(!gw_view_next(view, &state));
+    gw_view_close(view);
+    return text;
+}
+
+static gw_endpoint_spec endpoint_at(const char *name, const char *address, uint32_t weight)
+{
+    gw_endpoint_spec spec = GW_SPEC(gw_endpoint_spec);
+
+    spec.name = gw_cstr(name);
+    spec.address = gw_cstr(address);
+    spec.weight = weight;
+    return spec;
+}
+
+static gw_status put(const char *cluster, const char *name, const char *address, uint32_t weight)
+{
+    gw_endpoint_spec spec = endpoint_at(name, address, weight);
+
+    return gw_engine_put_endpoint(host.engine, gw_cstr(cluster), &spec, NULL);
+}
+
+static void ask(struct mode1_link *client, const char *path)
+{
+    char text[100];
+
+    mode1_clear(client);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+    mode1_say(&host, client, text);
+}
+
+/* The upstream connection that owes an answer. */
+static struct mode1_link *asked(void)
+{
+    for (int i = 0; i < host.count; i++)
+        if (host.links[i].is_upstream && host.links[i].link != NULL && host.links[i].out_len > 0)
+            return &host.links[i];
+    ck_abort_msg("nobody was asked");
+    return NULL;
+}
+
+static void answer(struct mode1_link *up)
+{
+    mode1_clear(up);
+    mode1_say(&host, up, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+static const char *address_of(struct mode1_link *up)
+{
+    static char text[64];
+    gw_destination d = GW_SPEC(gw_destination);
+
+    ck_assert_int_eq(gw_link_get_destination(up->link, &d), GW_OK);
+    snprintf(text, sizeof text, "%.*s", (int)d.address.len, d.address.ptr);
+    return text;
+}
+
+/* Who is asked next for that path, and answers. */
+static const char *next(const char *path)
+{
+    struct mode1_link *client = mode1_accept(&host, "edge"), *up;
+    const char *address;
+
+    ask(client, path);
+    up = asked();
+    address = address_of(up);
+    answer(up);
+    ck_assert_ptr_nonnull(strstr(client->out, "200 OK"));
+    mode1_end(&host, client);
+    return address;
+}
+
+static uint32_t upstreams(void)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < host.count; i++)
+        n += host.links[i].is_upstream && host.links[i].link != NULL;
+    return n;
+}
+
+START_TEST(what_is_in_force_is_seen)
+{
+    struct mode1_link *client;
+
+    start();
+    ck_assert_str_eq(look(), "fixed f0\nfixed/127.0.0.1:81 127.0.0.1:81 w1 f0\n"
+                             "fixed/two 127.0.0.1:82 w1 f0\nlive f0\n"
+                             "live/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
+    client = mode1_accept(&host, "edge");
+    ask(client, "/live");
+    ck_assert_str_eq(strstr(look(), "live f"), "live f1\nlive/127.0.0.1:91 127.0.0.1:91 w1 f1\n");
+    answer(asked());
+    ck_assert_str_eq(strstr(look(), "live f"), "live f0\nlive/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
+    ask(client, "/live");
+    gw_link_closed(client->link); /* nobody waits for that answer */
+    client->link = NULL;
+    mode1_pump(&host);
+    ck_assert_str_eq(strstr(look(), "live f"), "live f0\nlive/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
+    mode1_stop(&host);
+}
+END_TEST
+
+/* One is added, asked, drained while it answers, and dropped: its connection closes; the others' stay. */
+START_TEST(endpoints_come_and_go)
+{
+    struct mode1_link *client, *up;
+
+    start();
+    ck_assert_str_eq(next("/live"), "127.0.0.1:91");
+    ck_assert_int_eq(put("live", "new", "127.0.0.1:92", 0), GW_OK);
+    mode1_pump(&host);
+    ck_assert_uint_eq(upstreams(), 1);
+    const char *first = strcmp(next("/live"), "127.0.0.1:91") == 0 ? "127.0.0.1:92"
+                                                                   : "127.0.0.1:91";
+    ck_assert_str_eq(next("/live"), first);
+    ck_assert_uint_eq(upstreams(), 2);
+
+    ck_assert_int_eq(put("live", "127.0.0.1:91", "127.0.0.1:91", GW_OFF), GW_OK);
+    for (int i = 0; i < 4; i++)
+        ck_assert_str_eq(next("/live"), "127.0.0.1:92");
+    ck_assert_ptr_nonnull(strstr(look(), "live/127.0.0.1:91 127.0.0.1:91 w0 f0"));
+
+    client = mode1_accept(&host, "edge");
+    ask(client, "/live");
+    up = asked();
+    ck_assert_int_eq(gw_engine_drop_endpoint(host.engine, GW_STR("live"), GW_STR("new")), GW_OK);
+    ck_assert_int_eq(put("live", "127.0.0.1:91", "127.0.0.1:91", 3), GW_OK);
+    mode1_pump(&host);
+    ck_assert_str_eq(strstr(look(), "live f"), "live f1\nlive/127.0.0.1:91 127.0.0.1:91 w3 f0\n");
+    ck_assert_uint_eq(upstreams(), 2); /* what it has begun is answered */
+    answer(up);
+    ck_assert_ptr_nonnull(strstr(client->out, "200 OK"));
+    ck_assert_str_eq(next("/live"), "127.0.0.1:91");
+    ck_assert_uint_eq(upstreams(), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A name that moves to another address is another place to connect to, and the same endpoint. */
+START_TEST(an_endpoint_moves)
+{
+    start();
+    ck_assert_int_eq(put("live", "127.0.0.1:91", "127.0.0.1:99", 0), GW_OK);
+    ck_assert_str_eq(next("/live"), "127.0.0.1:99");
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A new configuration says what the endpoints are, but for those of live clusters. */
+START_TEST(live_ones_outlive_a_configuration)
+{
+    gw_endpoint_spec set[2] = { endpoint_at("a", "127.0.0.1:93", 1),
+                                endpoint_at("b", "127.0.0.1:94", 2) };
+
+    start();
+    ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("live"), set, 2, NULL), GW_OK);
+    ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("fixed"), set, 2, NULL), GW_OK);
+    ck_assert_str_eq(look(), "fixed f0\nfixed/a 127.0.0.1:93 w1 f0\nfixed/b 127.0.0.1:94 w2 f0\n"
+                             "live f0\nlive/a 127.0.0.1:93 w1 f0\nlive/b 127.0.0.1:94 w2 f0\n");
+    ck_assert_uint_eq(gw_engine_generation(host.engine), 3);
+    parts_apply(&host, make_config());
+    ck_assert_str_eq(look(), "fixed f0\nfixed/127.0.0.1:81 127.0.0.1:81 w1 f0\n"
+                             "fixed/two 127.0.0.1:82 w1 f0\n"
+                             "live f0\nlive/a 127.0.0.1:93 w1 f0\nlive/b 127.0.0.1:94 w2 f0\n");
+    mode1_stop(&host);
+}
+END_TEST
+
+/* None is a set too: requests are told. */
+START_TEST(a_cluster_is_emptied)
+{
+    struct mode1_link *client;
+
+    start();
+    ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("live"), NULL, 0, NULL), GW_OK);
+    client = mode1_accept(&host, "edge");
+    ask(client, "/live");
+    ck_assert_ptr_nonnull(strstr(client->out, "503 "));
+    ck_assert_ptr_nonnull(strstr(client->out, "no_endpoint"));
+    mode1_stop(&host);
+}
+END_TEST
+
+static void refused(const char *cluster, gw_endpoint_spec one, gw_status status, const char *where)
+{
+    gw_config_error err = GW_SPEC(gw_config_error);
+
+    ck_assert_int_eq(gw_engine_put_endpoint(host.engine, gw_cstr(cluster), &one, &err), status);
+    ck_assert_int_eq(err.status, status);
+    ck_assert_str_eq(err.where, where);
+    ck_assert_uint_gt(strlen(err.text), 0);
+}
+
+START_TEST(nonsense_is_refused_as_a_whole)
+{
+    gw_endpoint_spec good = endpoint_at("x", "127.0.0.1:1", 0), set[2];
+    gw_config_error err = GW_SPEC(gw_config_error);
+
+    start();
+    refused("live", endpoint_at("x", "nowhere", 0), GW_EINVAL, "endpoints[1].address");
+    refused("live", endpoint_at("127.0.0.1:91", "127.0.0.1:91", 65536), GW_EINVAL,
+            "endpoints[0].weight");
+    refused("lif", good, GW_EUNKNOWN, "");
+    set[0] = set[1] = good;
+    ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("live"), set, 2, &err), GW_EINVAL);
+    ck_assert_str_eq(err.where, "endpoints[1].name");
+    ck_assert_int_eq(gw_engine_drop_endpoint(host.engine, GW_STR("live"), GW_STR("x")),
+                     GW_EUNKNOWN);
+    ck_assert_int_eq(gw_engine_drop_endpoint(host.engine, GW_STR("lif"), GW_STR("x")), GW_EUNKNOWN);
+    ck_assert_uint_eq(gw_engine_generation(host.engine), 1);
+    ck_assert_str_eq(strstr(look(), "live f"), "live f0\nlive/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(nothing_is_in_force_yet)
+{
+    gw_engine_spec spec = GW_SPEC(gw_engine_spec);
+    gw_endpoint_spec one = endpoint_at("x", "127.0.0.1:1", 0);
+    gw_engine *engine;
+    gw_view *view;
+
+    ck_assert_int_eq(gw_engine_new(&spec, &engine), GW_OK);
+    ck_assert_int_eq(gw_engine_put_endpoint(engine, GW_STR("a"), &one, NULL), GW_ESTATE);
+    ck_assert_int_eq(gw_view_open(engine, &view), GW_ESTATE);
+    gw_engine_free(engine);
+}
+END_TEST
+
+/* Each allocation fails once: then nothing has changed, or all has. */
+START_TEST(changes_without_memory)
+{
+    bool is_over = false;
+
+    for (uint64_t k = 1; !is_over; k++) {
+        gw_status status;
+        start();
+        host.alloc.fail_at = host.alloc.calls + k;
+        status = put("live", "new", "127.0.0.1:92", 0);
+        is_over = host.alloc.failed == 0;
+        host.alloc.fail_at = 0;
+        ck_assert(status == GW_OK || status == GW_ENOMEM);
+        ck_assert_int_eq(strstr(look(), "live/new") != NULL, status == GW_OK);
+        ck_assert_ptr_ne(strstr(next("/live"), status == GW_OK ? "127.0.0.1:9" : "127.0.0.1:91"),
+                         NULL);
+        mode1_stop(&host);
+    }
+}
+END_TEST
+
+static Suite *live_suite(void)
+{
+    Suite *s = suite_create("live");
+    check_add(s, what_is_in_force_is_seen);
+    check_add(s, endpoints_come_and_go);
+    check_add(s, an_endpoint_moves);
+    check_add(s, live_ones_outlive_a_configuration);
+    check_add(s, a_cluster_is_emptied);
+    check_add(s, nonsense_is_refused_as_a_whole);
+    check_add(s, nothing_is_in_force_yet);
+    check_add(s, changes_without_memory);
+    return s;
+}
+
+CHECK_MAIN(live_suite)
