@@ -103,6 +103,50 @@ typedef struct gw_endpoint_spec {
     gw_str address; /* numeric or unix: in the loops of gw/loop.h                               */
 } gw_endpoint_spec;
 
+/* What tells requests apart for a limiter. */
+enum {
+    GW_LIMIT_BY_CLIENT = 1, /* the client's address: gw_exchange_info.client */
+    GW_LIMIT_BY_HEADER = 2, /* a field, the first of that name; gRPC metadata too */
+    GW_LIMIT_BY_COOKIE = 3,
+    GW_LIMIT_BY_PATH = 4,  /* canonical, without the query */
+    GW_LIMIT_BY_QUERY = 5, /* a parameter, the first of that name, as it was sent */
+    GW_LIMIT_BY_LABEL = 6  /* what a filter has said with gw_exchange_set_label */
+};
+/* Frozen: an element of gw_limiter_spec.keys. */
+typedef struct gw_limiter_key {
+    uint32_t on; /* GW_LIMIT_BY_* */
+    uint32_t reserved;
+    gw_str name;  /* of the field, cookie, parameter, label */
+    gw_str value; /* not empty: the limiter is only for requests that have this value */
+} gw_limiter_key;
+
+enum { GW_SCOPE_SHARED = 1, GW_SCOPE_PER_WORKER = 2 };
+enum {
+    GW_LIMITER_SHADOW = 1u, /* counts what it would refuse, and refuses nothing */
+    GW_LIMITER_CLOSED = 2u, /* a key for which there is no room is refused; else it passes */
+    GW_LIMITER_FIELDS = 4u, /* responses say RateLimit and RateLimit-Policy */
+    GW_LIMITER_KEYED = 8u   /* who lacks a key passes; else those share a bucket */
+};
+/* So many requests in a time, or so many at once: docs/limiting.md. */
+typedef struct gw_limiter_spec {
+    uint32_t size;
+    uint32_t mark;
+    uint32_t tokens;      /* so many requests ...; 0: a ceiling instead of a rate              */
+    uint32_t period_ms;   /* ... in each such time; 1,000                                      */
+    uint32_t burst;       /* so many at once where there were none for long; tokens            */
+    uint32_t concurrency; /* so many in flight at once                                         */
+    uint32_t scope;       /* GW_SCOPE_*; shared: all workers count together; else each worker
+                             has its part of rate, burst and concurrency, at least one          */
+    uint32_t keys_max;    /* how many keys it knows at once; 8,192, up to 1,048,576             */
+    uint32_t flags;       /* GW_LIMITER_*                                                      */
+    uint32_t code;        /* what a client is told, 400 to 599; 429                            */
+    uint32_t grpc_status; /* ... of gRPC, 1 to 16; 8: RESOURCE_EXHAUSTED                       */
+    uint32_t reserved;
+    gw_str name;                /* unique                                                      */
+    const gw_limiter_key *keys; /* all together tell requests apart; up to 8                   */
+    size_t keys_len;            /* none: one bucket for all                                    */
+} gw_limiter_spec;
+
 enum { GW_MATCH_PREFIX = 1, GW_MATCH_EXACT = 2 }; /* default: prefix, on whole segments */
 enum {
     GW_ROUTE_CONNECT = 1u,   /* this route takes CONNECT, to its own cluster                   */
@@ -137,6 +181,9 @@ typedef struct gw_route_spec {
     void *user;       /* gw_exchange_route_user                                                */
     uint32_t retries; /* of a request that no upstream has processed; 1, up to 5; GW_OFF: none */
     uint32_t reserved;
+    const gw_str *limiters; /* names, asked in that order; in one entry several with spaces between:
+                               the first of them that is for the request (docs/limiting.md)    */
+    size_t limiters_len;    /* none                                                            */
 } gw_route_spec;
 
 /* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is
@@ -154,7 +201,7 @@ typedef struct gw_config_error {
  * it until gw_builder_build or gw_builder_free. Any thread. GW_EINVAL: half an allocator;
  * GW_ENOMEM. Allocates. */
 GW_API gw_status gw_builder_new(const gw_env *env, gw_builder **out) GW_MUST_CHECK;
-/* Adds a listener, copied. This and the next four return 0 on failure, which gw_builder_build then
+/* Adds a listener, copied. This and the next five return 0 on failure, which gw_builder_build then
  * reports. GW_EINVAL there: a field out of range, a bad name, address, host or path; GW_EUNKNOWN: a
  * name that nothing has; GW_EUNSUPPORTED: a build without it; GW_ELIMIT: too many; GW_ENOMEM. Each
  * allocates, and checks its own fields alone: O(their length). */
@@ -166,6 +213,8 @@ GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint
 /* Adds a route. Names of clusters and listeners may be added later; they are looked up by the
  * build. */
 GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
+/* Adds a limiter; routes name it, in any order of calls. */
+GW_API gw_id gw_builder_limiter(gw_builder *b, const gw_limiter_spec *spec);
 /* Adds a filter behind those that are there; its ctx must outlive the configuration: see
  * gw_builder_keep. It is on everywhere until gw_builder_use says something else. */
 GW_API gw_id gw_builder_filter(gw_builder *b, const gw_filter *filter);

@@ -36,8 +36,8 @@ typedef struct gw_reason {
 /* The row of reason; rows are numbered from 0 without gaps. Fills what out->size covers. Pure; any
  * thread. GW_EUNKNOWN: none. */
 GW_API gw_status gw_reason_of(uint32_t reason, gw_reason *out);
-/* "receive", "filter", "route", "pick", "connect", "await", "relay", "end"; "unknown" for a number
- * that is none. Never NULL; static. Pure; any thread. */
+/* "receive", "filter", "route", "limit", "pick", "connect", "await", "relay", "end"; "unknown" for a
+ * number that is none. Never NULL; static. Pure; any thread. */
 GW_API const char *gw_phase_name(uint32_t phase);
 /* "none", "client", "upstream", "gateway", "host"; "unknown". Never NULL; static. Pure; any
  * thread. */

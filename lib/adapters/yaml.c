@@ -27,6 +27,11 @@ enum { ANSWERS_MAX = 64 };
         (key), GW_YAML_LATER, 0, 0, 0, 0, NULL                                                     \
     }
 #define MS_MAX (UINT32_MAX - 1)
+/* As GW_STR, where a constant is needed. */
+#define WORD(text)                                                                                 \
+    {                                                                                              \
+        "" text, sizeof(text) - 1                                                                  \
+    }
 
 struct top {
     gw_yaml_settings settings;
@@ -34,7 +39,7 @@ struct top {
     uint64_t memory;
     uint32_t log_format;
     gw_str log_path;
-    const struct gw_yaml_node *listeners, *clusters, *routes, *access_log;
+    const struct gw_yaml_node *listeners, *clusters, *limiters, *routes, *access_log;
     struct gw_yaml_texts trusted; /* by every listener that does not say whom it trusts */
 };
 static const struct gw_yaml_word backends[] = { { "auto", GW_BACKEND_AUTO + 1 },
@@ -78,7 +83,7 @@ static const struct gw_yaml_field top_fields[] = {
     { "routes", GW_YAML_NODE, offsetof(struct top, routes), 0, 0, 0, NULL },
     { "access_log", GW_YAML_NODE, offsetof(struct top, access_log), 0, 0, 0, NULL },
     { "trusted_proxies", GW_YAML_TEXTS, offsetof(struct top, trusted), 0, 0, 0, NULL },
-    LATER("limiters"),
+    { "limiters", GW_YAML_NODE, offsetof(struct top, limiters), 0, 0, 0, NULL },
     LATER("admin"),
 };
 static const struct gw_yaml_table top_table = TABLE(top_fields);
@@ -220,11 +225,42 @@ static const struct gw_yaml_field endpoint_fields[] = {
 };
 static const struct gw_yaml_table endpoint_table = TABLE(endpoint_fields);
 
+struct limiter {
+    gw_limiter_spec spec;
+    gw_str rate, key;
+    struct gw_yaml_texts keys;
+    uint32_t is_shadow, when_full, has_fields, without_key;
+};
+static const struct gw_yaml_word scopes[] = { { "shared", GW_SCOPE_SHARED },
+                                              { "per_worker", GW_SCOPE_PER_WORKER },
+                                              { NULL, 0 } };
+enum { PASS = 1, REFUSE, SHARE };
+static const struct gw_yaml_word fulls[] = { { "pass", PASS }, { "refuse", REFUSE }, { NULL, 0 } };
+static const struct gw_yaml_word withouts[] = { { "pass", PASS }, { "share", SHARE }, { NULL, 0 } };
+static const struct gw_yaml_field limiter_fields[] = {
+    NAME("name", struct limiter, spec.name),
+    NAME("rate", struct limiter, rate),
+    { "burst", GW_YAML_COUNT, offsetof(struct limiter, spec.burst), 1, UINT32_MAX - 1, 0, NULL },
+    { "concurrency", GW_YAML_COUNT, offsetof(struct limiter, spec.concurrency), 1, UINT32_MAX - 1,
+      0, NULL },
+    NAME("key", struct limiter, key),
+    { "keys", GW_YAML_TEXTS, offsetof(struct limiter, keys), 0, 0, 0, NULL },
+    { "without_key", GW_YAML_WORD, offsetof(struct limiter, without_key), 0, 0, 0, withouts },
+    { "keys_max", GW_YAML_COUNT, offsetof(struct limiter, spec.keys_max), 1, 1u << 20, 0, NULL },
+    { "when_full", GW_YAML_WORD, offsetof(struct limiter, when_full), 0, 0, 0, fulls },
+    { "scope", GW_YAML_WORD, offsetof(struct limiter, spec.scope), 0, 0, 0, scopes },
+    { "shadow", GW_YAML_TRUTH, offsetof(struct limiter, is_shadow), 0, 0, 0, NULL },
+    { "fields", GW_YAML_TRUTH, offsetof(struct limiter, has_fields), 0, 0, 0, NULL },
+    { "status", GW_YAML_COUNT, offsetof(struct limiter, spec.code), 400, 599, 0, NULL },
+    { "grpc_status", GW_YAML_COUNT, offsetof(struct limiter, spec.grpc_status), 1, 16, 0, NULL },
+};
+static const struct gw_yaml_table limiter_table = TABLE(limiter_fields);
+
 struct route {
     gw_route_spec spec;
     uint32_t takes_connect;
     gw_str prefix, exact;
-    struct gw_yaml_texts methods, upgrades;
+    struct gw_yaml_texts methods, upgrades, limiters;
 };
 static const struct gw_yaml_field match_fields[] = {
     NAME("host", struct route, spec.host),
@@ -255,7 +291,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "connect", GW_YAML_TRUTH, offsetof(struct route, takes_connect), 0, 0, 0, NULL },
     { "respond", GW_YAML_FIELDS, 0, 0, 0, 0, &respond_table },
     { "retries", GW_YAML_COUNT, offsetof(struct route, spec.retries), 1, 5, GW_OFF, NULL },
-    LATER("limit"),
+    { "limiters", GW_YAML_TEXTS, offsetof(struct route, limiters), 0, 0, 0, NULL },
 };
 static const struct gw_yaml_table route_table = TABLE(route_fields);
 
@@ -476,6 +512,114 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     return read_endpoints(l, gw_builder_cluster(l->builder, &own.spec), own.endpoints);
 }
 
+/* --- limiters --- */
+
+/* "10/s", "600/m", "5/10s": milliseconds a unit. */
+static bool parse_period(gw_str text, uint32_t *ms)
+{
+    static const struct {
+        gw_str name;
+        uint32_t ms;
+    } units[] = { { WORD("ms"), 1 },
+                  { WORD("s"), 1000 },
+                  { WORD("m"), 60000 },
+                  { WORD("h"), 3600000 },
+                  { WORD("d"), 86400000 } };
+    uint64_t n = 1;
+    size_t digits = 0;
+    while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        digits++;
+    if (digits > 0 && gw_parse_u64(gw_str_slice(text, 0, digits), &n) != GW_OK)
+        return false;
+    text = gw_str_slice(text, digits, text.len);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (!gw_str_eq(units[i].name, text) || n == 0 || n > MS_MAX / units[i].ms)
+            continue;
+        *ms = (uint32_t)n * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_rate(gw_str text, gw_limiter_spec *spec)
+{
+    size_t slash = gw_str_find(text, '/');
+    uint64_t tokens;
+    if (slash == text.len || gw_parse_u64(gw_str_slice(text, 0, slash), &tokens) != GW_OK ||
+        tokens == 0 || tokens >= GW_OFF)
+        return false;
+    spec->tokens = (uint32_t)tokens;
+    return parse_period(gw_str_slice(text, slash + 1, text.len), &spec->period_ms);
+}
+
+/* "client_ip", "header:x-user", "header:x-plan=gold" */
+static bool parse_key(gw_str text, gw_limiter_key *out)
+{
+    static const struct {
+        gw_str word;
+        uint32_t on;
+    } words[] = {
+        { WORD("client_ip"), GW_LIMIT_BY_CLIENT }, { WORD("path"), GW_LIMIT_BY_PATH },
+        { WORD("header"), GW_LIMIT_BY_HEADER },    { WORD("metadata"), GW_LIMIT_BY_HEADER },
+        { WORD("cookie"), GW_LIMIT_BY_COOKIE },    { WORD("query"), GW_LIMIT_BY_QUERY },
+        { WORD("label"), GW_LIMIT_BY_LABEL }
+    };
+    size_t sign = gw_str_find(text, '=');
+    gw_str name = gw_str_slice(text, 0, sign);
+    size_t colon = gw_str_find(name, ':');
+    *out = (gw_limiter_key){ .on = 0 };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (gw_str_eq(words[i].word, gw_str_slice(name, 0, colon)))
+            out->on = words[i].on;
+    out->name = gw_str_slice(name, colon < name.len ? colon + 1 : colon, name.len);
+    out->value = gw_str_slice(text, sign < text.len ? sign + 1 : sign, text.len);
+    return out->on != 0 && (sign == text.len || out->value.len > 0);
+}
+
+static gw_status read_keys(struct loader *l, const struct gw_yaml_node *node, struct limiter *own)
+{
+    const gw_str *at = own->key.len > 0 ? &own->key : own->keys.at;
+    size_t n = own->key.len > 0 ? 1 : own->keys.len;
+    const struct gw_yaml_node *from = gw_yaml_find(node, own->key.len > 0 ? GW_STR("key")
+                                                                          : GW_STR("keys"));
+    gw_limiter_key *keys = gw_store_take(&l->store, n, sizeof *keys);
+    if (keys == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    if (own->key.len > 0 && own->keys.at != NULL)
+        return gw_yaml_refuse(&l->reader, from, "key and keys exclude each other");
+    for (size_t i = 0; i < n; i++)
+        if (!parse_key(at[i], &keys[i]))
+            return gw_yaml_refuse(&l->reader, from,
+                                  "a key is client_ip, path, header:NAME, metadata:NAME, "
+                                  "cookie:NAME, query:NAME or label:NAME, and may end in =VALUE");
+    own->spec.keys = keys;
+    own->spec.keys_len = n;
+    return GW_OK;
+}
+
+static gw_status read_limiter(struct loader *l, const struct gw_yaml_node *node)
+{
+    struct limiter *own = gw_store_take(&l->store, 1, sizeof *own); /* the stack is short */
+    if (own == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    own->spec.size = sizeof own->spec;
+    gw_status status = gw_yaml_read(&l->reader, node, &limiter_table, own);
+    if (status == GW_OK)
+        status = read_keys(l, node, own);
+    if (status != GW_OK)
+        return status;
+    if (own->rate.len > 0 && !parse_rate(own->rate, &own->spec))
+        return gw_yaml_refuse(&l->reader, gw_yaml_find(node, GW_STR("rate")),
+                              "a rate is a number, a slash and a time: 10/s, 600/m, 5/10s");
+    own->spec.flags = (own->is_shadow ? GW_LIMITER_SHADOW : 0) |
+                      (own->when_full == REFUSE ? GW_LIMITER_CLOSED : 0) |
+                      (own->has_fields ? GW_LIMITER_FIELDS : 0) |
+                      (own->without_key == PASS ? GW_LIMITER_KEYED : 0);
+    own->spec.mark = mark_of(l, node);
+    (void)gw_builder_limiter(l->builder, &own->spec);
+    return GW_OK;
+}
+
 /* --- routes --- */
 
 static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node, struct route *own)
@@ -493,6 +637,8 @@ static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node,
     own->spec.upgrades = own->upgrades.at;
     own->spec.upgrades_len = own->upgrades.len;
     own->spec.flags = own->takes_connect ? GW_ROUTE_CONNECT : 0;
+    own->spec.limiters = own->limiters.at;
+    own->spec.limiters_len = own->limiters.len;
     if (own->upgrades.at != NULL && own->upgrades.len == 0)
         own->spec.flags |= GW_ROUTE_NO_UPGRADE;
     return GW_OK;
@@ -551,6 +697,8 @@ static gw_status read_parts(struct loader *l)
     gw_status status = read_list(l, l->top.listeners, read_listener);
     if (status == GW_OK)
         status = read_list(l, l->top.clusters, read_cluster);
+    if (status == GW_OK)
+        status = read_list(l, l->top.limiters, read_limiter);
     return status == GW_OK ? read_list(l, l->top.routes, read_route) : status;
 }
 
@@ -577,6 +725,9 @@ static const struct rename {
     { "routes", "reply_type", "respond.type" },
     { "routes", "reply_body", "respond.body" },
     { "clusters", "flags", "live" },
+    { "limiters", "tokens", "rate" },
+    { "limiters", "period_ms", "rate" },
+    { "limiters", "code", "status" },
     { "clusters", "retry_percent", "retry_budget.percent" },
     { "clusters", "retry_least", "retry_budget.least" },
 };
@@ -687,7 +838,7 @@ static gw_status start(struct loader *l, const gw_env *env)
 {
     const struct top *top = &l->top;
     l->parts_room = count_parts(top->listeners) + count_parts(top->clusters) +
-                    count_parts(top->routes);
+                    count_parts(top->limiters) + count_parts(top->routes);
     l->parts = gw_store_take(&l->store, l->parts_room, sizeof(const struct gw_yaml_node *));
     if (l->parts == NULL || gw_builder_new(env, &l->builder) != GW_OK)
         return gw_yaml_no_memory(&l->reader);

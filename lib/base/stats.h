@@ -36,7 +36,12 @@
     X(STEPS, COUNTER, "steps", "steps", "calls of gw_worker_step")                                 \
     X(RETRIES, COUNTER, "retries", "tries", "requests sent to an upstream once more")              \
     X(RETRIES_REFUSED, COUNTER, "retries_refused", "tries",                                        \
-      "retries that the cluster's budget had no room for")
+      "retries that the cluster's budget had no room for")                                         \
+    X(LIMITED, COUNTER, "limited", "exchanges", "requests that a limiter refused")                 \
+    X(LIMITED_SHADOW, COUNTER, "limited_shadow", "exchanges",                                      \
+      "requests that a limiter in shadow mode would have refused")                                 \
+    X(LIMITER_FULL, COUNTER, "limiter_full", "exchanges",                                          \
+      "requests whose key had no place in a limiter's table")
 
 enum gw_stat_id {
 #define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,

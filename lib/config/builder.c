@@ -8,6 +8,7 @@
 #include "config/balancing.h"
 #include "config/check.h"
 #include "config/freeze.h"
+#include "config/limiter.h"
 #include "config/value.h"
 #include "guard/retry_budget.h"
 #include "gw_features.h"
@@ -17,7 +18,14 @@
 #define MAGIC 0x6777626cu
 
 /* An id is a kind and a number from 1, so that none passes for one of another kind. */
-enum { KIND_LISTENER = 0, KIND_CLUSTER = 1, KIND_ENDPOINT = 2, KIND_ROUTE = 3, KIND_FILTER = 4 };
+enum {
+    KIND_LISTENER = 0,
+    KIND_CLUSTER = 1,
+    KIND_ENDPOINT = 2,
+    KIND_ROUTE = 3,
+    KIND_FILTER = 4,
+    KIND_LIMITER = 5
+};
 #define KIND_SHIFT 24u
 
 static gw_id make_id(uint32_t kind, const struct gw_draft *draft)
@@ -334,6 +342,50 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
     return make_id(KIND_ENDPOINT, &draft->draft);
 }
 
+/* Names of fields are the same in any case. */
+static void keep_keys(const struct gw_part *part, gw_limiter_spec *spec)
+{
+    size_t n = spec->keys == NULL ? 0 : spec->keys_len;
+    if (n > GW_LIMITER_KEYS_MAX) {
+        gw_fault_add(part, "keys", GW_ELIMIT, "the list is too long");
+        n = 0;
+    }
+    gw_limiter_key *copy = gw_store_take(&part->builder->config->store, n, sizeof *copy);
+    if (copy == NULL) {
+        part->builder->has_no_memory = true;
+        n = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = spec->keys[i];
+        keep(part, &copy[i].name);
+        keep(part, &copy[i].value);
+        if (copy[i].on == GW_LIMIT_BY_HEADER)
+            lower(copy[i].name);
+        gw_value_limiter_key(part, copy, i);
+    }
+    spec->keys = copy;
+    spec->keys_len = n;
+}
+
+gw_id gw_builder_limiter(gw_builder *b, const gw_limiter_spec *spec)
+{
+    if (!is_usable(b))
+        return 0;
+    struct gw_part part = { .builder = b, .list = "limiters" };
+    struct gw_limiter_draft *draft = add_draft(
+        &part, &b->limiters, (struct room){ sizeof *draft, GW_LIMITERS_MAX }, mark_of(spec));
+    if (draft == NULL || !copy_spec(&part, &draft->spec, sizeof draft->spec, spec))
+        return 0;
+    keep(&part, &draft->spec.name);
+    draft->draft.name = draft->spec.name;
+    gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
+    keep_keys(&part, &draft->spec);
+    refuse_bits(&part, "flags", draft->spec.flags,
+                GW_LIMITER_SHADOW | GW_LIMITER_CLOSED | GW_LIMITER_FIELDS | GW_LIMITER_KEYED);
+    gw_value_limiter(&part, &draft->spec);
+    return make_id(KIND_LIMITER, &draft->draft);
+}
+
 static void keep_route(const struct gw_part *part, gw_route_spec *spec)
 {
     keep(part, &spec->name);
@@ -349,6 +401,7 @@ static void keep_route(const struct gw_part *part, gw_route_spec *spec)
     keep(part, &spec->reply_body);
     keep_list(part, "methods", GW_METHODS_MAX, &spec->methods, &spec->methods_len);
     keep_list(part, "upgrades", GW_UPGRADES_MAX, &spec->upgrades, &spec->upgrades_len);
+    keep_list(part, "limiters", GW_ROUTE_LIMITERS_MAX, &spec->limiters, &spec->limiters_len);
     for (size_t i = 0; i < spec->upgrades_len; i++)
         lower(spec->upgrades[i]);
 }
@@ -477,6 +530,8 @@ static bool is_id(const gw_builder *b, gw_id id)
         return index_of(id, KIND_ROUTE, &b->routes) != UINT32_MAX;
     case KIND_FILTER:
         return index_of(id, KIND_FILTER, &b->filters) != UINT32_MAX;
+    case KIND_LIMITER:
+        return index_of(id, KIND_LIMITER, &b->limiters) != UINT32_MAX;
     default:
         return false;
     }

@@ -34,10 +34,16 @@ struct gw_cluster_draft {
     gw_hash_spec hash; /* likewise spec.hash */
     struct gw_drafts endpoints;
 };
+struct gw_limiter_draft {
+    struct gw_draft draft;
+    gw_limiter_spec spec;
+};
 struct gw_route_draft {
     struct gw_draft draft;
     gw_route_spec spec;
-    uint32_t cluster, listener; /* found by the check; UINT32_MAX: none, any */
+    uint32_t cluster, listener;      /* found by the check; UINT32_MAX: none, any */
+    struct gw_limiter_ref *limiters; /* found by the check */
+    uint32_t limiters_len;
 };
 struct gw_filter_draft {
     struct gw_draft draft;
@@ -66,7 +72,7 @@ struct gw_builder {
     uint32_t magic;
     gw_config *config; /* empty, but for its heap and the texts */
     struct gw_store store;
-    struct gw_drafts listeners, clusters, routes, filters, uses;
+    struct gw_drafts listeners, clusters, limiters, routes, filters, uses;
     uint32_t keeps;
     uint32_t endpoints_len;
     struct gw_faults part_faults;  /* of single parts, as they came  */

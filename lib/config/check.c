@@ -115,8 +115,61 @@ static void refuse_unknown(const struct gw_part *part, const char *field, const 
     gw_nearest_say(&nearest, &text);
 }
 
+/* One name of an entry. NULL: there is no such limiter. */
+static const struct gw_draft *find_limiter(const struct gw_part *part, size_t entry, gw_str name,
+                                           const struct gw_map *limiters)
+{
+    const struct gw_draft *limiter = gw_map_find(limiters, name);
+    char field[32];
+    struct gw_text text;
+    if (limiter != NULL)
+        return limiter;
+    gw_text_init(&text, field, sizeof field);
+    gw_text_cstr(&text, "limiters[");
+    gw_text_u64(&text, entry);
+    gw_text_cstr(&text, "]");
+    refuse_unknown(part, field, "limiter", name, &part->builder->limiters);
+    return NULL;
+}
+
+static bool next_name(gw_str *rest, gw_str *name)
+{
+    *rest = gw_str_trim(*rest);
+    size_t end = gw_str_find(*rest, ' ');
+    *name = gw_str_slice(*rest, 0, end);
+    *rest = gw_str_slice(*rest, end, rest->len);
+    return name->len > 0;
+}
+
+static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
+                           const struct gw_map *limiters)
+{
+    const gw_route_spec *spec = &route->spec;
+    struct gw_limiter_ref *refs;
+    uint32_t room = 0, n = 0;
+    for (size_t i = 0; i < spec->limiters_len; i++)
+        room += (uint32_t)spec->limiters[i].len / 2 + 1;
+    refs = gw_store_take(&part->builder->config->store, room, sizeof *refs);
+    if (refs == NULL) {
+        part->builder->has_no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < spec->limiters_len; i++) {
+        gw_str rest = spec->limiters[i], name;
+        uint32_t first = n;
+        while (next_name(&rest, &name)) {
+            const struct gw_draft *limiter = find_limiter(part, i, name, limiters);
+            if (limiter != NULL)
+                refs[n++] = (struct gw_limiter_ref){ limiter->index, n > first };
+        }
+    }
+    route->limiters = refs;
+    route->limiters_len = n;
+}
+
 static void check_route(struct gw_builder *b, struct gw_route_draft *route,
-                        const struct gw_map *listeners, const struct gw_map *clusters)
+                        const struct gw_map *listeners, const struct gw_map *clusters,
+                        const struct gw_map *limiters)
 {
     struct gw_part part = part_of(b, "routes", &route->draft);
     const gw_route_spec *spec = &route->spec;
@@ -128,6 +181,7 @@ static void check_route(struct gw_builder *b, struct gw_route_draft *route,
         refuse_unknown(&part, "cluster", "cluster", spec->cluster, &b->clusters);
     if (spec->listener.len > 0 && listener == NULL)
         refuse_unknown(&part, "listener", "listener", spec->listener, &b->listeners);
+    check_limiters(&part, route, limiters);
 }
 
 void gw_builder_rules(const struct gw_builder *b, struct gw_route_rule *out)
@@ -206,10 +260,12 @@ static void check_rules(struct gw_builder *b)
 static void check_references(struct gw_builder *b, struct gw_map *listeners,
                              struct gw_map *clusters)
 {
-    struct gw_map others;
+    struct gw_map others, limiters;
+    gw_map_init(&limiters, &b->config->heap, 0);
     gw_map_init(&others, &b->config->heap, 0);
     check_names(part_of(b, "listeners", NULL), &b->listeners, listeners);
     check_names(part_of(b, "clusters", NULL), &b->clusters, clusters);
+    check_names(part_of(b, "limiters", NULL), &b->limiters, &limiters);
     check_names(part_of(b, "routes", NULL), &b->routes, &others);
     gw_map_fini(&others);
     gw_map_init(&others, &b->config->heap, 0);
@@ -221,7 +277,8 @@ static void check_references(struct gw_builder *b, struct gw_map *listeners,
             check_cluster(b, (struct gw_cluster_draft *)(void *)d);
     for (struct gw_draft *d = b->routes.first; d != NULL; d = d->next)
         if (!d->is_bad)
-            check_route(b, (struct gw_route_draft *)(void *)d, listeners, clusters);
+            check_route(b, (struct gw_route_draft *)(void *)d, listeners, clusters, &limiters);
+    gw_map_fini(&limiters);
 }
 
 void gw_check_parts(struct gw_builder *b)

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "config/balancing.h"
+#include "config/limiter.h"
 #include "gw_features.h"
 
 /* The defaults; gw/config.h and docs/configuration.md say the same. */
@@ -165,6 +166,8 @@ static void fill_route(const struct gw_route_draft *draft, gw_config *config,
         .upgrades_len = spec->upgrades_len,
         .user = spec->user,
         .retries = amount(spec->retries, RETRIES),
+        .limiters = draft->limiters,
+        .limiters_len = draft->limiters_len,
     };
     if (!is_reply && spec->upgrades_len == 0 && (spec->flags & GW_ROUTE_NO_UPGRADE) == 0) {
         out->upgrades = default_upgrades;
@@ -282,6 +285,8 @@ gw_status gw_freeze(struct gw_builder *b)
     gw_status status = freeze_listeners(b, config);
     if (status == GW_OK)
         status = freeze_clusters(b, config);
+    if (status == GW_OK)
+        status = gw_limiters_freeze(b, config);
     if (status == GW_OK)
         status = freeze_routes(b, config);
     if (status == GW_OK)

@@ -10,6 +10,7 @@
 #include "balance/hash_key.h"
 #include "base/timer.h"
 #include "config/endpoints.h"
+#include "guard/limit.h"
 #include "http/forwarded.h"
 #include "http/via.h"
 #include "route/tree.h"
@@ -45,6 +46,20 @@ struct gw_cluster_conf {
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };
+struct gw_limiter_conf {
+    gw_str name;
+    uint32_t index, flags, code, grpc_status;
+    struct gw_limit_params params;
+    const gw_limiter_key *keys; /* names of fields in lower case */
+    uint32_t keys_len;
+    gw_str policy; /* the value of RateLimit-Policy */
+};
+/* One name of a route's list: where is_else, only if none of the entry's names before it was for the
+ * request. */
+struct gw_limiter_ref {
+    uint32_t limiter;
+    bool is_else;
+};
 struct gw_route_conf {
     gw_str name;
     uint32_t index, flags;
@@ -58,6 +73,8 @@ struct gw_route_conf {
     void *user;
     uint64_t filters;      /* which are on: by index, a bit each */
     void **filter_configs; /* by index; NULL: those of all routes */
+    const struct gw_limiter_ref *limiters;
+    uint32_t limiters_len;
 };
 /* The host's, until the configuration is gone. */
 struct gw_kept_object {
@@ -94,6 +111,8 @@ struct gw_config {
     uint32_t clusters_len;
     struct gw_route_conf *routes;
     uint32_t routes_len;
+    struct gw_limiter_conf *limiters;
+    uint32_t limiters_len;
     gw_filter *filters; /* complete, in order */
     uint32_t filters_len;
     uint64_t filters_on;           /* where nothing else is said, and before there is a route */

@@ -140,6 +140,7 @@ static struct nearest find(struct gw_exchange *x)
         break;
     case GW_PHASE_FILTER:
     case GW_PHASE_ROUTE:
+    case GW_PHASE_LIMIT:
     case GW_PHASE_PICK:
     case GW_PHASE_END:
     case GW_PHASE_COUNT:

@@ -54,6 +54,65 @@ static gw_status fill(struct gw_edition *e, struct gw_registry *registry,
     return GW_OK;
 }
 
+/* ---- limiters ---- */
+
+/* The one of that name; an edition of the same configuration has it in the same place. */
+static const struct gw_limiter_conf *limiter_of(const struct gw_edition *e,
+                                                const struct gw_limiter_conf *of)
+{
+    gw_str name = of->name;
+
+    if (e != NULL && of->index < e->config->limiters_len &&
+        gw_str_eq(e->config->limiters[of->index].name, name))
+        return &e->config->limiters[of->index];
+    for (uint32_t i = 0; e != NULL && i < e->config->limiters_len; i++)
+        if (gw_str_eq(e->config->limiters[i].name, name))
+            return &e->config->limiters[i];
+    return NULL;
+}
+
+static bool are_same_keys(const struct gw_limiter_conf *a, const struct gw_limiter_conf *b)
+{
+    for (uint32_t i = 0; i < a->keys_len && a->keys_len == b->keys_len; i++)
+        if (a->keys[i].on != b->keys[i].on || !gw_str_eq(a->keys[i].name, b->keys[i].name))
+            return false;
+    return a->keys_len == b->keys_len;
+}
+
+/* The state that base has goes on where it can. */
+static gw_status fill_limiter(struct gw_edition *e, struct gw_registry *registry,
+                              const struct gw_edition_plan *plan, uint32_t i)
+{
+    const struct gw_limiter_conf *conf = &e->config->limiters[i];
+    const struct gw_limiter_conf *before = limiter_of(plan->before, conf);
+    struct gw_limit_state *s = before != NULL ? plan->before->limits[before->index] : NULL;
+
+    if (s != NULL && gw_limit_fits(s, &conf->params) && are_same_keys(before, conf)) {
+        atomic_fetch_add_explicit(&s->shared.refs, 1, memory_order_relaxed);
+    } else {
+        s = (struct gw_limit_state *)gw_registry_add(registry, GW_SHARED_LIMITER, conf->name,
+                                                     gw_limit_size(&conf->params, plan->workers));
+        if (s == NULL)
+            return GW_ENOMEM;
+        gw_limit_init(s, &conf->params, plan->workers, registry->seed);
+    }
+    e->limits[i] = s;
+    return GW_OK;
+}
+
+void gw_edition_succeed(struct gw_edition *e, const struct gw_edition *base)
+{
+    for (uint32_t i = 0; i < e->config->limiters_len; i++) {
+        const struct gw_limiter_conf *conf = &e->config->limiters[i];
+        const struct gw_limiter_conf *before = limiter_of(base, conf);
+        if (before != NULL && base->limits[before->index] != e->limits[i])
+            gw_limit_succeed(base->limits[before->index], e->limits[i],
+                             are_same_keys(before, conf));
+    }
+}
+
+/* ---- the whole ---- */
+
 gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
                          const struct gw_edition_plan *plan, struct gw_edition **out)
 {
@@ -66,10 +125,13 @@ gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *regi
     e->allocator = *allocator;
     e->config = gw_config_ref(plan->config);
     e->clusters = take(allocator, e->config->clusters_len, sizeof *e->clusters);
-    if (e->clusters == NULL)
+    e->limits = take(allocator, e->config->limiters_len, sizeof(struct gw_limit_state *));
+    if (e->clusters == NULL || e->limits == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < e->config->clusters_len; i++)
         status = fill(e, registry, plan, i);
+    for (uint32_t i = 0; status == GW_OK && i < e->config->limiters_len; i++)
+        status = fill_limiter(e, registry, plan, i);
     if (status == GW_OK)
         *out = e;
     else
@@ -102,6 +164,10 @@ static void free_edition(struct gw_edition *e)
     for (uint32_t i = 0; e->clusters != NULL && i < e->config->clusters_len; i++)
         free_cluster(&allocator, &e->clusters[i]);
     give(&allocator, e->clusters, e->config->clusters_len, sizeof *e->clusters);
+    for (uint32_t i = 0; e->limits != NULL && i < e->config->limiters_len; i++)
+        if (e->limits[i] != NULL)
+            gw_shared_unref(&e->limits[i]->shared);
+    give(&allocator, e->limits, e->config->limiters_len, sizeof(struct gw_limit_state *));
     gw_config_unref(e->config);
     give(&allocator, e, 1, sizeof *e);
 }

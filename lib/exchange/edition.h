@@ -18,6 +18,7 @@ struct gw_edition {
     gw_allocator allocator;
     gw_config *config;
     struct gw_edition_cluster *clusters; /* by index */
+    struct gw_limit_state **limits;      /* by index of the limiter */
 };
 
 /* What the next one is: a configuration with the endpoints that it says, but for those of live clusters,
@@ -27,10 +28,14 @@ struct gw_edition_plan {
     const struct gw_edition *before;       /* NULL: none */
     const struct gw_cluster_conf *changed; /* NULL: none; else config is before's */
     struct gw_endpoints *endpoints;        /* changed's  */
+    uint32_t workers;
 };
 /* One reference. GW_ENOMEM. */
 gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
                          const struct gw_edition_plan *plan, struct gw_edition **out) GW_MUST_CHECK;
+/* Nothing can fail any more: e takes the place of base (NULL: none). Limiters of the same name go on, with
+ * what is owed to them, also where their state is another one. Before e is visible. */
+void gw_edition_succeed(struct gw_edition *e, const struct gw_edition *base);
 /* One more owner. Returns e. Any thread. */
 struct gw_edition *gw_edition_ref(struct gw_edition *e);
 /* One owner less. NULL is fine. Any thread. */

@@ -50,7 +50,8 @@ void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *ev
 static void name_cause(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
                        gw_status status)
 {
-    bool is_outside = by == GW_BY_CLIENT || by == GW_BY_HOST;
+    /* What clients do, or the host, or who asks too often: for who asks for much. */
+    bool is_outside = by == GW_BY_CLIENT || by == GW_BY_HOST || reason == GW_REASON_limited;
 
     if (x->is_failed)
         return;
@@ -138,6 +139,8 @@ static void let_go(struct gw_exchange *x)
 {
     x->ended = x->of->links->now;
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
+    if (x->limits != NULL)
+        gw_limit_leave(x);
     gw_filters_end(x);
     if (x->down.codec != NULL)
         gw_link_detach(x->down_link, &x->down);

@@ -115,6 +115,7 @@ struct gw_exchange {
     const struct gw_cluster_conf *wanted; /* gw_exchange_set_cluster */
     uint64_t given_key;                   /* gw_exchange_set_hash_key */
     struct gw_label *labels;
+    struct gw_limit_note *limits; /* what limiters have said of it; NULL: nothing to remember */
     /* Bodies that filters see; NULL: none. Where they come out: without filters, where they go in. */
     struct gw_shown *shown_request, *shown_response;
     struct gw_pipe *request_out, *response_out;
@@ -315,6 +316,15 @@ bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
 void gw_exchange_keep(struct gw_exchange *x);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
+
+/* limit.c: the limiters of its route. False: it has failed. */
+bool gw_limit_pass(struct gw_exchange *x);
+/* It is not in flight any more. */
+void gw_limit_leave(struct gw_exchange *x);
+/* The answer to one that was refused: the status that the limiter is to give. */
+void gw_limit_row(const struct gw_exchange *x, gw_reason *row);
+/* What the response says of limits. */
+void gw_limit_tell(struct gw_exchange *x);
 
 /* identity.c: whom the request is from, once its head is here. GW_REASON_none: it may go on. */
 enum gw_reason_id gw_identity_learn(struct gw_exchange *x);

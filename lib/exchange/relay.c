@@ -24,6 +24,8 @@ static bool is_tunnel_head(const struct gw_exchange *x)
 /* It is the client's from here on. */
 void gw_relay_send(struct gw_exchange *x)
 {
+    if (x->limits != NULL)
+        gw_limit_tell(x);
     x->is_answering = false;
     x->client_out = x->of->links->now;
     x->code = x->response.code;

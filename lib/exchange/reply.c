@@ -134,10 +134,14 @@ void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
 {
     gw_reason row = GW_SPEC(gw_reason);
 
-    if (gw_reason_of(reason, &row) != GW_OK || row.http_code == 0)
+    if (gw_reason_of(reason, &row) != GW_OK || row.http_code == 0) {
         give_up(x);
-    else if (x->kind == GW_EXCHANGE_GRPC ? make_grpc(x, row.grpc_status, gw_cstr(row.text))
-                                         : make_page(x, row.http_code, row.name))
+        return;
+    }
+    if (reason == GW_REASON_limited)
+        gw_limit_row(x, &row);
+    if (x->kind == GW_EXCHANGE_GRPC ? make_grpc(x, row.grpc_status, gw_cstr(row.text))
+                                    : make_page(x, row.http_code, row.name))
         send_reply(x);
 }
 

@@ -176,6 +176,8 @@ static bool show_request(struct gw_exchange *x)
 static void leave_route(struct gw_exchange *x)
 {
     x->cluster = x->wanted != NULL ? x->wanted : x->route->cluster;
+    if (x->route->limiters_len > 0 && !gw_limit_pass(x))
+        return;
     decide_upgrade(x);
     x->is_route_left = true;
     if (x->cluster != NULL && !show_request(x))
@@ -283,6 +285,7 @@ static void go_on(struct gw_exchange *x)
         go_filter(x);
         break;
     case GW_PHASE_ROUTE:
+    case GW_PHASE_LIMIT:
         go_route(x);
         break;
     case GW_PHASE_PICK:

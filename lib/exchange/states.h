@@ -1,11 +1,12 @@
 /* exchange/states.h: the phases of an exchange, for people, logs and traces, and which may follow
  * which. The halves of its two streams (http/codec.h) are the other part of its state.
  *
- *   receive -> filter -> route -> pick -> connect -> await -> relay -> end
- *                                  ^         |        |
- *                                  +---------+--------+   a retry
+ *   receive -> filter -> route -> limit -> pick -> connect -> await -> relay -> end
+ *                                           ^         |        |
+ *                                           +---------+--------+   a retry
  *
- * receive: the head arrives. filter: on_request of the filters. route: route and limits, then on_route.
+ * receive: the head arrives. filter: on_request of the filters. route: the route, then on_route. limit:
+ * the route's limiters, where it has any.
  * pick: an endpoint, then on_upstream. connect: a stream to it is awaited. await: the request is on its
  * way, no response yet (or the host is asked). relay: the response flows; also every local reply. end:
  * hooks are told, all is let go. In filter, route and pick a filter may wait; what filters of bodies and
@@ -19,7 +20,9 @@
 #define GW_PHASES(X)                                                                               \
     X(RECEIVE, "receive", GW_AFTER(FILTER) | GW_AFTER(RELAY) | GW_AFTER(END))                      \
     X(FILTER, "filter", GW_AFTER(ROUTE) | GW_AFTER(RELAY) | GW_AFTER(END))                         \
-    X(ROUTE, "route", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))          \
+    X(ROUTE, "route",                                                                              \
+      GW_AFTER(LIMIT) | GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))        \
+    X(LIMIT, "limit", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))          \
     X(PICK, "pick", GW_AFTER(CONNECT) | GW_AFTER(RELAY) | GW_AFTER(END))                           \
     X(CONNECT, "connect", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))      \
     X(AWAIT, "await", GW_AFTER(PICK) | GW_AFTER(RELAY) | GW_AFTER(END))                            \

@@ -123,7 +123,15 @@ struct gw_shared *gw_registry_get(struct gw_registry *r, enum gw_shared_kind kin
     return s;
 }
 
-void gw_registry_sweep(struct gw_registry *r)
+struct gw_shared *gw_registry_add(struct gw_registry *r, enum gw_shared_kind kind, gw_str name,
+                                  size_t size)
+{
+    return add(r, kind, (gw_str){ NULL, 0 }, name, size,
+               hash_of(r, kind, (gw_str){ NULL, 0 }, name));
+}
+
+/* One walk; an heir may be left for the next one. */
+static void sweep(struct gw_registry *r)
 {
     for (uint32_t i = 0; i < r->room; i++) {
         struct gw_shared **at = &r->buckets[i];
@@ -136,9 +144,20 @@ void gw_registry_sweep(struct gw_registry *r)
             }
             *at = s->next;
             r->count--;
+            gw_shared_unref(s->heir);
             gw_heap_release(&r->heap, s, s->bytes);
         }
     }
+}
+
+void gw_registry_sweep(struct gw_registry *r)
+{
+    uint32_t before;
+
+    do {
+        before = r->count;
+        sweep(r);
+    } while (r->count < before);
 }
 
 void gw_shared_unref(struct gw_shared *s)

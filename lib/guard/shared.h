@@ -10,7 +10,7 @@
 
 #include "base/heap.h"
 
-enum gw_shared_kind { GW_SHARED_CLUSTER = 1, GW_SHARED_ENDPOINT };
+enum gw_shared_kind { GW_SHARED_CLUSTER = 1, GW_SHARED_ENDPOINT, GW_SHARED_LIMITER };
 
 /* What every such state begins with. */
 struct gw_shared {
@@ -18,8 +18,9 @@ struct gw_shared {
     atomic_uint refs;       /* by editions    */
     uint32_t kind;
     uint64_t hash;
-    gw_str cluster, name; /* behind the state itself */
-    size_t bytes;         /* of all                  */
+    gw_str cluster, name;   /* behind the state itself */
+    size_t bytes;           /* of all                  */
+    struct gw_shared *heir; /* one reference: it is in this one's place; NULL: none */
 };
 
 struct gw_registry {
@@ -35,6 +36,9 @@ void gw_registry_fini(struct gw_registry *r); /* asserts that nobody refers to a
  * reference. NULL: no memory. */
 struct gw_shared *gw_registry_get(struct gw_registry *r, enum gw_shared_kind kind, gw_str cluster,
                                   gw_str name, size_t size) GW_MUST_CHECK;
+/* Always a new one, which gw_registry_get may not find: for who knows by itself which one goes on. */
+struct gw_shared *gw_registry_add(struct gw_registry *r, enum gw_shared_kind kind, gw_str name,
+                                  size_t size) GW_MUST_CHECK;
 /* Frees what nobody refers to. O(states). */
 void gw_registry_sweep(struct gw_registry *r);
 

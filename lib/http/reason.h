@@ -88,7 +88,8 @@ enum gw_h2_code {
     X(host_gone, 503, 14, 8, "the host took the worker or the connection away")                    \
     X(loop_detected, 508, 9, 8, "the request has come through this gateway before")                \
     X(handed_back, 0, 0, 8, "no route claimed it: the connection went back to the host")           \
-    X(filter_full, 500, 13, 2, "a filter held more of a body than it may")
+    X(filter_full, 500, 13, 2, "a filter held more of a body than it may")                         \
+    X(limited, 429, 8, 8, "too many requests: a limit was reached")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

@@ -199,6 +199,7 @@ gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition)
         gw_edition_unref(edition);
         return GW_ENOMEM;
     }
+    gw_edition_succeed(edition, e->current);
     generation = atomic_fetch_add_explicit(&e->generations, 1, memory_order_relaxed) + 1;
     for (uint32_t i = 0; i < e->workers_max; i++) {
         struct gw_binding *displaced;
@@ -217,7 +218,9 @@ gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition)
 
 static gw_status apply(gw_engine *e, gw_config *config)
 {
-    struct gw_edition_plan plan = { .config = config, .before = e->current };
+    struct gw_edition_plan plan = { .config = config,
+                                    .before = e->current,
+                                    .workers = e->workers_max };
     struct gw_edition *edition;
     gw_status status = gw_edition_new(&e->env.allocator, &e->registry, &plan, &edition);
 

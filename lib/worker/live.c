@@ -86,6 +86,7 @@ static gw_status put_in_force(gw_engine *e, const struct gw_cluster_conf *cluste
                               struct gw_endpoints *endpoints)
 {
     struct gw_edition_plan plan = { .config = e->current->config,
+                                    .workers = e->workers_max,
                                     .before = e->current,
                                     .changed = cluster,
                                     .endpoints = endpoints };

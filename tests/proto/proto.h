@@ -99,6 +99,7 @@ struct proto {
     gw_listener_spec listener;
     gw_cluster_spec cluster;
     gw_route_spec route, host_route;
+    gw_limiter_spec limiter; /* of both routes, where it has tokens or a ceiling */
     gw_limits limits;
     bool returns; /* what no route claims goes back to the host */
     int host_fd;  /* over sockets: what did; -1 */

@@ -136,6 +136,8 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
     p->route.name = gw_cstr("all");
     p->route.path = gw_cstr("/");
     p->route.cluster = gw_cstr("up");
+    p->limiter = GW_SPEC(gw_limiter_spec);
+    p->limiter.name = gw_cstr("few");
     p->host_route = GW_SPEC(gw_route_spec);
     p->host_route.name = gw_cstr("host");
     p->host_route.path = gw_cstr("/host");

@@ -79,6 +79,28 @@ static uint32_t milliseconds(gw_str w)
     return (uint32_t)(strstr(w.ptr, "ms") != NULL ? n : n * 1000);
 }
 
+/* "rate N", N in 10 seconds; "ceiling N"; "shadow", "fields". */
+static bool configure_limiter(struct proto *p, gw_str what, gw_str value)
+{
+    static gw_str name = { "few", 3 };
+    uint32_t n = (uint32_t)strtoul(value.ptr, NULL, 10);
+
+    if (is(what, "rate")) {
+        p->limiter.tokens = n;
+        p->limiter.period_ms = 10000;
+    } else if (is(what, "ceiling"))
+        p->limiter.concurrency = n;
+    else if (is(what, "shadow"))
+        p->limiter.flags |= GW_LIMITER_SHADOW;
+    else if (is(what, "fields"))
+        p->limiter.flags |= GW_LIMITER_FIELDS;
+    else
+        return false;
+    p->route.limiters = p->host_route.limiters = &name;
+    p->route.limiters_len = p->host_route.limiters_len = 1;
+    return true;
+}
+
 /* "config WORD VALUE": how this world differs from the default one. */
 static bool configure(struct proto *p, const struct proto_line *l)
 {
@@ -129,7 +151,7 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.methods = &method;
         p->route.methods_len = 1;
     } else
-        return false;
+        return configure_limiter(p, what, value);
     return true;
 }
 

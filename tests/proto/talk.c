@@ -94,6 +94,8 @@ gw_config *proto_config(struct proto *p)
     host.name = gw_cstr("host");
     host.origin = &origin;
     gw_builder_cluster(b, &host);
+    if (p->route.limiters_len > 0)
+        gw_builder_limiter(b, &p->limiter);
     route = gw_builder_route(b, &p->route);
     host_route = gw_builder_route(b, &p->host_route);
     filter.name = "script";

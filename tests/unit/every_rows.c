@@ -79,6 +79,8 @@ ROW(gw_builder_cluster, gw_cluster_spec s = GW_SPEC(gw_cluster_spec);
     (void)gw_builder_cluster(a->builder, &s))
 ROW(gw_builder_endpoint, gw_endpoint_spec s = GW_SPEC(gw_endpoint_spec);
     (void)gw_builder_endpoint(a->builder, 1, &s))
+ROW(gw_builder_limiter, gw_limiter_spec s = GW_SPEC(gw_limiter_spec);
+    (void)gw_builder_limiter(a->builder, &s))
 ROW(gw_builder_filter, gw_filter f = GW_SPEC(gw_filter); (void)gw_builder_filter(a->builder, &f))
 ROW(gw_builder_free, gw_builder_free(a->builder); a->builder = NULL)
 ROW(gw_builder_keep, (void)gw_builder_keep(a->builder, 1, NULL, nobody_asks, NULL))

@@ -64,6 +64,19 @@ static void say_route(struct dump *d, const struct gw_route_conf *r)
         NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
     for (size_t i = 0; i < r->upgrades_len; i++)
         say(d, " upgrade %.*s", STR(r->upgrades[i]));
+    for (uint32_t i = 0; i < r->limiters_len; i++)
+        say(d, " limiter %u%s", r->limiters[i].limiter, r->limiters[i].is_else ? " else" : "");
+    say(d, "\n");
+}
+
+static void say_limiter(struct dump *d, const struct gw_limiter_conf *l)
+{
+    const struct gw_limit_params *p = &l->params;
+    say(d, "limiter %.*s %u in %llu burst %u or %u at once, sets %u %d flags %u %u %u %.*s",
+        STR(l->name), p->tokens, NUM(p->period_ns), p->burst, p->ceiling, p->sets, p->is_shared,
+        l->flags, l->code, l->grpc_status, STR(l->policy));
+    for (uint32_t i = 0; i < l->keys_len; i++)
+        say(d, " %u %.*s=%.*s", l->keys[i].on, STR(l->keys[i].name), STR(l->keys[i].value));
     say(d, "\n");
 }
 
@@ -101,6 +114,8 @@ static void dump(struct dump *d, const gw_config *config)
     }
     for (uint32_t i = 0; i < config->clusters_len; i++)
         say_cluster(d, &config->clusters[i]);
+    for (uint32_t i = 0; i < config->limiters_len; i++)
+        say_limiter(d, &config->limiters[i]);
     for (uint32_t i = 0; i < config->routes_len; i++)
         say_route(d, &config->routes[i]);
     say_matches(d, config);
@@ -120,6 +135,9 @@ struct both {
     gw_cluster_spec cluster;
     gw_endpoint_spec endpoint;
     gw_route_spec route;
+    gw_limiter_spec limiter;
+    gw_limiter_key keys[2];
+    const char *m_more;
     gw_str list[2];
 };
 
@@ -134,6 +152,11 @@ static void both_init(struct both *b)
     b->r_match = "prefix: /v1";
     b->r_to = "    cluster: web\n";
     b->l_more = b->c_more = b->e_more = b->r_more = "";
+    b->m_more = "rate: 5/2s";
+    b->limiter = GW_SPEC(gw_limiter_spec);
+    b->limiter.name = GW_STR("few");
+    b->limiter.tokens = 5;
+    b->limiter.period_ms = 2000;
     b->listener = GW_SPEC(gw_listener_spec);
     b->hash = GW_SPEC(gw_hash_spec);
     b->listener.name = GW_STR("edge");
@@ -164,12 +187,14 @@ static gw_config *build_from_file(const struct both *b)
         "    endpoints:\n"
         "      - address: %s\n%s%s"
         "  - { name: also, endpoints: [ { address: \"10.0.0.9:80\" } ] }\n"
+        "limiters:\n"
+        "  - { name: few, %s }\n"
         "routes:\n"
         "  - name: %s\n"
         "    match: { %s }\n%s%s"
         "  - { name: rest, match: { methods: [ GET, POST ] }, cluster: also, priority: 1 }\n",
         b->l_name, b->l_address, b->l_more, b->c_name, b->e_address, b->e_more, b->c_more,
-        b->r_name, b->r_match, b->r_to, b->r_more);
+        b->m_more, b->r_name, b->r_match, b->r_to, b->r_more);
     ck_assert(n > 0 && (size_t)n < sizeof text);
     gw_status status = load(text, &config, &err);
     ck_assert_msg(status == GW_OK, "%u:%u: %s: %s in\n%s", err.line, err.column, err.where,
@@ -201,6 +226,7 @@ static gw_config *build_from_c(const struct both *b)
     (void)gw_builder_listener(builder, &side);
     (void)gw_builder_endpoint(builder, gw_builder_cluster(builder, &b->cluster), &b->endpoint);
     (void)gw_builder_endpoint(builder, gw_builder_cluster(builder, &also), &endpoint);
+    (void)gw_builder_limiter(builder, &b->limiter);
     (void)gw_builder_route(builder, &b->route);
     (void)gw_builder_route(builder, &rest);
     ck_assert_msg(gw_builder_build(builder, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
@@ -214,7 +240,8 @@ _Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
-_Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 208, "a field without a row");
+_Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
 #endif
 
 #define HASH_FILE(fields) "    balance: { policy: consistent_hash, hash: { " fields " } }\n"
@@ -225,6 +252,30 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     (b->list[0] = (first), b->list[1] = (second), HASH_C(keys, b->list), HASH_C(keys_len, (n)))
 /* X(in the file, in C) */
 #define FIELDS(X)                                                                                  \
+    X(b->m_more = "rate: 6/2s", b->limiter.tokens = 6)                                             \
+    X(b->m_more = "rate: 5/m", b->limiter.period_ms = 60000)                                       \
+    X(b->m_more = "rate: 5/250ms", b->limiter.period_ms = 250)                                     \
+    X(b->m_more = "rate: 5/2s, burst: 9", b->limiter.burst = 9)                                    \
+    X(b->m_more = "concurrency: 3",                                                                \
+      (b->limiter.tokens = b->limiter.period_ms = 0, b->limiter.concurrency = 3))                  \
+    X(b->m_more = "rate: 5/2s, scope: per_worker", b->limiter.scope = GW_SCOPE_PER_WORKER)         \
+    X(b->m_more = "rate: 5/2s, key: path, keys_max: 99",                                           \
+      (set_keys(b, GW_LIMIT_BY_PATH, "", ""), b->limiter.keys_max = 99))                           \
+    X(b->m_more = "rate: 5/2s, key: client_ip", set_keys(b, GW_LIMIT_BY_CLIENT, "", ""))           \
+    X(b->m_more = "rate: 5/2s, key: \"header:X-A\"", set_keys(b, GW_LIMIT_BY_HEADER, "x-a", ""))   \
+    X(b->m_more = "rate: 5/2s, key: \"metadata:x-a=b=c\"",                                         \
+      set_keys(b, GW_LIMIT_BY_HEADER, "x-a", "b=c"))                                               \
+    X(b->m_more = "rate: 5/2s, key: \"cookie:Sid\"", set_keys(b, GW_LIMIT_BY_COOKIE, "Sid", ""))   \
+    X(b->m_more = "rate: 5/2s, key: \"query:q\"", set_keys(b, GW_LIMIT_BY_QUERY, "q", ""))         \
+    X(b->m_more = "rate: 5/2s, keys: [ \"label:u\" ]", set_keys(b, GW_LIMIT_BY_LABEL, "u", ""))    \
+    X(b->m_more = "rate: 5/2s, shadow: true", b->limiter.flags = GW_LIMITER_SHADOW)                \
+    X(b->m_more = "rate: 5/2s, fields: true", b->limiter.flags = GW_LIMITER_FIELDS)                \
+    X(b->m_more = "rate: 5/2s, when_full: refuse", b->limiter.flags = GW_LIMITER_CLOSED)           \
+    X(b->m_more = "rate: 5/2s, without_key: pass", b->limiter.flags = GW_LIMITER_KEYED)            \
+    X(b->m_more = "rate: 5/2s, status: 503", b->limiter.code = 503)                                \
+    X(b->m_more = "rate: 5/2s, grpc_status: 14", b->limiter.grpc_status = 14)                      \
+    X(b->r_more = "    limiters: [ few ]\n",                                                       \
+      (b->list[0] = GW_STR("few"), b->route.limiters = b->list, b->route.limiters_len = 1))        \
     X(b->l_name = "front", b->listener.name = GW_STR("front"))                                     \
     X(b->l_address = "unix:/run/x", b->listener.address = GW_STR("unix:/run/x"))                   \
     X(b->l_more = "    protocols: [ h1 ]\n", b->listener.protocols = GW_PROTO_H1)                  \
@@ -314,6 +365,13 @@ _Static_assert(sizeof(gw_route_spec) == 192, "a field without a row");
     X(b->r_to = "    respond: { status: 200, body: a, type: text/html }\n",                        \
       (b->route.cluster = GW_STR(""), b->route.reply_code = 200,                                   \
        b->route.reply_body = GW_STR("a"), b->route.reply_type = GW_STR("text/html")))
+
+static void set_keys(struct both *b, uint32_t on, const char *name, const char *value)
+{
+    b->keys[0] = (gw_limiter_key){ .on = on, .name = gw_cstr(name), .value = gw_cstr(value) };
+    b->limiter.keys = b->keys;
+    b->limiter.keys_len = 1;
+}
 
 static int set_field(struct both *b, int row, bool in_file, bool in_c)
 {
@@ -511,7 +569,19 @@ static const struct refusal {
     { "? *a\n: b\n", 1, 3, "", "an alias cannot be a key" },
     /* what later releases bring */
     { "admin: { address: x }\n", 1, 1, "admin", "admin is not in this release" },
-    { "limiters: []\n", 1, 1, "limiters", "limiters is not in this release" },
+    { "limiters:\n- { name: a }\n", 2, 3, "limiters[0].rate", "a rate or a ceiling is needed" },
+    { "limiters:\n- { name: a, rate: 10 }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
+    { "limiters:\n- { name: a, rate: 0/s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
+    { "limiters:\n- { name: a, rate: 1/0s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
+    { "limiters:\n- { name: a, rate: 1/99999h }\n", 2, 20, "limiters[0].rate", "a rate is" },
+    { "limiters:\n- { name: a, rate: 1/s, key: ip }\n", 2, 30, "limiters[0].key", "a key is" },
+    { "limiters:\n- { name: a, rate: 1/s, key: \"path=\" }\n", 2, 30, "limiters[0].key",
+      "a key is" },
+    { "limiters:\n- { name: a, rate: 1/s, status: 200 }\n", 2, 33, "limiters[0].status",
+      "out of range" },
+    { "limiters:\n- { name: per-ip, rate: 1/s }\nroutes:\n- { name: r, respond: { status: 200 }, "
+      "limiters: [ per-up ] }\n",
+      4, 52, "routes[0].limiters[0]", "no limiter \"per-up\"; did you mean \"per-ip\"?" },
     { "trusted_proxies: 10.0.0.0/8\n", 1, 18, "trusted_proxies", "a list is needed here" },
     { "listeners:\n- name: a\n  trusted_proxies: [ 10.0.0.0/8, 10.0.0.1/8 ]\n", 3, 34,
       "listeners[0].trusted_proxies[1]", "\"10.0.0.1/8\": not addresses" },
@@ -545,7 +615,6 @@ static const struct refusal {
     { HASHED("on: cookie, name: a b"), 3, 65, "clusters[0].balance.hash.name", "not a key" },
     { HASHED("points: 0"), 3, 55, "clusters[0].balance.hash.points", "1 to 65536" },
     { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
-    { "routes:\n- limit: a\n", 2, 3, "routes[0].limit", "limit is not in this release" },
     { "routes:\n- match: { regex: a }\n", 2, 12, "routes[0].match.regex",
       "regex is not in this release" },
     { "routes:\n- match: { template: a }\n", 2, 12, "routes[0].match.template",

@@ -1,0 +1,142 @@
+/* guard/bucket.c: the decision, how it is made to last, and what becomes of it at another rate. */
+
+#include "guard/bucket.h"
+
+#include "base/assert.h"
+
+static uint64_t common(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+gw_status gw_rate_init(struct gw_rate *rate, uint32_t tokens, uint64_t period_ns, uint32_t burst)
+{
+    uint64_t by, p, q;
+
+    if (tokens == 0 || period_ns == 0 || burst == 0)
+        return GW_EINVAL;
+    if (period_ns > GW_RATE_REFILL_MAX_NS)
+        return GW_ELIMIT;
+    by = common(tokens, period_ns);
+    p = tokens / by;
+    q = period_ns / by;
+    rate->scale = p <= GW_RATE_SCALE_MAX ? (uint32_t)p : GW_RATE_SCALE_MAX;
+    rate->step = p <= GW_RATE_SCALE_MAX ? q : (q * GW_RATE_SCALE_MAX + p - 1) / p;
+    if (rate->step > GW_RATE_REFILL_MAX_NS * rate->scale / burst)
+        return GW_ELIMIT;
+    rate->burst = burst;
+    rate->span = rate->step * burst;
+    rate->back = GW_RATE_CLOCK_BACK_NS * rate->scale;
+    return GW_OK;
+}
+
+/* Times wrap: only their distance counts, which is far below the half of a word. */
+uint64_t gw_bucket_debt(uint64_t word, const struct gw_rate *rate, gw_nanos now)
+{
+    uint64_t ahead = word - now * rate->scale;
+
+    if (word == GW_BUCKET_FULL || ahead > INT64_MAX)
+        return 0;
+    return ahead > rate->span + rate->back ? rate->span : ahead;
+}
+
+static uint64_t word_of(uint64_t ticks)
+{
+    return ticks < GW_BUCKET_WORD_MIN ? GW_BUCKET_WORD_MIN : ticks;
+}
+
+uint64_t gw_bucket_word(const struct gw_rate *rate, uint64_t debt, gw_nanos now)
+{
+    return word_of(now * rate->scale + (debt < rate->span ? debt : rate->span));
+}
+
+static uint64_t round_up(uint64_t ticks, uint32_t scale)
+{
+    return (ticks + scale - 1) / scale;
+}
+
+static void fill(struct gw_taken *out, const struct gw_rate *rate, uint64_t debt)
+{
+    out->remaining = debt < rate->span ? (rate->span - debt) / rate->step : 0;
+    out->reset_ns = round_up(debt, rate->scale);
+}
+
+uint64_t gw_bucket_decide(uint64_t word, const struct gw_rate *rate, uint32_t cost, gw_nanos now,
+                          struct gw_taken *out)
+{
+    uint64_t ticks = now * rate->scale, debt = gw_bucket_debt(word, rate, now), need;
+
+    out->allowed = false;
+    out->retry_after_ns = GW_NEVER;
+    need = rate->step * (cost <= rate->burst ? cost : 0);
+    if (GW_LIKELY(cost <= rate->burst && debt + need <= rate->span)) {
+        out->allowed = true;
+        out->retry_after_ns = 0;
+        fill(out, rate, debt + need);
+        return debt + need == 0 ? word : word_of(ticks + debt + need);
+    }
+    fill(out, rate, debt);
+    if (cost <= rate->burst)
+        out->retry_after_ns = round_up(debt + need - rate->span, rate->scale);
+    /* The same word, unless the clock went back: from here it counts anew, with nothing left. */
+    return debt > 0 ? word_of(ticks + debt) : word;
+}
+
+bool gw_bucket_take(struct gw_bucket *b, const struct gw_rate *rate, uint32_t cost, gw_nanos now,
+                    struct gw_taken *out)
+{
+    uint64_t word = atomic_load_explicit(&b->word, memory_order_relaxed), next;
+
+    do {
+        if (GW_UNLIKELY(word == GW_BUCKET_LOCKED))
+            return false;
+        next = gw_bucket_decide(word, rate, cost, now, out);
+    } while (next != word &&
+             !atomic_compare_exchange_weak_explicit(&b->word, &word, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+/* part of whole, times n, rounded up; part <= whole, which are not so large that this wraps. */
+static uint64_t share(uint64_t part, uint64_t whole, uint64_t n)
+{
+    const uint64_t low = UINT32_MAX;
+
+    while (whole > low) {
+        whole >>= 1;
+        part = (part + 1) >> 1;
+    }
+    part = part < whole ? ((part << 32) + whole - 1) / whole : low + 1;
+    return (n >> 32) * part + (((n & low) * part + low) >> 32);
+}
+
+uint64_t gw_rate_carry(uint64_t debt, const struct gw_rate *from, const struct gw_rate *to)
+{
+    uint64_t tokens = debt / from->step;
+
+    if (tokens >= to->burst)
+        return to->span;
+    debt = tokens * to->step + share(debt % from->step, from->step, to->step);
+    return debt < to->span ? debt : to->span;
+}
+
+void gw_bucket_move(struct gw_bucket *from, const struct gw_rate *of, struct gw_bucket *to,
+                    const struct gw_rate *rate, gw_nanos now)
+{
+    uint64_t word = atomic_exchange_explicit(&from->word, GW_BUCKET_LOCKED, memory_order_relaxed);
+    uint64_t debt, next;
+
+    if (word == GW_BUCKET_LOCKED)
+        return;
+    debt = gw_rate_carry(gw_bucket_debt(word, of, now), of, rate);
+    word = atomic_load_explicit(&to->word, memory_order_relaxed);
+    do {
+        next = gw_bucket_word(rate, gw_bucket_debt(word, rate, now) + debt, now);
+    } while (debt > 0 && !atomic_compare_exchange_weak_explicit(
+                             &to->word, &word, next, memory_order_relaxed, memory_order_relaxed));
+}

@@ -1,0 +1,126 @@
+/* guard/limit.c: states of limiters: their parts, and who succeeds whom. */
+
+#include "guard/limit.h"
+
+#include "base/assert.h"
+
+#define NEWEST_NS GW_MS(1)
+
+static uint32_t parts_of(const struct gw_limit_params *params, uint32_t workers)
+{
+    return params->is_shared ? 1 : workers;
+}
+
+/* Sets lie on lines of their own. */
+static size_t head_size(uint32_t parts)
+{
+    return (sizeof(struct gw_limit_state) + parts * sizeof(struct gw_limit_part) + 15) / 16 * 16;
+}
+
+size_t gw_limit_size(const struct gw_limit_params *params, uint32_t workers)
+{
+    uint32_t parts = parts_of(params, workers);
+
+    return head_size(parts) + (size_t)parts * params->sets * sizeof(struct gw_table_set);
+}
+
+void gw_limit_init(struct gw_limit_state *s, const struct gw_limit_params *params, uint32_t workers,
+                   uint64_t seed)
+{
+    uint32_t parts = parts_of(params, workers);
+    uint32_t burst = params->burst / parts > 0 ? params->burst / parts : 1;
+    struct gw_table_set *sets = (struct gw_table_set *)(void *)((char *)s + head_size(parts));
+
+    s->params = *params;
+    s->seed = seed;
+    s->parts_len = parts;
+    s->parts = (struct gw_limit_part *)(void *)(s + 1);
+    for (uint32_t i = 0; params->sets > 0 && i < parts; i++) {
+        s->parts[i].table.sets = sets + (size_t)i * params->sets;
+        s->parts[i].table.sets_len = params->sets;
+    }
+    if (params->tokens > 0) {
+        gw_status status = gw_rate_init(&s->rate, params->tokens, params->period_ns * parts, burst);
+        GW_ASSERT(status == GW_OK); /* the configuration was checked */
+        (void)status;
+    }
+}
+
+bool gw_limit_fits(const struct gw_limit_state *s, const struct gw_limit_params *params)
+{
+    const struct gw_limit_params *own = &s->params;
+
+    return own->tokens == params->tokens && own->period_ns == params->period_ns &&
+           own->burst == params->burst && own->sets == params->sets &&
+           own->is_shared == params->is_shared;
+}
+
+void gw_limit_succeed(struct gw_limit_state *old, struct gw_limit_state *s, bool is_owed)
+{
+    gw_nanos now = atomic_load_explicit(&old->newest, memory_order_relaxed);
+    bool has_rates = old->params.tokens > 0 && s->params.tokens > 0;
+
+    GW_ASSERT(atomic_load_explicit(&old->successor, memory_order_relaxed) == NULL);
+    atomic_fetch_add_explicit(&s->shared.refs, 1, memory_order_relaxed);
+    old->shared.heir = &s->shared;
+    atomic_store_explicit(&old->successor, s, memory_order_release);
+    if (!is_owed || !has_rates || old->parts_len != s->parts_len ||
+        (old->params.sets > 0) != (s->params.sets > 0))
+        return;
+    for (uint32_t i = 0; i < s->parts_len; i++) {
+        struct gw_limit_part *from = &old->parts[i], *to = &s->parts[i];
+        if (s->params.sets > 0)
+            gw_table_move(&from->table, &old->rate, &to->table, &s->rate, now);
+        else
+            gw_bucket_move(&from->bucket, &old->rate, &to->bucket, &s->rate, now);
+    }
+}
+
+static void note_time(struct gw_limit_state *s, gw_nanos now)
+{
+    gw_nanos newest = atomic_load_explicit(&s->newest, memory_order_relaxed);
+
+    if (now - newest >= NEWEST_NS && now > newest)
+        atomic_store_explicit(&s->newest, now, memory_order_relaxed);
+}
+
+static uint32_t ceiling_of(const struct gw_limit_state *s, uint32_t ceiling)
+{
+    return ceiling / s->parts_len > 0 ? ceiling / s->parts_len : 1;
+}
+
+/* Of one state; CLOSED: it has a successor by now. */
+static enum gw_table_result take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                 struct gw_taken *out, _Atomic uint64_t **of_count)
+{
+    struct gw_limit_part *part = &s->parts[ask->worker % s->parts_len];
+    struct gw_table_rule rule = { s->params.tokens > 0 ? &s->rate : NULL,
+                                  ceiling_of(s, ask->ceiling) };
+
+    *of_count = NULL;
+    note_time(s, ask->now);
+    if (s->params.sets > 0)
+        return gw_table_take(&part->table, ask->key, &rule, ask->now, out, of_count);
+    if (rule.rate != NULL)
+        return gw_bucket_take(&part->bucket, rule.rate, 1, ask->now, out) ? GW_TABLE_TAKEN
+                                                                          : GW_TABLE_CLOSED;
+    gw_count_take(&part->bucket.word, rule.ceiling, out);
+    *of_count = out->allowed ? &part->bucket.word : NULL;
+    return GW_TABLE_TAKEN;
+}
+
+enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                   struct gw_taken *out, _Atomic uint64_t **of_count)
+{
+    enum gw_table_result result;
+
+    do {
+        struct gw_limit_state *next = atomic_load_explicit(&s->successor, memory_order_acquire);
+        while (GW_UNLIKELY(next != NULL)) {
+            s = next;
+            next = atomic_load_explicit(&s->successor, memory_order_acquire);
+        }
+        result = take(s, ask, out, of_count);
+    } while (GW_UNLIKELY(result == GW_TABLE_CLOSED));
+    return result;
+}

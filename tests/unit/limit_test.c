@@ -1,0 +1,439 @@
+/* Token buckets against what was promised: in any window of length t at most burst + rate * t pass. The
+ * oracle knows every time that something passed, and counts in whole numbers: no division, no rounding. */
+
+#include "base/prng.h"
+#include "check_main.h"
+#include "guard/limit.h"
+#include "limit_suites.h"
+
+enum { PASSES = 3000 };
+
+__extension__ typedef unsigned __int128 wide;
+
+/* ---- the oracle ---- */
+
+/* What passed, with the time that had gone by until then: steps forward alone. */
+struct oracle {
+    uint64_t at[PASSES];
+    uint32_t len;
+};
+
+/* n passed from the i-th on, in t: (n - burst) * period <= tokens * t. */
+static void check_windows(const struct oracle *o, uint32_t tokens, uint64_t period, uint32_t burst)
+{
+    for (uint32_t i = 0; i < o->len; i++)
+        for (uint32_t j = i + burst; j < o->len; j++) {
+            wide over = (wide)(j - i + 1 - burst) * period;
+            ck_assert_msg(over <= (wide)(o->at[j] - o->at[i]) * tokens,
+                          "%u passed in %lu ns: burst %u and %u in %lu ns", j - i + 1,
+                          (unsigned long)(o->at[j] - o->at[i]), burst, tokens,
+                          (unsigned long)period);
+        }
+}
+
+static void note(struct oracle *o, uint64_t elapsed)
+{
+    ck_assert_uint_lt(o->len, PASSES);
+    o->at[o->len++] = elapsed;
+}
+
+static bool take(struct gw_bucket *b, const struct gw_rate *rate, gw_nanos now)
+{
+    struct gw_taken out;
+    ck_assert(gw_bucket_take(b, rate, 1, now, &out));
+    return out.allowed;
+}
+
+struct draw {
+    uint32_t tokens, burst;
+    uint64_t period;
+    struct gw_rate rate;
+};
+
+static struct draw draw(struct gw_prng *p)
+{
+    static const uint32_t odd[] = { 1, 3, 7, 10, 61, 64, 67, 999, 1000, 4093 };
+    struct draw d = { .tokens = odd[gw_prng_below(p, 10)] };
+    d.burst = 1 + (uint32_t)gw_prng_below(p, 20);
+    d.period = 1 + gw_prng_below(p, GW_MS(3000));
+    ck_assert_int_eq(gw_rate_init(&d.rate, d.tokens, d.period, d.burst), GW_OK);
+    return d;
+}
+
+/* A time between two takes: often next to nothing, often about a token, seldom long. */
+static uint64_t gap(struct gw_prng *p, const struct draw *d)
+{
+    uint64_t each = d->period / d->tokens + 1;
+    switch (gw_prng_below(p, 8)) {
+    case 0:
+        return each * d->burst * 3;
+    case 1:
+    case 2:
+        return 0;
+    default:
+        return gw_prng_below(p, each + 3);
+    }
+}
+
+START_TEST(no_window_passes_more)
+{
+    static struct oracle o;
+    struct gw_prng p = { (uint64_t)_i + 1 };
+    struct draw d = draw(&p);
+    struct gw_bucket b = { 0 };
+    gw_nanos now = gw_prng_next(&p); /* any clock; it may wrap for all the bucket cares */
+    uint64_t elapsed = 0;
+    o.len = 0;
+    for (int i = 0; i < 2000; i++) {
+        uint64_t step = gap(&p, &d);
+        now += step;
+        elapsed += step;
+        if (take(&b, &d.rate, now))
+            note(&o, elapsed);
+    }
+    ck_assert_uint_ge(o.len, d.burst);
+    check_windows(&o, d.tokens, d.period, d.burst);
+}
+END_TEST
+
+/* It gives what it promises, too: whoever comes exactly in time is never refused. */
+START_TEST(who_comes_in_time_passes)
+{
+    struct gw_prng p = { (uint64_t)_i + 1 };
+    struct draw d = draw(&p);
+    struct gw_bucket b = { 0 };
+    gw_nanos now = 1 + gw_prng_below(&p, GW_MS(1000000));
+    for (uint32_t i = 0; i < d.burst; i++)
+        ck_assert(take(&b, &d.rate, now));
+    ck_assert(!take(&b, &d.rate, now));
+    for (int i = 0; i < 200; i++) {
+        struct gw_taken out;
+        ck_assert(gw_bucket_take(&b, &d.rate, 1, now, &out));
+        ck_assert(!out.allowed && out.remaining == 0);
+        ck_assert_uint_ge(out.retry_after_ns, 1);
+        ck_assert_uint_le(out.retry_after_ns, d.period / d.tokens + 1);
+        ck_assert(!take(&b, &d.rate, now + out.retry_after_ns - 1));
+        now += out.retry_after_ns;
+        ck_assert(take(&b, &d.rate, now));
+    }
+}
+END_TEST
+
+/* Where a token is a whole number of 64ths of a nanosecond or fewer, nothing is rounded, ever. */
+START_TEST(nothing_drifts)
+{
+    static const uint32_t tokens[] = { 1, 3, 7, 10, 59, 64, 100, 1000, 600 };
+    struct gw_rate rate;
+    struct gw_bucket b = { 0 };
+    gw_nanos now = 1000;
+    uint64_t passed = 0;
+    ck_assert_int_eq(gw_rate_init(&rate, tokens[_i], GW_MS(1000), 1), GW_OK);
+    for (gw_nanos end = now + GW_MS(1000) * 1000; now < end;) {
+        struct gw_taken out;
+        ck_assert(gw_bucket_take(&b, &rate, 1, now, &out));
+        passed += out.allowed;
+        now += out.allowed ? out.reset_ns : out.retry_after_ns;
+        b.word = b.word; /* the same bucket all the time */
+    }
+    ck_assert_uint_le(passed, (uint64_t)tokens[_i] * 1000);
+    ck_assert_uint_ge(passed + 1, (uint64_t)tokens[_i] * 1000 - tokens[_i] * 1000 / 1000000);
+}
+END_TEST
+
+START_TEST(steps_of_the_clock_give_nothing)
+{
+    static struct oracle o;
+    struct gw_prng p = { (uint64_t)_i + 100 };
+    struct draw d = draw(&p);
+    struct gw_bucket b = { 0 };
+    gw_nanos now = GW_MS(1000000) * 1000;
+    uint64_t elapsed = 0;
+    o.len = 0;
+    for (int i = 0; i < 2000; i++) {
+        uint64_t step = gap(&p, &d);
+        if (gw_prng_below(&p, 20) == 0) { /* back, by anything from a nanosecond to hours */
+            now -= gw_prng_below(&p, UINT64_C(1) << gw_prng_below(&p, 42));
+        } else if (gw_prng_below(&p, 50) == 0) {
+            step = gw_prng_below(&p, UINT64_C(1) << gw_prng_below(&p, 44));
+            now += step;
+            elapsed += step;
+        } else {
+            now += step;
+            elapsed += step;
+        }
+        if (take(&b, &d.rate, now))
+            note(&o, elapsed);
+    }
+    check_windows(&o, d.tokens, d.period, d.burst);
+}
+END_TEST
+
+/* A clock that went back an hour stops nobody for an hour. */
+START_TEST(the_clock_goes_back)
+{
+    struct gw_rate rate;
+    struct gw_bucket b = { 0 };
+    gw_nanos now = GW_MS(1000) * 100000, hour = GW_MS(1000) * 3600;
+    ck_assert_int_eq(gw_rate_init(&rate, 10, GW_MS(1000), 5), GW_OK);
+    for (int i = 0; i < 5; i++)
+        ck_assert(take(&b, &rate, now));
+    now -= hour;
+    ck_assert(!take(&b, &rate, now));
+    ck_assert(!take(&b, &rate, now + GW_MS(99)));
+    ck_assert(take(&b, &rate, now + GW_MS(100)));
+    ck_assert(!take(&b, &rate, now + GW_MS(199)));
+    ck_assert(take(&b, &rate, now + GW_MS(200)));
+    now += 2 * hour; /* and forward: a full bucket, not two hours' worth */
+    for (int i = 0; i < 5; i++)
+        ck_assert(take(&b, &rate, now));
+    ck_assert(!take(&b, &rate, now));
+}
+END_TEST
+
+/* Threads whose clocks are apart: between two that passed lies what theirs say, so who is behind gets no
+ * more than one thread alone would. */
+START_TEST(threads_that_are_behind)
+{
+    static struct oracle o;
+    struct gw_prng p = { (uint64_t)_i + 7 };
+    struct draw d = draw(&p);
+    struct gw_bucket b = { 0 };
+    gw_nanos now = GW_MS(1000000);
+    o.len = 0;
+    for (int i = 0; i < 2000; i++) {
+        gw_nanos own = now - gw_prng_below(&p, GW_MS(500));
+        now += gap(&p, &d);
+        if (take(&b, &d.rate, own))
+            note(&o, own);
+    }
+    for (uint32_t i = 0; i < o.len; i++)
+        for (uint32_t j = i + d.burst; j < o.len; j++) {
+            ck_assert_uint_ge(o.at[j], o.at[i]);
+            ck_assert((wide)(j - i + 1 - d.burst) * d.period <=
+                      (wide)(o.at[j] - o.at[i]) * d.tokens);
+        }
+}
+END_TEST
+
+/* What it tells is what then happens. */
+START_TEST(numbers_are_exact)
+{
+    struct gw_rate rate;
+    struct gw_bucket b = { 0 };
+    struct gw_taken out;
+    ck_assert_int_eq(gw_rate_init(&rate, 10, GW_MS(1000), 20), GW_OK);
+    ck_assert(gw_bucket_take(&b, &rate, 3, 5000, &out));
+    ck_assert(out.allowed && out.remaining == 17 && out.retry_after_ns == 0);
+    ck_assert_uint_eq(out.reset_ns, GW_MS(300));
+    ck_assert(gw_bucket_take(&b, &rate, 18, 5000, &out));
+    ck_assert(!out.allowed && out.remaining == 17);
+    ck_assert_uint_eq(out.retry_after_ns, GW_MS(100));
+    ck_assert(gw_bucket_take(&b, &rate, 21, 5000, &out));
+    ck_assert(!out.allowed && out.retry_after_ns == GW_NEVER);
+    ck_assert(gw_bucket_take(&b, &rate, 17, 5000, &out));
+    ck_assert(out.allowed && out.remaining == 0 && out.reset_ns == GW_MS(2000));
+    ck_assert_int_eq(gw_rate_init(&rate, 0, 1, 1), GW_EINVAL);
+    ck_assert_int_eq(gw_rate_init(&rate, 1, 0, 1), GW_EINVAL);
+    ck_assert_int_eq(gw_rate_init(&rate, 1, 1, 0), GW_EINVAL);
+    ck_assert_int_eq(gw_rate_init(&rate, 1, GW_RATE_REFILL_MAX_NS, 1), GW_OK);
+    ck_assert_int_eq(gw_rate_init(&rate, 1, GW_RATE_REFILL_MAX_NS, 2), GW_ELIMIT);
+    ck_assert_int_eq(gw_rate_init(&rate, UINT32_MAX, UINT64_MAX, 2), GW_ELIMIT);
+    ck_assert_int_eq(gw_rate_init(&rate, UINT32_MAX, 1, UINT32_MAX), GW_OK);
+}
+END_TEST
+
+/* ---- another rate ---- */
+
+/* The debt in tokens is the same; never less, and at most a token's 2^-31st more. */
+START_TEST(debts_are_carried)
+{
+    struct gw_prng p = { (uint64_t)_i + 1 };
+    for (int i = 0; i < 2000; i++) {
+        struct draw from = draw(&p), to = draw(&p);
+        uint64_t debt = gw_prng_below(&p, from.rate.span + 1);
+        uint64_t got = gw_rate_carry(debt, &from.rate, &to.rate);
+        wide wanted = ((wide)debt * to.rate.step + from.rate.step - 1) / from.rate.step;
+        if (wanted > to.rate.span)
+            wanted = to.rate.span;
+        ck_assert(got >= wanted && got <= to.rate.span);
+        ck_assert(got <= wanted + (to.rate.step >> 30) + 2);
+    }
+}
+END_TEST
+
+/* The incident: a limiter that counts what comes in one second by the clock, and forgets it with the next
+ * one. Around a second's edge it lets twice as much through, and a step of the clock refills it. */
+struct seconds {
+    uint64_t window;
+    uint32_t count;
+};
+
+static bool take_by_seconds(struct seconds *s, uint32_t most, gw_nanos now)
+{
+    uint64_t window = now / GW_MS(1000);
+    if (window != s->window)
+        *s = (struct seconds){ .window = window };
+    return s->count < most && s->count++ < most;
+}
+
+START_TEST(the_limiter_cut_at_seconds)
+{
+    enum { RATE = 100 };
+    struct seconds cut = { 0, 0 };
+    struct gw_rate rate;
+    struct gw_bucket b = { 0 };
+    gw_nanos edge = GW_MS(1000) * 1000, now;
+    uint32_t by_cut = 0, by_bucket = 0, n = 0;
+    ck_assert_int_eq(gw_rate_init(&rate, RATE, GW_MS(1000), RATE), GW_OK);
+    for (now = edge - GW_MS(100); now < edge + GW_MS(100); now += GW_MS(1) / 2, n++) {
+        by_cut += take_by_seconds(&cut, RATE, now);
+        by_bucket += take(&b, &rate, now);
+    }
+    ck_assert_uint_eq(by_cut, 2 * RATE);           /* in 200 ms */
+    ck_assert_uint_le(by_bucket, RATE + RATE / 5); /* burst + rate * 0.2 s */
+    ck_assert_uint_ge(by_bucket, RATE + RATE / 5 - 1);
+    /* A clock that is put right, back and forth around an edge, ten times in a hundredth of a second. */
+    by_cut = by_bucket = 0;
+    for (int i = 0; i < 10; i++) {
+        now = edge + (i % 2 == 0 ? GW_MS(1) : 0) - GW_MS(1) / 2;
+        for (int k = 0; k < RATE; k++) {
+            by_cut += take_by_seconds(&cut, RATE, now);
+            by_bucket += take(&b, &rate, now);
+        }
+    }
+    ck_assert_uint_ge(by_cut, 9 * RATE);
+    ck_assert_uint_le(by_bucket, RATE / 5 + 1);
+}
+END_TEST
+
+/* ---- keys ---- */
+
+static struct gw_table_key key_of(uint64_t n)
+{
+    struct gw_prng p = { n };
+    struct gw_table_key key = { gw_prng_next(&p), 0 };
+    key.hi = gw_prng_next(&p);
+    return key;
+}
+
+enum { SETS = 4, KEYS = 200 };
+
+/* Each key against a bucket of its own, as long as there is a place for it; a table that is full says so
+ * and changes nothing. */
+START_TEST(keys_are_buckets_of_their_own)
+{
+    static struct gw_table_set sets[SETS];
+    static struct gw_bucket own[KEYS];
+    struct gw_prng p = { (uint64_t)_i + 1 };
+    struct gw_table t = { .sets = sets, .sets_len = SETS };
+    struct draw d = draw(&p);
+    struct gw_table_rule rule = { &d.rate, 0 };
+    gw_nanos now = 1;
+    int taken = 0, full = 0, refused = 0;
+    memset(sets, 0, sizeof sets);
+    memset(own, 0, sizeof own);
+    for (int i = 0; i < 20000; i++) {
+        struct gw_taken out, wanted;
+        uint64_t n = gw_prng_below(&p, gw_prng_below(&p, 4) == 0 ? KEYS : KEYS / 20);
+        struct gw_bucket before = { own[n].word };
+        now += gap(&p, &d) / (20 + gw_prng_below(&p, 100));
+        ck_assert(gw_bucket_take(&own[n], &d.rate, 1, now, &wanted));
+        if (gw_table_take(&t, key_of(n), &rule, now, &out, NULL) == GW_TABLE_FULL) {
+            own[n].word = before.word;
+            ck_assert_uint_eq(gw_bucket_debt(before.word, &d.rate, now), 0);
+            full++;
+            continue;
+        }
+        ck_assert(memcmp(&out.allowed, &wanted.allowed, sizeof out.allowed) == 0);
+        ck_assert_uint_eq(out.remaining, wanted.remaining);
+        ck_assert_uint_eq(out.reset_ns, wanted.reset_ns);
+        ck_assert_uint_eq(out.retry_after_ns, wanted.retry_after_ns);
+        taken += out.allowed;
+        refused += !out.allowed;
+    }
+    ck_assert_int_gt(taken, 100);
+    ck_assert_int_gt(refused + full, 10);
+}
+END_TEST
+
+START_TEST(counts_come_and_go)
+{
+    static struct gw_table_set sets[1];
+    struct gw_table t = { .sets = sets, .sets_len = 1 };
+    struct gw_table_rule rule = { NULL, 2 };
+    _Atomic uint64_t *held[2 * GW_TABLE_WAYS], *none;
+    struct gw_taken out;
+    memset(sets, 0, sizeof sets);
+    for (uint64_t i = 0; i < 2 * GW_TABLE_WAYS; i++) {
+        ck_assert_int_eq(gw_table_take(&t, key_of(i / 2), &rule, 1, &out, &held[i]),
+                         GW_TABLE_TAKEN);
+        ck_assert(out.allowed && held[i] != NULL);
+        ck_assert_uint_eq(out.remaining, 1 - i % 2);
+    }
+    ck_assert_int_eq(gw_table_take(&t, key_of(0), &rule, 1, &out, &none), GW_TABLE_TAKEN);
+    ck_assert(!out.allowed && none == NULL);
+    ck_assert_int_eq(gw_table_take(&t, key_of(99), &rule, 1, &out, &none), GW_TABLE_FULL);
+    gw_count_leave(held[4]);
+    ck_assert_int_eq(gw_table_take(&t, key_of(99), &rule, 1, &out, &none), GW_TABLE_FULL);
+    gw_count_leave(held[5]); /* key 2 has nothing in flight: it gives way */
+    ck_assert_int_eq(gw_table_take(&t, key_of(99), &rule, 1, &out, &none), GW_TABLE_TAKEN);
+    ck_assert(out.allowed && none == held[4]);
+    ck_assert_uint_eq(out.remaining, 1);
+    ck_assert_int_eq(gw_table_take(&t, key_of(2), &rule, 1, &out, &none), GW_TABLE_FULL);
+}
+END_TEST
+
+START_TEST(a_table_moves)
+{
+    static struct gw_table_set sets[SETS], others[2 * SETS];
+    struct gw_table from = { .sets = sets, .sets_len = SETS },
+                    to = { .sets = others, .sets_len = 2 * SETS };
+    struct gw_rate of, rate;
+    struct gw_table_rule old = { &of, 0 }, new = { &rate, 0 };
+    struct gw_taken out;
+    gw_nanos now = GW_MS(1000);
+    memset(sets, 0, sizeof sets);
+    memset(others, 0, sizeof others);
+    ck_assert_int_eq(gw_rate_init(&of, 10, GW_MS(1000), 10), GW_OK);
+    ck_assert_int_eq(gw_rate_init(&rate, 1, GW_MS(1000), 5), GW_OK);
+    for (uint64_t n = 0; n < 5; n++)
+        for (uint64_t i = 0; i <= 2 * n; i++) /* n owes 2n + 1 */
+            ck_assert_int_eq(gw_table_take(&from, key_of(n), &old, now, &out, NULL),
+                             GW_TABLE_TAKEN);
+    gw_table_move(&from, &of, &to, &rate, now);
+    ck_assert_int_eq(gw_table_take(&from, key_of(0), &old, now, &out, NULL), GW_TABLE_CLOSED);
+    ck_assert_int_eq(gw_table_take(&from, key_of(77), &old, now, &out, NULL), GW_TABLE_CLOSED);
+    for (uint64_t n = 0; n < 5; n++) {
+        uint64_t left = 2 * n + 1 < 5 ? 5 - (2 * n + 1) : 0;
+        ck_assert_int_eq(gw_table_take(&to, key_of(n), &new, now, &out, NULL), GW_TABLE_TAKEN);
+        ck_assert_int_eq(out.allowed, left > 0);
+        ck_assert_uint_eq(out.remaining, left > 0 ? left - 1 : 0);
+    }
+}
+END_TEST
+
+static Suite *bucket_suite(void)
+{
+    Suite *s = suite_create("bucket");
+    check_add_loop(s, no_window_passes_more, 0, 40);
+    check_add_loop(s, who_comes_in_time_passes, 0, 40);
+    check_add_loop(s, nothing_drifts, 0, 9);
+    check_add_loop(s, steps_of_the_clock_give_nothing, 0, 60);
+    check_add(s, the_clock_goes_back);
+    check_add_loop(s, threads_that_are_behind, 0, 30);
+    check_add(s, numbers_are_exact);
+    check_add_loop(s, debts_are_carried, 0, 5);
+    check_add(s, the_limiter_cut_at_seconds);
+    return s;
+}
+
+static Suite *table_suite(void)
+{
+    Suite *s = suite_create("table");
+    check_add_loop(s, keys_are_buckets_of_their_own, 0, 20);
+    check_add(s, counts_come_and_go);
+    check_add(s, a_table_moves);
+    return s;
+}
+
+CHECK_MAIN(bucket_suite, table_suite, limited_suite)
