@@ -241,11 +241,20 @@ static uint32_t pick_among_levels(struct request *r)
     return found;
 }
 
+/* Nobody has anything to say: then a sequence is all there is to it. */
+static bool is_plain(const struct gw_balancer *b, const struct gw_candidates *who)
+{
+    return b->kind == GW_BALANCE_ROUND_ROBIN && b->levels[0].len > 0 && who->is_available == NULL &&
+           who->is_excluded == NULL && who->warmth == NULL && who->available == NULL;
+}
+
 uint32_t gw_balance_pick(const struct gw_balancer *b, struct gw_turn *turn,
                          const struct gw_candidates *who, const uint64_t *key,
                          struct gw_pick_trace *trace)
 {
     struct gw_pick_trace own;
+    if (trace == NULL && b->levels_len > 0 && is_plain(b, who))
+        return b->levels[0].members[gw_rr_pick(&b->levels[0].rr, &turn->cursors[0])];
     struct request r = {
         .balancer = b, .turn = turn, .who = who, .trace = trace == NULL ? &own : trace
     };

@@ -63,6 +63,29 @@ START_TEST(places_of_the_unavailable_are_left_out)
 }
 END_TEST
 
+/* Without anybody to ask, and with somebody who says yes to all, it is the same sequence. */
+START_TEST(nobody_to_ask)
+{
+    struct gw_pick_trace trace;
+    for (uint32_t round = 0; round < 50; round++) {
+        field_init(&field, "r", 1 + round % 9);
+        for (uint32_t i = 0; i < field.n; i++) {
+            field.weights[i] = (i + round) % 4;
+            field.priorities[i] = round % 3 == 0 ? i % 3 : 0;
+        }
+        make_kind(GW_BALANCE_ROUND_ROBIN);
+        struct gw_turn other = turn;
+        for (uint32_t i = 0; i < 40; i++) {
+            struct gw_candidates nobody = { .ctx = NULL };
+            uint32_t got = gw_balance_pick(&balancer, &turn, &nobody, NULL, NULL);
+            field_count(&field);
+            ck_assert_uint_eq(gw_balance_pick(&balancer, &other, &field.who, NULL, &trace), got);
+        }
+        done();
+    }
+}
+END_TEST
+
 /* Three, one away: the other two get a half each, and not one of them both its and a neighbour's. */
 START_TEST(no_neighbour_gets_double)
 {
@@ -371,6 +394,7 @@ Suite *picks_suite(void)
 {
     Suite *suite = suite_create("picks");
     check_add(suite, places_of_the_unavailable_are_left_out);
+    check_add(suite, nobody_to_ask);
     check_add_loop(suite, no_neighbour_gets_double, 0, KINDS);
     check_add_loop(suite, the_same_seed_picks_the_same, 0, KINDS);
     check_add_loop(suite, panic, 0, KINDS);
