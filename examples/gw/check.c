@@ -1,10 +1,12 @@
-/* check.c: "gw check": is the file right, and how much memory may it take. */
+/* check.c: "gw check": is the file right, how much memory may it take, and what does it move. */
 #include "json.h"
 #include "load.h"
 #include "say.h"
+#include "shares.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_bytes(uint64_t bytes, const char *of_what)
@@ -24,7 +26,8 @@ static void print_listeners(const gw_config *config)
                (int)listener.address.len, listener.address.ptr);
 }
 
-static void print_text(const char *path, const struct loaded *loaded, const gw_footprint *worst)
+static bool print_text(const char *path, const struct loaded *loaded, const gw_config *old,
+                       const gw_footprint *worst)
 {
     printf("%s is right\n", path);
     print_listeners(loaded->config);
@@ -35,12 +38,20 @@ static void print_text(const char *path, const struct loaded *loaded, const gw_f
     print_bytes(worst->h2, "HTTP/2, a worker");
     print_bytes(worst->config, "configuration");
     print_bytes(worst->total, "in all");
+    return shares_print(loaded->config, old);
 }
 
-static void print_json(const char *path, const gw_footprint *worst)
+static bool print_json(const char *path, const struct loaded *loaded, const gw_config *old,
+                       const gw_footprint *worst)
 {
-    char inner[512], line[2048];
+    enum { LINE = 2048 };
+    char inner[512], *shares = shares_json(loaded->config, old);
+    char *line = shares != NULL ? malloc(LINE + strlen(shares)) : NULL;
     struct json j;
+    if (line == NULL) {
+        free(shares);
+        return false;
+    }
     json_open(&j, inner, sizeof inner);
     json_number(&j, "blocks", worst->blocks);
     json_number(&j, "objects", worst->objects);
@@ -48,13 +59,17 @@ static void print_json(const char *path, const gw_footprint *worst)
     json_number(&j, "config", worst->config);
     json_number(&j, "total", worst->total);
     gw_str memory = { inner, json_close(&j) };
-    json_open(&j, line, sizeof line);
+    json_open(&j, line, LINE + strlen(shares));
     json_text(&j, "file", gw_cstr(path), 1024);
     json_bool(&j, "valid", true);
     json_number(&j, "workers", worst->workers);
     json_raw(&j, "memory", memory);
+    json_raw(&j, "clusters", gw_cstr(shares));
     size_t len = json_close(&j);
     printf("%.*s\n", (int)len, line);
+    free(line);
+    free(shares);
+    return true;
 }
 
 static void print_json_error(const char *path, const gw_yaml_error *error)
@@ -72,17 +87,28 @@ static void print_json_error(const char *path, const gw_yaml_error *error)
     printf("%.*s\n", (int)len, line);
 }
 
-static int check_file(const char *path, bool as_json)
+/* What is wrong with it was said. */
+static int load(const char *path, bool as_json, struct loaded *out)
 {
-    struct loaded loaded = { 0 };
     gw_yaml_error error;
-    int code = load_file(path, &loaded, &error);
+    int code = load_file(path, out, &error);
     if (code == EXIT_CONFIG && as_json)
         print_json_error(path, &error);
     if (code == EXIT_CONFIG)
         load_say_error(path, &error);
-    if (code != EXIT_FINE)
+    return code;
+}
+
+static int check_file(const char *path, const char *against, bool as_json)
+{
+    struct loaded loaded = { 0 }, old = { 0 };
+    int code = load(path, as_json, &loaded);
+    if (code == EXIT_FINE && against != NULL)
+        code = load(against, as_json, &old);
+    if (code != EXIT_FINE) {
+        gw_config_unref(loaded.config);
         return code;
+    }
 
     gw_footprint worst = GW_SPEC(gw_footprint);
     worst.workers = load_workers(&loaded);
@@ -90,22 +116,29 @@ static int check_file(const char *path, bool as_json)
     if (status != GW_OK) {
         say("%s: limits: %s", path, gw_status_text(status));
         code = EXIT_CONFIG;
-    } else if (as_json) {
-        print_json(path, &worst);
-    } else {
-        print_text(path, &loaded, &worst);
+    } else if (!(as_json ? print_json(path, &loaded, old.config, &worst)
+                         : print_text(path, &loaded, old.config, &worst))) {
+        say("%s: %s", path, gw_status_text(GW_ENOMEM));
+        code = EXIT_FAILED;
     }
+    gw_config_unref(old.config);
     gw_config_unref(loaded.config);
     return code;
 }
 
 int command_check(int argc, char **argv)
 {
-    const char *path = NULL;
+    const char *path = NULL, *against = NULL;
     bool as_json = false;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             as_json = true;
+        } else if (strcmp(argv[i], "--against") == 0) {
+            if (++i == argc) {
+                say("--against needs a file: gw check FILE --against OLD");
+                return EXIT_USAGE;
+            }
+            against = argv[i];
         } else if (argv[i][0] == '-' || path != NULL) {
             say_unknown_option("check", argv[i]);
             return EXIT_USAGE;
@@ -117,5 +150,5 @@ int command_check(int argc, char **argv)
         say("check needs a file: gw check FILE");
         return EXIT_USAGE;
     }
-    return check_file(path, as_json);
+    return check_file(path, against, as_json);
 }

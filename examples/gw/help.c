@@ -24,12 +24,14 @@ static const char usage[] =
 
 static const struct topic topics[] = {
     { "check",
-      "gw check FILE [--json]\n"
+      "gw check FILE [--against OLD] [--json]\n"
       "\n"
       "Reads FILE as \"gw run\" would, opens nothing, and prints the listeners and the most\n"
-      "memory that the limits of the file allow. Host names in endpoints are resolved.\n"
+      "memory that the limits of the file allow; of clusters with consistent hash which part of\n"
+      "the keys each endpoint has. Host names in endpoints are resolved.\n"
       "\n"
-      "  --json    the same as one JSON object; errors too\n"
+      "  --against OLD  the file that runs now: how many keys get another endpoint\n"
+      "  --json         the same as one JSON object; errors too\n"
       "\n"
       "Exit code 0: the file is right. 3: it is not; stderr has\n"
       "FILE:LINE:COLUMN: FIELD: what is wrong, and the nearest name that exists.\n"

@@ -258,6 +258,25 @@ GW_API void gw_config_unref(gw_config *config);
  * Views live as long as config. Any thread. GW_EUNKNOWN: no such. */
 GW_API gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out);
 
+/* An endpoint of consistent hash. */
+typedef struct gw_share {
+    uint32_t size;
+    uint32_t millionths; /* of all keys: counted on the ring                                     */
+    uint32_t due;        /* ... what its weight says                                             */
+    uint32_t points;     /* on the ring                                                          */
+    gw_str endpoint;
+} gw_share;
+/* How the i-th cluster, in the order added, shares its keys while all its endpoints are there: those
+ * of its first level. out has room for max, each as long as out[0].size says; len: how many there are,
+ * 0 if it does not hash. cluster may be NULL. Views live as long as config. Any thread. GW_EUNKNOWN:
+ * no such cluster; GW_ENOMEM. O(points); allocates. */
+GW_API gw_status gw_config_shares(const gw_config *config, size_t i, gw_str *cluster, gw_share *out,
+                                  size_t max, size_t *len);
+/* The part of a cluster's keys, in millionths, whose endpoint in after has another name than in
+ * before. Any thread. GW_EUNKNOWN: it is not in both, or hashes not in both. O(points). */
+GW_API gw_status gw_config_moved(const gw_config *before, const gw_config *after, gw_str cluster,
+                                 uint32_t *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -179,6 +179,44 @@ uint32_t gw_ring_find(const struct gw_ring *ring, uint64_t key)
     return at < ring->len ? at : 0;
 }
 
+void gw_ring_shares(const struct gw_ring *ring, uint64_t *out, uint32_t n)
+{
+    memset(out, 0, n * sizeof *out);
+    if (ring->len == 0)
+        return;
+    bool is_alone = true;
+    for (uint32_t i = 0; i < ring->len; i++) {
+        uint64_t before = ring->hashes[i > 0 ? i - 1 : ring->len - 1];
+        out[ring->owners[i]] += ring->hashes[i] - before;
+        is_alone = is_alone && ring->owners[i] == ring->owners[0];
+    }
+    if (is_alone)
+        out[ring->owners[0]] = UINT64_MAX;
+}
+
+/* The keys between two neighbouring points of either ring have one owner in each. */
+uint64_t gw_ring_moved(const struct gw_ring *a, const struct gw_ring *b,
+                       bool (*is_same)(const void *ctx, uint32_t in_a, uint32_t in_b),
+                       const void *ctx)
+{
+    uint64_t last_a = a->hashes[a->len - 1], last_b = b->hashes[b->len - 1], moved = 0;
+    uint64_t before = last_a > last_b ? last_a : last_b;
+    bool is_any_kept = false;
+    uint32_t i = 0, j = 0;
+    while (i < a->len || j < b->len) {
+        bool is_of_a = j == b->len || (i < a->len && a->hashes[i] <= b->hashes[j]);
+        uint64_t at = is_of_a ? a->hashes[i] : b->hashes[j];
+        if (is_same(ctx, a->owners[i < a->len ? i : 0], b->owners[j < b->len ? j : 0]))
+            is_any_kept = is_any_kept || at != before || a->len + b->len == 2;
+        else
+            moved += at - before;
+        before = at;
+        i += is_of_a;
+        j += !is_of_a;
+    }
+    return is_any_kept || moved > 0 ? moved : UINT64_MAX;
+}
+
 /* Who has as many as its bound is full. The bounds of all add up to load_percent of one more than is in
  * flight, so that not all can be full as long as that is 100 or more. */
 static bool is_full(const struct gw_pick *p, uint32_t member, uint32_t load_percent)

@@ -34,6 +34,13 @@ gw_status gw_ring_init(struct gw_ring *ring, struct gw_heap *heap, const struct 
 void gw_ring_fini(struct gw_ring *ring, struct gw_heap *heap);
 /* The point at or above key. len > 0. */
 uint32_t gw_ring_find(const struct gw_ring *ring, uint64_t key);
+/* How many of the 2^64 keys each of n members has, counted and not estimated; one that has all gets
+ * UINT64_MAX. */
+void gw_ring_shares(const struct gw_ring *ring, uint64_t *out, uint32_t n);
+/* How many keys have a member in b that is not the one in a; UINT64_MAX: all. Neither is empty. */
+uint64_t gw_ring_moved(const struct gw_ring *a, const struct gw_ring *b,
+                       bool (*is_same)(const void *ctx, uint32_t in_a, uint32_t in_b),
+                       const void *ctx);
 
 /* The member of the first point from key on that may be picked and is not over its bound: load_percent of
  * its share of what is in flight, rounded up (0: no bound; else 100 and more). If all are over theirs,

@@ -46,6 +46,8 @@ class Usage(unittest.TestCase):
     def test_missing_arguments(self):
         self.says(["run"], 2, 'gw: run needs a file: gw run FILE; "gw demo" needs none\n')
         self.says(["check"], 2, "gw: check needs a file: gw check FILE\n")
+        self.says(["check", "x", "--against"], 2,
+                  "gw: --against needs a file: gw check FILE --against OLD\n")
         self.says(["run", "x", "--backend"], 2,
                   "gw: --backend needs a name: io_uring, epoll, poll or auto\n")
         self.says(["run", "x", "--backend", "kqueue"], 2,
@@ -94,6 +96,33 @@ class Check(support.Folder):
         self.assertEqual((answer["valid"], answer["workers"]), (True, 3))
         one = memory["blocks"] + memory["objects"] + memory["h2"]
         self.assertEqual(memory["total"], 3 * one + memory["config"])
+
+    def test_shares_and_what_moves(self):
+        cache = ('clusters:\n  - name: cache\n    balance: { policy: consistent_hash }\n'
+                 '    endpoints: [ { address: "10.0.0.1:80", name: svc-a, weight: 100 },'
+                 ' { address: "10.0.0.2:80", name: svc-b, weight: 100 }%s ]\n'
+                 '  - { name: plain, endpoints: [ { address: "10.0.0.4:80" } ] }\n'
+                 'routes: [ { name: all, match: { prefix: / }, cluster: cache } ]\n')
+        third = ', { address: "10.0.0.3:80", name: svc-c, weight: 200 }'
+        three = self.write("three.yaml", cache % third)
+        two = self.write("two.yaml", cache % "")
+        code, out, _ = gw("check", three, "--json", "--against", two)
+        (cluster,) = json.loads(out)["clusters"]
+        shares = {s["endpoint"]: s for s in cluster["shares"]}
+        self.assertEqual((code, cluster["name"]), (0, "cache"))
+        self.assertEqual([shares[n]["due"] for n in ("svc-a", "svc-b", "svc-c")],
+                         [250000, 250000, 500000])
+        self.assertEqual(cluster["moved"], shares["svc-c"]["millionths"])
+        code, out, err = gw("check", two, "--against", three)
+        self.assertEqual((code, err), (0, ""))
+        self.assertRegex(out, r"\d\d\.\d %  svc-a, by weight  50\.0 %, 256 points\n")
+        self.assertRegex(out, r" [45]\d\.\d %  of the keys move\n$")
+        self.assertNotIn("plain", out)
+        self.assertNotIn("move", gw("check", two)[1])
+        other = self.write("other.yaml", (cache % third).replace("cache", "stash"))
+        self.assertIn("it is new\n", gw("check", other, "--against", two)[1])
+        bad = self.write("bad.yaml", GATEWAY % "wev")
+        self.assertEqual(gw("check", two, "--against", bad)[0], 3)
 
     def test_place_and_nearest_name_of_an_error(self):
         path = self.write("gateway.yaml", GATEWAY % "wev")

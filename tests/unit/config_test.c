@@ -804,6 +804,83 @@ START_TEST(what_is_filled_stays_in_its_size)
 }
 END_TEST
 
+static gw_config *hashing(uint32_t others)
+{
+    static const char *const names[] = { "svc-a", "svc-b", "svc-c" };
+    gw_builder *b = NULL;
+    gw_config *config = NULL;
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        cluster.name = i == 0 ? GW_STR("plain") : GW_STR("cache");
+        cluster.balance = i == 0 ? GW_BALANCE_RANDOM : GW_BALANCE_CONSISTENT_HASH;
+        gw_id id = gw_builder_cluster(b, &cluster);
+        for (uint32_t k = 0; k <= others; k++) {
+            endpoint.name = gw_cstr(names[k]);
+            endpoint.address = GW_STR("127.0.0.1:80");
+            endpoint.weight = k < 2 ? 100 : 200;
+            gw_builder_endpoint(b, id, &endpoint);
+        }
+        endpoint.name = GW_STR("spare");
+        endpoint.priority = 1;
+        gw_builder_endpoint(b, id, &endpoint);
+        endpoint.priority = 0;
+    }
+    ck_assert_int_eq(gw_builder_build(b, &config, NULL), GW_OK);
+    return config;
+}
+
+START_TEST(shares_of_keys)
+{
+    gw_config *config = hashing(2), *less = hashing(1), *one = hashing(0);
+    struct {
+        gw_share share;
+        uint32_t more;
+    } out[3];
+    gw_str name;
+    size_t len = 9;
+    uint32_t moved = 9, sum = 0;
+    memset(out, 5, sizeof out);
+    out[0].share.size = sizeof out[0];
+    ck_assert_int_eq(gw_config_shares(config, 0, &name, NULL, 0, &len), GW_OK);
+    ck_str(name, "plain");
+    ck_assert_uint_eq(len, 0);
+    ck_assert_int_eq(gw_config_shares(config, 1, &name, &out[0].share, 3, &len), GW_OK);
+    ck_str(name, "cache");
+    ck_assert_uint_eq(len, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t due = i < 2 ? 250000 : 500000;
+        ck_assert_uint_eq(out[i].more, 0);
+        ck_assert_uint_eq(out[i].share.due, due);
+        ck_assert_uint_eq(out[i].share.points, i < 2 ? 256 : 512);
+        ck_assert_uint_lt(out[i].share.millionths, due + due / 9);
+        ck_assert_uint_gt(out[i].share.millionths, due - due / 9);
+        sum += out[i].share.millionths;
+    }
+    ck_str(out[2].share.endpoint, "svc-c");
+    ck_assert_uint_ge(sum, 999997);
+    ck_assert_uint_le(sum, 1000003);
+    ck_assert_int_eq(gw_config_moved(config, less, GW_STR("cache"), &moved), GW_OK);
+    ck_assert_uint_eq(moved, out[2].share.millionths); /* its own share and nothing else */
+    ck_assert_int_eq(gw_config_moved(less, config, GW_STR("cache"), &moved), GW_OK);
+    ck_assert_uint_eq(moved, out[2].share.millionths);
+    ck_assert_int_eq(gw_config_moved(config, config, GW_STR("cache"), &moved), GW_OK);
+    ck_assert_uint_eq(moved, 0);
+    ck_assert_int_eq(gw_config_moved(config, less, GW_STR("plain"), &moved), GW_EUNKNOWN);
+    ck_assert_int_eq(gw_config_moved(config, less, GW_STR("none"), &moved), GW_EUNKNOWN);
+    ck_assert_int_eq(gw_config_shares(one, 1, NULL, &out[0].share, 3, &len), GW_OK);
+    ck_assert_uint_eq(out[0].share.millionths, 1000000);
+    ck_assert_uint_eq(len, 1);
+    ck_assert_int_eq(gw_config_shares(config, 2, NULL, NULL, 0, &len), GW_EUNKNOWN);
+    out[0].share.size = 0;
+    ck_assert_int_eq(gw_config_shares(config, 1, NULL, &out[0].share, 3, &len), GW_EINVAL);
+    gw_config_unref(one);
+    gw_config_unref(less);
+    gw_config_unref(config);
+}
+END_TEST
+
 START_TEST(nonsense_is_answered)
 {
     gw_builder *b = NULL;
@@ -1012,6 +1089,7 @@ static Suite *builder_suite(void)
     check_add(suite, many_parts_are_taken);
     check_add(suite, older_and_newer_callers_are_understood);
     check_add(suite, what_is_filled_stays_in_its_size);
+    check_add(suite, shares_of_keys);
     check_add(suite, nonsense_is_answered);
     return suite;
 }

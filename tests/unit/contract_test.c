@@ -1014,6 +1014,9 @@ START_TEST(null_is_answered)
     ck_assert_ptr_null(gw_config_ref(NULL));
     gw_config_unref(NULL);
     ck_assert_int_eq(gw_config_listener(NULL, 0, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_config_shares(NULL, 0, NULL, NULL, 0, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_config_moved(NULL, NULL, gw_cstr("web"), NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_exchange_set_hash_key(NULL, gw_cstr("a")), GW_EINVAL);
     ck_assert_int_eq(gw_limits_footprint(NULL, NULL, NULL), GW_EINVAL);
     ck_assert_int_eq(gw_address_parse(gw_cstr("1.2.3.4:5"), NULL), GW_EINVAL);
     ck_assert_int_ne(gw_yaml_load(NULL, gw_cstr(NULL), NULL, NULL, NULL, NULL, NULL, NULL), GW_OK);

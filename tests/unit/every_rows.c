@@ -97,7 +97,11 @@ ROW(gw_by_name, (void)gw_by_name(1))
 ROW(gw_bytes_next, (void)0) /* takes the notices that the test's host lives on */
 ROW(gw_config_listener, gw_listener_spec s = GW_SPEC(gw_listener_spec);
     (void)gw_config_listener(a->config, 0, &s))
+ROW(gw_config_moved, uint32_t moved;
+    ck_assert_int_eq(gw_config_moved(a->config, a->config, gw_cstr("none"), &moved), GW_EUNKNOWN))
 ROW(gw_config_ref, gw_config_unref(gw_config_ref(a->config)))
+ROW(gw_config_shares, size_t n;
+    ck_assert_int_eq(gw_config_shares(a->config, 5000, NULL, NULL, 0, &n), GW_EUNKNOWN))
 ROW(gw_config_unref, gw_config_unref(NULL))
 ROW(gw_cstr, (void)gw_cstr("text"))
 ROW(gw_engine_apply, (void)!gw_engine_apply(a->engine, a->config, NULL))

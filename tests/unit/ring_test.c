@@ -26,22 +26,6 @@ static gw_str owner(const struct gw_ring *ring, uint64_t key)
     return field.names[ring->owners[gw_ring_find(ring, key)]];
 }
 
-/* How many of the 2^64 keys each member has; one that has all gets UINT64_MAX. */
-static void count_shares(const struct gw_ring *ring, uint64_t *out, uint32_t n)
-{
-    memset(out, 0, n * sizeof *out);
-    if (ring->len == 0)
-        return;
-    bool is_alone = true;
-    for (uint32_t i = 0; i < ring->len; i++) {
-        uint64_t before = ring->hashes[i > 0 ? i - 1 : ring->len - 1];
-        out[ring->owners[i]] += ring->hashes[i] - before;
-        is_alone = is_alone && ring->owners[i] == ring->owners[0];
-    }
-    if (is_alone)
-        out[ring->owners[0]] = UINT64_MAX;
-}
-
 /* ---- the published keys ---- */
 
 enum { GOLDEN = 1000 };
@@ -168,7 +152,7 @@ START_TEST(shares_are_what_keys_get)
     field_init(&field, "s", 6);
     field.weights[3] = 5;
     make(&ring, 0, 0);
-    count_shares(&ring, shares, field.n);
+    gw_ring_shares(&ring, shares, field.n);
     for (uint64_t i = 0; i < KEYS; i++)
         counted[ring.owners[gw_ring_find(&ring, some_key(i))]]++;
     for (uint32_t i = 0; i < field.n; i++) {
@@ -181,7 +165,7 @@ START_TEST(shares_are_what_keys_get)
     gw_ring_fini(&ring, &field.heap);
     field.n = 1;
     make(&ring, 0, 0);
-    count_shares(&ring, shares, 1);
+    gw_ring_shares(&ring, shares, 1);
     ck_assert_uint_eq(shares[0], UINT64_MAX);
     done(&ring);
 }
@@ -193,7 +177,7 @@ END_TEST
 static uint64_t excess(const struct gw_ring *ring)
 {
     uint64_t shares[FIELD_MAX], sum = 0, most = 0;
-    count_shares(ring, shares, field.n);
+    gw_ring_shares(ring, shares, field.n);
     for (uint32_t i = 0; i < field.n; i++)
         sum += field.weights[i];
     for (uint32_t i = 0; i < field.n; i++) {
@@ -299,6 +283,48 @@ START_TEST(who_goes_moves_its_own_keys_alone)
     for (uint32_t i = 0; i < 3; i++)
         remove_one(i, 4000);
     test_alloc_fini(&field.alloc);
+}
+END_TEST
+
+/* What is counted is what keys do. */
+static bool is_same_name(const void *ctx, uint32_t a, uint32_t b)
+{
+    const gw_str *names = ctx; /* those before, then those after */
+    return gw_str_eq(names[a], names[field.n + b]);
+}
+
+START_TEST(the_moved_part_is_counted)
+{
+    enum { KEYS = 20000 };
+    struct gw_prng prng = { 23 };
+    for (uint32_t round = 0; round < 60; round++) {
+        struct gw_ring before, after;
+        gw_str names[64];
+        uint32_t moved = 0, change = round % 4;
+        field_init(&field, "v", 2 + (uint32_t)gw_prng_below(&prng, 12));
+        make(&before, 32, 0);
+        memcpy(names, field.names, field.n * sizeof *names);
+        if (change == 1)
+            field.names[0] = GW_STR("new");
+        if (change == 2)
+            field.weights[1] = 3;
+        for (uint32_t i = 0; change == 3 && i < field.n; i++)
+            field.names[i].len++; /* all are others */
+        for (uint32_t i = 0; i < field.n; i++)
+            names[field.n + i] = field.names[i];
+        make(&after, 32, 0);
+        uint64_t counted = gw_ring_moved(&before, &after, is_same_name, names);
+        for (uint32_t i = 0; i < KEYS; i++)
+            moved += !is_same_name(names, before.owners[gw_ring_find(&before, some_key(i))],
+                                   after.owners[gw_ring_find(&after, some_key(i))]);
+        uint64_t wanted = (counted >> 32) * KEYS >> 32;
+        ck_assert_msg(moved < wanted + KEYS / 50 && moved + KEYS / 50 > wanted, "%u, not %u", moved,
+                      (unsigned)wanted);
+        ck_assert_uint_eq(counted == 0, change == 0);
+        ck_assert_uint_eq(counted == UINT64_MAX, change == 3);
+        gw_ring_fini(&after, &field.heap);
+        done(&before);
+    }
 }
 END_TEST
 
@@ -543,6 +569,7 @@ Suite *ring_suite(void)
     check_add_loop(suite, as_even_as_was_measured, 0, sizeof evenness / sizeof evenness[0]);
     check_add(suite, weights_are_kept);
     check_add(suite, who_goes_moves_its_own_keys_alone);
+    check_add(suite, the_moved_part_is_counted);
     check_add(suite, points_follow_weights);
     check_add(suite, the_largest_rings);
     check_add(suite, whoever_is_there_is_found);
