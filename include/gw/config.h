@@ -147,6 +147,13 @@ typedef struct gw_limiter_spec {
     size_t keys_len;            /* none: one bucket for all                                    */
 } gw_limiter_spec;
 
+/* One of the clusters that share a route's requests. */
+typedef struct gw_split_spec {
+    uint32_t size;
+    uint32_t weight; /* share of the requests; 1 to 65,535, default 1; GW_OFF: none            */
+    gw_str cluster;
+} gw_split_spec;
+
 enum { GW_MATCH_PREFIX = 1, GW_MATCH_EXACT = 2 }; /* default: prefix, on whole segments */
 enum {
     GW_ROUTE_CONNECT = 1u,   /* this route takes CONNECT, to its own cluster                   */
@@ -184,6 +191,8 @@ typedef struct gw_route_spec {
     const gw_str *limiters; /* names, asked in that order; in one entry several with spaces between:
                                the first of them that is for the request (docs/limiting.md)    */
     size_t limiters_len;    /* none                                                            */
+    const gw_split_spec *splits; /* instead of cluster: up to 32, each as long as the first says  */
+    size_t splits_len;           /* (docs/splits.md)                                           */
 } gw_route_spec;
 
 /* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is

@@ -29,19 +29,32 @@ GW_API gw_status gw_engine_put_endpoint(gw_engine *e, gw_str cluster, const gw_e
  * have ended. As gw_engine_set_endpoints; GW_EUNKNOWN too: no such endpoint. */
 GW_API gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str name) GW_MUST_CHECK;
 
+/* Gives clusters that share a route (gw_route_spec.splits) other weights, from the next request on; those
+ * that are not named keep theirs. The next configuration that is applied says what they are. Refused as a
+ * whole: GW_EINVAL: the route is not shared, a weight is out of range, nobody would have one, set is as for
+ * gw_engine_set_endpoints; GW_EUNKNOWN: no such route, or no such cluster among those that share it;
+ * GW_ESTATE: no configuration was applied yet; GW_ENOMEM. Allocates; O(endpoints times workers). */
+GW_API gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set,
+                                      size_t n) GW_MUST_CHECK;
+
 /* ---- a look at it ---- */
 
 typedef struct gw_view gw_view; /* what was in force when it was opened; numbers are of now */
 
-enum { GW_KIND_CLUSTER = 1, GW_KIND_ENDPOINT = 2 };
+enum { GW_KIND_CLUSTER = 1, GW_KIND_ENDPOINT = 2, GW_KIND_SPLIT = 3 };
 typedef struct gw_state {
     uint32_t size;
-    uint32_t kind;     /* GW_KIND_*; of a cluster: first itself, then its endpoints     */
-    uint32_t weight;   /* endpoint: 0: it drains                                        */
+    uint32_t kind;     /* GW_KIND_*; of a cluster: first itself, then its endpoints; then splits */
+    uint32_t weight;   /* endpoint, split; 0: none                                      */
     uint32_t inflight; /* exchanges that were given to it and have not ended            */
     gw_str cluster;
     gw_str name;    /* endpoint */
     gw_str address; /* endpoint */
+    gw_str route;   /* split */
+    /* Of a split, since any configuration first had it: */
+    uint64_t requests; /* that were given to it                                         */
+    uint64_t failures; /* of them: 5xx, gRPC's UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE,
+                          DATA_LOSS, and what the gateway had to answer for the cluster */
 } gw_state;
 
 /* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:

@@ -14,7 +14,7 @@
 /* Marks of ours; a host that adds parts has its own, most likely small numbers. */
 #define MARK_BASE 0x79616d6cu
 
-enum { ANSWERS_MAX = 64 };
+enum { ANSWERS_MAX = 64, SPLITS_MAX = 32 };
 
 /* --- the vocabulary --- */
 
@@ -261,7 +261,13 @@ struct route {
     uint32_t takes_connect;
     gw_str prefix, exact;
     struct gw_yaml_texts methods, upgrades, limiters;
+    const struct gw_yaml_node *splits;
 };
+static const struct gw_yaml_field split_fields[] = {
+    NAME("cluster", gw_split_spec, cluster),
+    { "weight", GW_YAML_COUNT, offsetof(gw_split_spec, weight), 1, 65535, GW_OFF, NULL },
+};
+static const struct gw_yaml_table split_table = TABLE(split_fields);
 static const struct gw_yaml_field match_fields[] = {
     NAME("host", struct route, spec.host),
     NAME("listener", struct route, spec.listener),
@@ -285,6 +291,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "match", GW_YAML_FIELDS, 0, 0, 0, 0, &match_table },
     { "priority", GW_YAML_COUNT, offsetof(struct route, spec.priority), 0, UINT32_MAX, 0, NULL },
     NAME("cluster", struct route, spec.cluster),
+    { "splits", GW_YAML_NODE, offsetof(struct route, splits), 0, 0, 0, NULL },
     TIME("timeout", struct route, spec.request_timeout_ms),
     TIME("idle", struct route, spec.idle_timeout_ms),
     { "upgrade", GW_YAML_TEXTS, offsetof(struct route, upgrades), 0, 0, 0, NULL },
@@ -644,12 +651,36 @@ static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node,
     return GW_OK;
 }
 
+static gw_status read_splits(struct loader *l, const struct gw_yaml_node *list,
+                             gw_route_spec *route)
+{
+    gw_split_spec *out;
+    gw_status status = GW_OK;
+    if (list == NULL)
+        return GW_OK;
+    if (list->kind != GW_YAML_LIST || list->len == 0 || list->len > SPLITS_MAX)
+        return gw_yaml_refuse(&l->reader, list, "a list of 1 to 32 clusters is needed here");
+    out = gw_store_take(&l->store, list->len, sizeof *out);
+    if (out == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    for (const struct gw_yaml_node *node = list->first; node != NULL && status == GW_OK;
+         node = node->next) {
+        gw_split_spec *split = &out[route->splits_len++];
+        *split = (gw_split_spec){ .size = sizeof *split };
+        status = gw_yaml_read(&l->reader, node, &split_table, split);
+    }
+    route->splits = out;
+    return status;
+}
+
 static gw_status read_route(struct loader *l, const struct gw_yaml_node *node)
 {
     struct route own = { .spec = { .size = sizeof own.spec } };
     gw_status status = gw_yaml_read(&l->reader, node, &route_table, &own);
     if (status == GW_OK)
         status = finish_match(l, node, &own);
+    if (status == GW_OK)
+        status = read_splits(l, own.splits, &own.spec);
     if (status != GW_OK)
         return status;
     const struct gw_yaml_node *respond = gw_yaml_find(node, GW_STR("respond"));

@@ -406,9 +406,66 @@ static void keep_route(const struct gw_part *part, gw_route_spec *spec)
         lower(spec->upgrades[i]);
 }
 
+/* "splits[2].weight" in out. */
+static const char *split_field(char out[32], uint32_t i, const char *field)
+{
+    struct gw_text t;
+    gw_text_init(&t, out, 32);
+    gw_text_cstr(&t, "splits[");
+    gw_text_u64(&t, i);
+    gw_text_cstr(&t, "].");
+    gw_text_cstr(&t, field);
+    return out;
+}
+
+static void take_split(const struct gw_part *part, uint32_t i, const void *given,
+                       struct gw_split_draft *split)
+{
+    char field[32];
+    if (gw_spec_copy(&split->spec, sizeof split->spec, given) != GW_OK) {
+        gw_fault_add(part, split_field(field, i, "size"), GW_EINVAL,
+                     "start it as GW_SPEC(gw_split_spec)");
+        return;
+    }
+    keep(part, &split->spec.cluster);
+    if (split->spec.cluster.len == 0)
+        gw_fault_add(part, split_field(field, i, "cluster"), GW_EINVAL, "a cluster is needed");
+    if (split->spec.weight > GW_WEIGHT_MAX && split->spec.weight != GW_OFF)
+        gw_fault_add(part, split_field(field, i, "weight"), GW_EINVAL,
+                     "it is from 1 to 65,535, or off");
+}
+
+static void take_splits(const struct gw_part *part, struct gw_route_draft *draft)
+{
+    const gw_split_spec *given = draft->spec.splits;
+    size_t n = given == NULL ? 0 : draft->spec.splits_len;
+    uint32_t idle = 0;
+    draft->spec.splits = NULL; /* the host's, not ours to keep */
+    draft->spec.splits_len = n;
+    if (n > GW_SPLITS_MAX) {
+        gw_fault_add(part, "splits", GW_ELIMIT, "there are too many; at most 32");
+        return;
+    }
+    draft->splits = gw_store_take(&part->builder->store, n, sizeof *draft->splits);
+    if (draft->splits == NULL) {
+        part->builder->has_no_memory = true;
+        return;
+    }
+    draft->splits_len = (uint32_t)n;
+    for (uint32_t i = 0; i < n; i++) {
+        take_split(part, i, (const char *)given + i * given->size, &draft->splits[i]);
+        idle += draft->splits[i].spec.weight == GW_OFF;
+    }
+    if (n > 0 && idle == n)
+        gw_fault_add(part, "splits", GW_EINVAL, "somebody needs a weight");
+}
+
 static void check_target(const struct gw_part *part, const gw_route_spec *spec)
 {
-    bool has_cluster = spec->cluster.len > 0, has_reply = spec->reply_code != 0;
+    bool has_splits = spec->splits_len > 0, has_reply = spec->reply_code != 0;
+    bool has_cluster = spec->cluster.len > 0 || has_splits;
+    if (spec->cluster.len > 0 && has_splits)
+        gw_fault_add(part, "splits", GW_EINVAL, "a cluster and splits exclude each other");
     if (has_cluster && has_reply)
         gw_fault_add(part, "reply_code", GW_EINVAL, "a cluster and a reply exclude each other");
     if (!has_cluster && !has_reply)
@@ -444,6 +501,7 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
     for (size_t i = 0; i < own->upgrades_len; i++)
         gw_value_upgrade(&part, own->upgrades, i);
     gw_value_reply(&part, own);
+    take_splits(&part, draft);
     check_target(&part, own);
     if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)
         gw_fault_add(&part, "retries", GW_EINVAL, "it is from 1 to 5, or off");

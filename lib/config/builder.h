@@ -38,12 +38,18 @@ struct gw_limiter_draft {
     struct gw_draft draft;
     gw_limiter_spec spec;
 };
+struct gw_split_draft {
+    gw_split_spec spec;
+    uint32_t cluster; /* found by the check */
+};
 struct gw_route_draft {
     struct gw_draft draft;
     gw_route_spec spec;
     uint32_t cluster, listener;      /* found by the check; UINT32_MAX: none, any */
     struct gw_limiter_ref *limiters; /* found by the check */
     uint32_t limiters_len;
+    struct gw_split_draft *splits;
+    uint32_t splits_len;
 };
 struct gw_filter_draft {
     struct gw_draft draft;

@@ -167,6 +167,27 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
     route->limiters_len = n;
 }
 
+static void check_split(const struct gw_part *part, struct gw_route_draft *route, uint32_t i,
+                        const struct gw_map *clusters)
+{
+    struct gw_split_draft *split = &route->splits[i];
+    const struct gw_draft *cluster = gw_map_find(clusters, split->spec.cluster);
+    char field[32];
+    struct gw_text text;
+    gw_text_init(&text, field, sizeof field);
+    gw_text_cstr(&text, "splits[");
+    gw_text_u64(&text, i);
+    gw_text_cstr(&text, "].cluster");
+    if (cluster == NULL) {
+        refuse_unknown(part, field, "cluster", split->spec.cluster, &part->builder->clusters);
+        return;
+    }
+    split->cluster = cluster->index;
+    for (uint32_t j = 0; j < i; j++)
+        if (route->splits[j].cluster == split->cluster)
+            gw_fault_add_value(part, field, split->spec.cluster, "it has a share already");
+}
+
 static void check_route(struct gw_builder *b, struct gw_route_draft *route,
                         const struct gw_map *listeners, const struct gw_map *clusters,
                         const struct gw_map *limiters)
@@ -179,6 +200,8 @@ static void check_route(struct gw_builder *b, struct gw_route_draft *route,
     route->listener = listener == NULL ? UINT32_MAX : listener->index;
     if (spec->cluster.len > 0 && cluster == NULL)
         refuse_unknown(&part, "cluster", "cluster", spec->cluster, &b->clusters);
+    for (uint32_t i = 0; i < route->splits_len; i++)
+        check_split(&part, route, i, clusters);
     if (spec->listener.len > 0 && listener == NULL)
         refuse_unknown(&part, "listener", "listener", spec->listener, &b->listeners);
     check_limiters(&part, route, limiters);

@@ -20,7 +20,8 @@ enum {
     STREAMS = 100,
     RETRIES = 1,
     RETRY_PERCENT = 20,
-    RETRY_LEAST = 100
+    RETRY_LEAST = 100,
+    WEIGHT = 1
 };
 static const uint32_t all_protocols = GW_HAVE_H2 ? GW_PROTO_H1 | GW_PROTO_H2 : GW_PROTO_H1;
 
@@ -155,7 +156,7 @@ static void fill_route(const struct gw_route_draft *draft, gw_config *config,
         .name = spec->name,
         .index = draft->draft.index,
         .flags = spec->flags,
-        .cluster = is_reply ? NULL : &config->clusters[draft->cluster],
+        .cluster = is_reply || draft->splits_len > 0 ? NULL : &config->clusters[draft->cluster],
         .request_timeout = duration(spec->request_timeout_ms, GW_OFF),
         .idle_timeout = duration(spec->idle_timeout_ms, TUNNEL_IDLE_TIMEOUT_MS),
         .reply_code = spec->reply_code,
@@ -173,6 +174,39 @@ static void fill_route(const struct gw_route_draft *draft, gw_config *config,
         out->upgrades = default_upgrades;
         out->upgrades_len = sizeof default_upgrades / sizeof default_upgrades[0];
     }
+}
+
+static gw_status freeze_split(const struct gw_route_draft *draft, gw_config *config,
+                              struct gw_route_conf *route)
+{
+    struct gw_splits *s = gw_splits_new(&config->heap.allocator, draft->splits_len);
+    if (s == NULL)
+        return GW_ENOMEM;
+    for (uint32_t i = 0; i < s->len; i++) {
+        s->list[i].cluster = &config->clusters[draft->splits[i].cluster];
+        s->list[i].weight = amount(draft->splits[i].spec.weight, WEIGHT);
+    }
+    route->splits = s;
+    route->split = config->split_routes_len;
+    config->split_routes[config->split_routes_len++] = route;
+    return gw_splits_finish(s);
+}
+
+static gw_status freeze_splits(const struct gw_builder *b, gw_config *config)
+{
+    gw_status status = GW_OK;
+    uint32_t n = 0;
+    for (const struct gw_draft *d = b->routes.first; d != NULL; d = d->next)
+        n += ((const struct gw_route_draft *)(const void *)d)->splits_len > 0;
+    config->split_routes = gw_store_take(&config->store, n, sizeof *config->split_routes);
+    if (config->split_routes == NULL)
+        return GW_ENOMEM;
+    for (const struct gw_draft *d = b->routes.first; d != NULL && status == GW_OK; d = d->next) {
+        const struct gw_route_draft *draft = (const struct gw_route_draft *)(const void *)d;
+        if (draft->splits_len > 0)
+            status = freeze_split(draft, config, &config->routes[d->index]);
+    }
+    return status;
 }
 
 static gw_status plant(const struct gw_builder *b, gw_config *config)
@@ -201,7 +235,8 @@ static gw_status freeze_routes(const struct gw_builder *b, gw_config *config)
         const struct gw_route_draft *draft = (const struct gw_route_draft *)(const void *)d;
         fill_route(draft, config, &config->routes[d->index]);
     }
-    return plant(b, config);
+    gw_status status = freeze_splits(b, config);
+    return status == GW_OK ? plant(b, config) : status;
 }
 
 static void note_hooks(gw_config *config, const gw_filter *filter, uint32_t index)

@@ -25,6 +25,8 @@ static void free_config(gw_config *config)
         k->done(k->ctx, k->object);
     for (uint32_t i = 0; i < config->clusters_len; i++)
         gw_endpoints_unref(config->clusters[i].endpoints);
+    for (uint32_t i = 0; i < config->split_routes_len; i++)
+        gw_splits_unref(config->split_routes[i]->splits);
     gw_route_tree_free(config->tree);
     gw_store_fini(&config->store);
     struct gw_heap heap = config->heap;

@@ -10,6 +10,7 @@
 #include "balance/hash_key.h"
 #include "base/timer.h"
 #include "config/endpoints.h"
+#include "config/splits.h"
 #include "guard/limit.h"
 #include "http/forwarded.h"
 #include "http/via.h"
@@ -63,7 +64,9 @@ struct gw_limiter_ref {
 struct gw_route_conf {
     gw_str name;
     uint32_t index, flags;
-    struct gw_cluster_conf *cluster; /* NULL: reply */
+    struct gw_cluster_conf *cluster; /* NULL: reply, or split */
+    struct gw_splits *splits;        /* NULL: none */
+    uint32_t split;                  /* its place in gw_config.split_routes */
     gw_nanos request_timeout, idle_timeout;
     uint32_t retries; /* 0: none */
     uint32_t reply_code;
@@ -113,6 +116,8 @@ struct gw_config {
     uint32_t routes_len;
     struct gw_limiter_conf *limiters;
     uint32_t limiters_len;
+    struct gw_route_conf **split_routes; /* those that are shared out */
+    uint32_t split_routes_len;
     gw_filter *filters; /* complete, in order */
     uint32_t filters_len;
     uint64_t filters_on;           /* where nothing else is said, and before there is a route */

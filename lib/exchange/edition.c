@@ -15,17 +15,57 @@ static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
         a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
 }
 
+static bool is_same_config(const struct gw_edition_plan *plan)
+{
+    return plan->changed != NULL || plan->reweighed != NULL;
+}
+
 static struct gw_endpoints *endpoints_of(const struct gw_edition_plan *plan, uint32_t i)
 {
     const struct gw_cluster_conf *conf = &plan->config->clusters[i], *before;
 
-    if (plan->changed != NULL)
-        return plan->changed == conf ? plan->endpoints : plan->before->clusters[i].endpoints;
+    if (plan->changed == conf)
+        return plan->endpoints;
+    if (is_same_config(plan))
+        return plan->before->clusters[i].endpoints;
     if (plan->before == NULL || !conf->is_live)
         return conf->endpoints;
     before = gw_config_find_cluster(plan->before->config, conf->name);
     return before != NULL && before->is_live ? plan->before->clusters[before->index].endpoints
                                              : conf->endpoints;
+}
+
+static struct gw_splits *splits_of(const struct gw_edition_plan *plan, uint32_t i)
+{
+    const struct gw_route_conf *route = plan->config->split_routes[i];
+
+    if (plan->reweighed == route)
+        return plan->splits;
+    return is_same_config(plan) ? plan->before->splits[i].splits : route->splits;
+}
+
+static gw_status fill_split(struct gw_edition *e, struct gw_registry *registry,
+                            const struct gw_edition_plan *plan, uint32_t i)
+{
+    const struct gw_route_conf *route = e->config->split_routes[i];
+    struct gw_edition_split *s = &e->splits[i];
+
+    s->splits = gw_splits_ref(splits_of(plan, i));
+    s->states = take(&e->allocator, s->splits->len, sizeof(struct gw_split_state *));
+    if (s->states == NULL)
+        return GW_ENOMEM;
+    s->state = (struct gw_route_state *)gw_registry_get(registry, GW_SHARED_ROUTE, GW_STR(""),
+                                                        route->name, sizeof *s->state);
+    if (s->state == NULL)
+        return GW_ENOMEM;
+    for (uint32_t j = 0; j < s->splits->len; j++) {
+        s->states[j] = (struct gw_split_state *)gw_registry_get(registry, GW_SHARED_SPLIT,
+                                                                s->splits->list[j].cluster->name,
+                                                                route->name, sizeof **s->states);
+        if (s->states[j] == NULL)
+            return GW_ENOMEM;
+    }
+    return GW_OK;
 }
 
 static gw_status fill(struct gw_edition *e, struct gw_registry *registry,
@@ -126,12 +166,15 @@ gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *regi
     e->config = gw_config_ref(plan->config);
     e->clusters = take(allocator, e->config->clusters_len, sizeof *e->clusters);
     e->limits = take(allocator, e->config->limiters_len, sizeof(struct gw_limit_state *));
-    if (e->clusters == NULL || e->limits == NULL)
+    e->splits = take(allocator, e->config->split_routes_len, sizeof *e->splits);
+    if (e->clusters == NULL || e->limits == NULL || e->splits == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < e->config->clusters_len; i++)
         status = fill(e, registry, plan, i);
     for (uint32_t i = 0; status == GW_OK && i < e->config->limiters_len; i++)
         status = fill_limiter(e, registry, plan, i);
+    for (uint32_t i = 0; status == GW_OK && i < e->config->split_routes_len; i++)
+        status = fill_split(e, registry, plan, i);
     if (status == GW_OK)
         *out = e;
     else
@@ -157,12 +200,27 @@ static void free_cluster(const gw_allocator *allocator, struct gw_edition_cluste
     gw_endpoints_unref(c->endpoints);
 }
 
+static void free_split(const gw_allocator *allocator, struct gw_edition_split *s)
+{
+    uint32_t n = s->splits != NULL ? s->splits->len : 0;
+
+    for (uint32_t j = 0; s->states != NULL && j < n && s->states[j] != NULL; j++)
+        gw_shared_unref(&s->states[j]->shared);
+    if (s->state != NULL)
+        gw_shared_unref(&s->state->shared);
+    give(allocator, s->states, n, sizeof(struct gw_split_state *));
+    gw_splits_unref(s->splits);
+}
+
 static void free_edition(struct gw_edition *e)
 {
     gw_allocator allocator = e->allocator;
 
     for (uint32_t i = 0; e->clusters != NULL && i < e->config->clusters_len; i++)
         free_cluster(&allocator, &e->clusters[i]);
+    for (uint32_t i = 0; e->splits != NULL && i < e->config->split_routes_len; i++)
+        free_split(&allocator, &e->splits[i]);
+    give(&allocator, e->splits, e->config->split_routes_len, sizeof *e->splits);
     give(&allocator, e->clusters, e->config->clusters_len, sizeof *e->clusters);
     for (uint32_t i = 0; e->limits != NULL && i < e->config->limiters_len; i++)
         if (e->limits[i] != NULL)

@@ -13,22 +13,31 @@ struct gw_edition_cluster {
     struct gw_cluster_state *state;    /* NULL: an origin's                                 */
     struct gw_endpoint_state **states; /* by index of the endpoint                          */
 };
+struct gw_edition_split {
+    struct gw_splits *splits;       /* the configuration's, or with weights that calls have given */
+    struct gw_route_state *state;   /* the route's                                                */
+    struct gw_split_state **states; /* by index                                                   */
+};
 struct gw_edition {
     atomic_uint refs;
     gw_allocator allocator;
     gw_config *config;
     struct gw_edition_cluster *clusters; /* by index */
     struct gw_limit_state **limits;      /* by index of the limiter */
+    struct gw_edition_split *splits;     /* by gw_route_conf.split */
 };
 
 /* What the next one is: a configuration with the endpoints that it says, but for those of live clusters,
- * which are as before; or the same configuration with other endpoints in one cluster. */
+ * which are as before; or the same configuration with other endpoints in one cluster, or other weights for
+ * what shares one route. */
 struct gw_edition_plan {
     gw_config *config;
     const struct gw_edition *before;       /* NULL: none */
     const struct gw_cluster_conf *changed; /* NULL: none; else config is before's */
     struct gw_endpoints *endpoints;        /* changed's  */
     uint32_t workers;
+    const struct gw_route_conf *reweighed; /* NULL: none; else config is before's */
+    struct gw_splits *splits;              /* reweighed's */
 };
 /* One reference. GW_ENOMEM. */
 gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,

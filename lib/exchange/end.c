@@ -141,6 +141,8 @@ static void let_go(struct gw_exchange *x)
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
     if (x->limits != NULL)
         gw_limit_leave(x);
+    if (GW_UNLIKELY(x->is_split))
+        gw_split_count(x);
     gw_filters_end(x);
     if (x->down.codec != NULL)
         gw_link_detach(x->down_link, &x->down);

@@ -75,6 +75,8 @@ struct gw_exchange {
     bool is_route_left;     /* ... were asked where it goes; its body may be held still */
     bool is_picked;         /* an endpoint is chosen, and the filters are asked           */
     bool is_in_flight;      /* ... and counts this try                                    */
+    bool is_split;          /* its cluster is one of those that share the route ...       */
+    uint8_t split;          /* ... that one                                               */
     bool is_retry_forbidden;
     bool has_given_key;
     uint8_t hook;     /* gw_hook */
@@ -297,6 +299,9 @@ void gw_reply_forget_all(struct gw_exchange *x);
 void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 
 /* upstream.c: pick, connect, and what the upstream's stream says. */
+/* split.c: whose turn it is of those that share the route; what became of it, at the end. */
+void gw_split_pick(struct gw_exchange *x);
+void gw_split_count(struct gw_exchange *x);
 void gw_exchange_pick(struct gw_exchange *x);    /* and asks on_upstream */
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);

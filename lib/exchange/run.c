@@ -178,6 +178,8 @@ static void leave_route(struct gw_exchange *x)
     x->cluster = x->wanted != NULL ? x->wanted : x->route->cluster;
     if (x->route->limiters_len > 0 && !gw_limit_pass(x))
         return;
+    if (GW_UNLIKELY(x->route->splits != NULL) && x->wanted == NULL)
+        gw_split_pick(x);
     decide_upgrade(x);
     x->is_route_left = true;
     if (x->cluster != NULL && !show_request(x))

@@ -10,7 +10,13 @@
 
 #include "base/heap.h"
 
-enum gw_shared_kind { GW_SHARED_CLUSTER = 1, GW_SHARED_ENDPOINT, GW_SHARED_LIMITER };
+enum gw_shared_kind {
+    GW_SHARED_CLUSTER = 1,
+    GW_SHARED_ENDPOINT,
+    GW_SHARED_LIMITER,
+    GW_SHARED_ROUTE,
+    GW_SHARED_SPLIT
+};
 
 /* What every such state begins with. */
 struct gw_shared {

@@ -16,6 +16,17 @@ struct gw_cluster_state {
     atomic_uint inflight; /* of all its endpoints, those of an earlier configuration too */
 };
 
+/* Of a route that is shared out among clusters, and of the part of one of them. */
+struct gw_route_state {
+    struct gw_shared shared;
+    _Atomic uint64_t turn; /* how many have asked */
+};
+struct gw_split_state {
+    struct gw_shared shared;
+    _Atomic uint64_t requests; /* that were given to it   */
+    _Atomic uint64_t failures; /* ... and were not served */
+};
+
 /* Since when it is there, as far as anybody knows. */
 static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
 {

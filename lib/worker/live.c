@@ -1,5 +1,5 @@
-/* worker/live.c: endpoints changed while a configuration is in force, and views of what is. A changed set
- * of endpoints is built and checked as that of a configuration: by a builder of its own. */
+/* worker/live.c: endpoints and weights changed while a configuration is in force. A changed set of
+ * endpoints is built and checked as that of a configuration: by a builder of its own. */
 
 #include <gw/live.h>
 
@@ -7,6 +7,7 @@
 
 #include "base/spec.h"
 #include "base/text.h"
+#include "config/bounds.h"
 #include "worker/engine.h"
 
 /* ---- a set of endpoints ---- */
@@ -81,22 +82,28 @@ static gw_status find(const gw_engine *e, gw_str name, const struct gw_cluster_c
     return status;
 }
 
+static gw_status publish(gw_engine *e, struct gw_edition_plan plan)
+{
+    struct gw_edition *edition;
+    gw_status status;
+
+    plan.config = e->current->config;
+    plan.before = e->current;
+    plan.workers = e->workers_max;
+    status = gw_edition_new(&e->env.allocator, &e->registry, &plan, &edition);
+    return status == GW_OK ? gw_engine_publish(e, edition) : status;
+}
+
 /* Takes endpoints. */
 static gw_status put_in_force(gw_engine *e, const struct gw_cluster_conf *cluster,
                               struct gw_endpoints *endpoints)
 {
-    struct gw_edition_plan plan = { .config = e->current->config,
-                                    .workers = e->workers_max,
-                                    .before = e->current,
-                                    .changed = cluster,
-                                    .endpoints = endpoints };
-    struct gw_edition *edition;
     gw_status status = gw_endpoints_finish(endpoints, &cluster->balance.rule); /* as it picks */
 
     if (status == GW_OK)
-        status = gw_edition_new(&e->env.allocator, &e->registry, &plan, &edition);
+        status = publish(e, (struct gw_edition_plan){ .changed = cluster, .endpoints = endpoints });
     gw_endpoints_unref(endpoints);
-    return status == GW_OK ? gw_engine_publish(e, edition) : status;
+    return status;
 }
 
 /* ---- the calls ---- */
@@ -191,84 +198,83 @@ gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str name)
     return e == NULL ? GW_EINVAL : change_one(e, cluster, name, NULL, NULL);
 }
 
-/* ---- views ---- */
+/* ---- weights of what shares a route ---- */
 
-struct gw_view {
-    gw_allocator allocator;
-    struct gw_edition *edition;
-    uint32_t cluster, endpoint; /* the next to be told; endpoint 0: the cluster itself */
-};
-
-gw_status gw_view_open(gw_engine *e, gw_view **out)
+static const struct gw_route_conf *find_split_route(const gw_config *config, gw_str name,
+                                                    gw_status *status)
 {
-    gw_view *v;
+    for (uint32_t i = 0; i < config->split_routes_len; i++)
+        if (gw_str_eq(config->split_routes[i]->name, name))
+            return config->split_routes[i];
+    *status = GW_EUNKNOWN;
+    for (uint32_t i = 0; i < config->routes_len; i++)
+        if (gw_str_eq(config->routes[i].name, name))
+            *status = GW_EINVAL;
+    return NULL;
+}
 
-    if (e == NULL || out == NULL)
+static gw_status weigh_one(struct gw_splits *s, const void *given)
+{
+    gw_split_spec own = { 0 };
+
+    if (gw_spec_copy(&own, sizeof own, given) != GW_OK ||
+        (own.weight > GW_WEIGHT_MAX && own.weight != GW_OFF))
         return GW_EINVAL;
-    v = gw_allocator_zalloc(&e->env.allocator, sizeof *v);
-    if (v == NULL)
-        return GW_ENOMEM;
-    v->allocator = e->env.allocator;
-    gw_engine_enter(e);
-    if (e->current != NULL)
-        v->edition = gw_edition_ref(e->current);
-    gw_engine_leave(e);
-    if (v->edition == NULL) {
-        v->allocator.release(v->allocator.ctx, v, sizeof *v);
+    for (uint32_t i = 0; i < s->len; i++) {
+        if (!gw_str_eq(s->list[i].cluster->name, own.cluster))
+            continue;
+        s->list[i].weight = own.weight == GW_OFF ? 0 : own.weight == 0 ? 1 : own.weight;
+        return GW_OK;
+    }
+    return GW_EUNKNOWN;
+}
+
+static gw_status weigh(struct gw_splits *s, const gw_split_spec *set, size_t n)
+{
+    gw_status status = GW_OK;
+    bool has_weight = false;
+
+    for (size_t i = 0; status == GW_OK && i < n; i++)
+        status = weigh_one(s, (const char *)set + i * set->size);
+    for (uint32_t i = 0; i < s->len; i++)
+        has_weight |= s->list[i].weight > 0;
+    if (status == GW_OK && !has_weight)
+        status = GW_EINVAL;
+    return status == GW_OK ? gw_splits_finish(s) : status;
+}
+
+static gw_status change_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n)
+{
+    const struct gw_route_conf *conf;
+    const struct gw_splits *have;
+    struct gw_splits *s;
+    gw_status status = GW_ESTATE;
+
+    if (e->current == NULL)
         return GW_ESTATE;
-    }
-    *out = v;
-    return GW_OK;
+    conf = find_split_route(e->current->config, route, &status);
+    if (conf == NULL)
+        return status;
+    have = e->current->splits[conf->split].splits;
+    s = gw_splits_new(&e->env.allocator, have->len);
+    if (s == NULL)
+        return GW_ENOMEM;
+    memcpy(s->list, have->list, have->len * sizeof *have->list);
+    status = weigh(s, set, n);
+    if (status == GW_OK)
+        status = publish(e, (struct gw_edition_plan){ .reweighed = conf, .splits = s });
+    gw_splits_unref(s);
+    return status;
 }
 
-static void tell_cluster(const struct gw_edition_cluster *c, gw_state *out)
+gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n)
 {
-    out->kind = GW_KIND_CLUSTER;
-    out->inflight = atomic_load_explicit(&c->state->inflight, memory_order_relaxed);
-}
+    gw_status status;
 
-static void tell_endpoint(const struct gw_edition_cluster *c, uint32_t i, gw_state *out)
-{
-    out->kind = GW_KIND_ENDPOINT;
-    out->weight = c->endpoints->list[i].weight;
-    out->name = c->endpoints->list[i].name;
-    out->address = c->endpoints->list[i].address;
-    out->inflight = atomic_load_explicit(&c->states[i]->inflight, memory_order_relaxed);
-}
-
-bool gw_view_next(gw_view *v, gw_state *out)
-{
-    gw_state own = GW_SPEC(gw_state);
-    const gw_config *config;
-    const struct gw_edition_cluster *c;
-
-    if (v == NULL)
-        return false;
-    config = v->edition->config;
-    while (v->cluster < config->clusters_len &&
-           (config->clusters[v->cluster].has_origin ||
-            v->endpoint > v->edition->clusters[v->cluster].endpoints->len)) {
-        v->cluster++;
-        v->endpoint = 0;
-    }
-    if (v->cluster == config->clusters_len)
-        return false;
-    c = &v->edition->clusters[v->cluster];
-    own.cluster = config->clusters[v->cluster].name;
-    if (v->endpoint == 0)
-        tell_cluster(c, &own);
-    else
-        tell_endpoint(c, v->endpoint - 1, &own);
-    if (gw_spec_fill(out, &own, sizeof own) != GW_OK)
-        return false;
-    v->endpoint++;
-    return true;
-}
-
-void gw_view_close(gw_view *v)
-{
-    if (v == NULL)
-        return;
-    gw_edition_unref(v->edition);
-    v->allocator.release(v->allocator.ctx, v, sizeof *v);
+    if (e == NULL || n == 0 || set == NULL || set->size == 0)
+        return GW_EINVAL;
+    gw_engine_enter(e);
+    status = change_splits(e, route, set, n);
+    gw_engine_leave(e);
+    return status;
 }

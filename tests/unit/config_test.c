@@ -226,6 +226,7 @@ struct parts {
     gw_filter filter, filter2;
     gw_origin origin;
     gw_str list[40];
+    gw_split_spec splits[2];
     bool has_listener2, has_cluster2, has_endpoint2, has_route2, has_filter2, has_no_endpoint;
 };
 
@@ -318,6 +319,14 @@ static void parts_add(struct parts *p)
         p->route.upgrades = p->list;                                                               \
         p->route.upgrades_len = sizeof list_ / sizeof list_[0];                                    \
     } while (0)
+#define SPLITS(...)                                                                                \
+    do {                                                                                           \
+        const gw_split_spec list_[] = { __VA_ARGS__ };                                             \
+        memcpy(p->splits, list_, sizeof list_);                                                    \
+        p->route.cluster = GW_STR("");                                                             \
+        p->route.splits = p->splits;                                                               \
+        p->route.splits_len = sizeof list_ / sizeof list_[0];                                      \
+    } while (0)
 #define REPLY(code) (p->route.cluster = GW_STR(""), p->route.reply_code = (code))
 
 /* X(status, mark, where, a part of the text, how to get there) */
@@ -389,6 +398,23 @@ static void parts_add(struct parts *p)
       p->route.cluster = GW_STR("wev"))                                                            \
     X(GW_EUNKNOWN, 41, "routes[0].cluster", "no cluster \"zzzzzz\"",                               \
       p->route.cluster = GW_STR("zzzzzz"))                                                         \
+    X(GW_EUNKNOWN, 41, "routes[0].splits[1].cluster", "no cluster \"wev\"; did you mean \"web\"?", \
+      SPLITS({ .size = 24, .cluster = GW_STR("web") }, { .size = 24, .cluster = GW_STR("wev") }))  \
+    X(GW_EINVAL, 41, "routes[0].splits[1].cluster", "has a share already",                         \
+      SPLITS({ .size = 24, .cluster = GW_STR("web") }, { .size = 24, .cluster = GW_STR("web") }))  \
+    X(GW_EINVAL, 41, "routes[0].splits[0].cluster", "a cluster is needed", SPLITS({ .size = 24 })) \
+    X(GW_EINVAL, 41, "routes[0].splits[0].size", "GW_SPEC",                                        \
+      SPLITS({ .size = 1, .cluster = GW_STR("web") }))                                             \
+    X(GW_EINVAL, 41, "routes[0].splits[0].weight", "1 to 65,535",                                  \
+      SPLITS({ .size = 24, .weight = 65536, .cluster = GW_STR("web") }))                           \
+    X(GW_EINVAL, 41, "routes[0].splits", "somebody needs a weight",                                \
+      SPLITS({ .size = 24, .weight = GW_OFF, .cluster = GW_STR("web") }))                          \
+    X(GW_EINVAL, 41, "routes[0].splits", "exclude each other",                                     \
+      SPLITS({ .size = 24, .cluster = GW_STR("web") });                                            \
+      p->route.cluster = GW_STR("web"))                                                            \
+    X(GW_ELIMIT, 41, "routes[0].splits", "at most 32",                                             \
+      SPLITS({ .size = 24, .cluster = GW_STR("web") });                                            \
+      p->route.splits_len = 33)                                                                    \
     X(GW_EUNKNOWN, 41, "routes[0].listener", "no listener \"Edge\"; did you mean \"edge\"?",       \
       p->route.listener = GW_STR("Edge"))                                                          \
     X(GW_EINVAL, 41, "routes[0].cluster", "a cluster or a reply is needed",                        \

@@ -1,10 +1,12 @@
-/* unit/live_test.c: endpoints that come, change and go while a configuration is in force, and what a view
- * says of them. */
+/* unit/live_test.c: endpoints that come, change and go while a configuration is in force, weights of what
+ * shares a route, and what a view says of all that. */
 
+#include "base/text.h"
 #include "check_main.h"
 #include "parts.h"
 
 static struct mode1 host;
+static struct mode1_link *client; /* whose requests come one after the other: see next */
 
 /* The clusters "fixed" at 127.0.0.1:81 and :82, and "live" at :91; /fixed and /live lead to them. */
 static gw_config *make_config(void)
@@ -33,6 +35,7 @@ static gw_config *make_config(void)
 static void start(void)
 {
     memset(&host, 0, sizeof host);
+    client = NULL;
     test_alloc_init(&host.alloc);
     mode1_start(&host, make_config(), NULL);
     mode1_pump(&host);
@@ -80,13 +83,13 @@ static gw_status put(const char *cluster, const char *name, const char *address,
     return gw_engine_put_endpoint(host.engine, gw_cstr(cluster), &spec, NULL);
 }
 
-static void ask(struct mode1_link *client, const char *path)
+static void ask(struct mode1_link *link, const char *path)
 {
     char text[100];
 
-    mode1_clear(client);
+    mode1_clear(link);
     snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
-    mode1_say(&host, client, text);
+    mode1_say(&host, link, text);
 }
 
 /* The upstream connection that owes an answer. */
@@ -118,15 +121,16 @@ static const char *address_of(struct mode1_link *up)
 /* Who is asked next for that path, and answers. */
 static const char *next(const char *path)
 {
-    struct mode1_link *client = mode1_accept(&host, "edge"), *up;
+    struct mode1_link *up;
     const char *address;
 
+    if (client == NULL)
+        client = mode1_accept(&host, "edge");
     ask(client, path);
     up = asked();
     address = address_of(up);
     answer(up);
     ck_assert_ptr_nonnull(strstr(client->out, "200 OK"));
-    mode1_end(&host, client);
     return address;
 }
 
@@ -141,20 +145,20 @@ static uint32_t upstreams(void)
 
 START_TEST(what_is_in_force_is_seen)
 {
-    struct mode1_link *client;
+    struct mode1_link *other;
 
     start();
     ck_assert_str_eq(look(), "fixed f0\nfixed/127.0.0.1:81 127.0.0.1:81 w1 f0\n"
                              "fixed/two 127.0.0.1:82 w1 f0\nlive f0\n"
                              "live/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
-    client = mode1_accept(&host, "edge");
-    ask(client, "/live");
+    other = mode1_accept(&host, "edge");
+    ask(other, "/live");
     ck_assert_str_eq(strstr(look(), "live f"), "live f1\nlive/127.0.0.1:91 127.0.0.1:91 w1 f1\n");
     answer(asked());
     ck_assert_str_eq(strstr(look(), "live f"), "live f0\nlive/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
-    ask(client, "/live");
-    gw_link_closed(client->link); /* nobody waits for that answer */
-    client->link = NULL;
+    ask(other, "/live");
+    gw_link_closed(other->link); /* nobody waits for that answer */
+    other->link = NULL;
     mode1_pump(&host);
     ck_assert_str_eq(strstr(look(), "live f"), "live f0\nlive/127.0.0.1:91 127.0.0.1:91 w1 f0\n");
     mode1_stop(&host);
@@ -164,7 +168,7 @@ END_TEST
 /* One is added, asked, drained while it answers, and dropped: its connection closes; the others' stay. */
 START_TEST(endpoints_come_and_go)
 {
-    struct mode1_link *client, *up;
+    struct mode1_link *other, *up;
 
     start();
     ck_assert_str_eq(next("/live"), "127.0.0.1:91");
@@ -181,8 +185,8 @@ START_TEST(endpoints_come_and_go)
         ck_assert_str_eq(next("/live"), "127.0.0.1:92");
     ck_assert_ptr_nonnull(strstr(look(), "live/127.0.0.1:91 127.0.0.1:91 w0 f0"));
 
-    client = mode1_accept(&host, "edge");
-    ask(client, "/live");
+    other = mode1_accept(&host, "edge");
+    ask(other, "/live");
     up = asked();
     ck_assert_int_eq(gw_engine_drop_endpoint(host.engine, GW_STR("live"), GW_STR("new")), GW_OK);
     ck_assert_int_eq(put("live", "127.0.0.1:91", "127.0.0.1:91", 3), GW_OK);
@@ -190,7 +194,7 @@ START_TEST(endpoints_come_and_go)
     ck_assert_str_eq(strstr(look(), "live f"), "live f1\nlive/127.0.0.1:91 127.0.0.1:91 w3 f0\n");
     ck_assert_uint_eq(upstreams(), 2); /* what it has begun is answered */
     answer(up);
-    ck_assert_ptr_nonnull(strstr(client->out, "200 OK"));
+    ck_assert_ptr_nonnull(strstr(other->out, "200 OK"));
     ck_assert_str_eq(next("/live"), "127.0.0.1:91");
     ck_assert_uint_eq(upstreams(), 1);
     mode1_stop(&host);
@@ -230,14 +234,14 @@ END_TEST
 /* None is a set too: requests are told. */
 START_TEST(a_cluster_is_emptied)
 {
-    struct mode1_link *client;
+    struct mode1_link *other;
 
     start();
     ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("live"), NULL, 0, NULL), GW_OK);
-    client = mode1_accept(&host, "edge");
-    ask(client, "/live");
-    ck_assert_ptr_nonnull(strstr(client->out, "503 "));
-    ck_assert_ptr_nonnull(strstr(client->out, "no_endpoint"));
+    other = mode1_accept(&host, "edge");
+    ask(other, "/live");
+    ck_assert_ptr_nonnull(strstr(other->out, "503 "));
+    ck_assert_ptr_nonnull(strstr(other->out, "no_endpoint"));
     mode1_stop(&host);
 }
 END_TEST
@@ -309,6 +313,175 @@ START_TEST(changes_without_memory)
 }
 END_TEST
 
+/* ---- what shares a route ---- */
+
+/* /shared is shared out among "stable" at :71 and "canary" at :72; /own goes to stable alone. */
+static gw_config *make_shared(uint32_t stable, uint32_t canary)
+{
+    gw_builder *b = parts_begin(&host);
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_split_spec splits[2] = { GW_SPEC(gw_split_spec), GW_SPEC(gw_split_spec) };
+
+    parts_listener(b, "edge");
+    parts_cluster(b, "stable", NULL, "127.0.0.1:71");
+    parts_cluster(b, "canary", NULL, "127.0.0.1:72");
+    splits[0].cluster = GW_STR("stable");
+    splits[0].weight = stable;
+    splits[1].cluster = GW_STR("canary");
+    splits[1].weight = canary;
+    route.splits = splits;
+    route.splits_len = 2;
+    parts_route(b, "/shared", &route, NULL);
+    parts_route(b, "/own", NULL, "stable");
+    return parts_build(b);
+}
+
+static void start_shared(uint32_t stable, uint32_t canary)
+{
+    memset(&host, 0, sizeof host);
+    client = NULL;
+    test_alloc_init(&host.alloc);
+    mode1_start(&host, make_shared(stable, canary), NULL);
+    mode1_pump(&host);
+}
+
+static gw_status weigh(const char *cluster, uint32_t weight)
+{
+    gw_split_spec one = GW_SPEC(gw_split_spec);
+
+    one.cluster = gw_cstr(cluster);
+    one.weight = weight;
+    return gw_engine_set_splits(host.engine, GW_STR("/shared"), &one, 1);
+}
+
+/* Of so many requests in a row, how many the canary gets. */
+static int canaries(int requests)
+{
+    int n = 0;
+
+    for (int i = 0; i < requests; i++)
+        n += strcmp(next("/shared"), "127.0.0.1:72") == 0;
+    return n;
+}
+
+static uint64_t requests_of(const char *cluster, uint64_t *failures, uint32_t *weight)
+{
+    gw_state state = GW_SPEC(gw_state);
+    gw_view *view;
+    uint64_t requests = UINT64_MAX;
+
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    while (gw_view_next(view, &state)) {
+        if (state.kind != GW_KIND_SPLIT || !gw_str_eq(state.cluster, gw_cstr(cluster)))
+            continue;
+        ck_assert(gw_str_eq(state.route, GW_STR("/shared")));
+        requests = state.requests;
+        *failures = state.failures;
+        *weight = state.weight;
+    }
+    gw_view_close(view);
+    return requests;
+}
+
+/* Any ten in a row have exactly one, then three; where in the ten it began does not matter. */
+START_TEST(shares_are_exact_in_every_window)
+{
+    uint64_t failures;
+    uint32_t weight;
+
+    start_shared(90, 10);
+    for (int i = 0; i < 7; i++)
+        ck_assert_int_eq(canaries(10), 1);
+    (void)canaries(3);
+    ck_assert_int_eq(canaries(10), 1);
+    ck_assert_int_eq(weigh("canary", 30), GW_OK);
+    ck_assert_int_eq(weigh("stable", 70), GW_OK);
+    mode1_pump(&host);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(canaries(10), 3);
+    ck_assert_str_eq(next("/own"), "127.0.0.1:71"); /* which takes nobody's turn */
+    ck_assert_uint_ge(requests_of("canary", &failures, &weight), 8 + 15);
+    ck_assert_uint_le(requests_of("canary", &failures, &weight), 8 + 15 + 1);
+    ck_assert_uint_eq(failures, 0);
+    ck_assert_uint_eq(weight, 30);
+    ck_assert_int_eq(weigh("canary", GW_OFF), GW_OK); /* back */
+    mode1_pump(&host);
+    ck_assert_int_eq(canaries(20), 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* The turn goes on where it was when a configuration comes; its weights are those in force. */
+START_TEST(a_configuration_says_the_weights_again)
+{
+    start_shared(3, 1);
+    ck_assert_int_eq(canaries(2) + canaries(2), 1);
+    ck_assert_int_eq(weigh("canary", GW_OFF), GW_OK);
+    mode1_pump(&host);
+    ck_assert_int_eq(canaries(4), 0);
+    (void)canaries(2);
+    parts_apply(&host, make_shared(3, 1));
+    mode1_pump(&host);
+    ck_assert_int_eq(canaries(4), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+static void answer_with(const char *path, const char *response)
+{
+    struct mode1_link *other = mode1_accept(&host, "edge"), *up;
+
+    ask(other, path);
+    up = asked();
+    mode1_clear(up);
+    mode1_say(&host, up, response);
+    mode1_end(&host, other);
+}
+
+/* A rollout looks at how each serves; what clients do to themselves is not counted. */
+START_TEST(failures_are_counted_for_each)
+{
+    struct mode1_link *other;
+    uint64_t failures;
+    uint32_t weight;
+
+    start_shared(1, GW_OFF);
+    answer_with("/shared", "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+    answer_with("/shared", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+    answer_with("/shared", "nonsense\r\n\r\n");
+    other = mode1_accept(&host, "edge");
+    ask(other, "/shared");
+    gw_link_closed(other->link);
+    other->link = NULL;
+    mode1_pump(&host);
+    ck_assert_uint_eq(requests_of("stable", &failures, &weight), 4);
+    ck_assert_uint_eq(failures, 2);
+    ck_assert_uint_eq(requests_of("canary", &failures, &weight), 0);
+    ck_assert_uint_eq(failures, 0);
+    ck_assert_uint_eq(weight, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(nonsense_weights_are_refused)
+{
+    gw_split_spec two[2] = { GW_SPEC(gw_split_spec), GW_SPEC(gw_split_spec) };
+
+    start_shared(1, 1);
+    ck_assert_int_eq(weigh("nobody", 1), GW_EUNKNOWN);
+    ck_assert_int_eq(weigh("canary", 65536), GW_EINVAL);
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/own"), two, 1), GW_EINVAL);
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/no"), two, 1), GW_EUNKNOWN);
+    two[0].cluster = GW_STR("stable");
+    two[1].cluster = GW_STR("canary");
+    two[0].weight = two[1].weight = GW_OFF;
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/shared"), two, 2), GW_EINVAL);
+    mode1_pump(&host);
+    ck_assert_int_eq(canaries(4), 2);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *live_suite(void)
 {
     Suite *s = suite_create("live");
@@ -320,6 +493,10 @@ static Suite *live_suite(void)
     check_add(s, nonsense_is_refused_as_a_whole);
     check_add(s, nothing_is_in_force_yet);
     check_add(s, changes_without_memory);
+    check_add(s, shares_are_exact_in_every_window);
+    check_add(s, a_configuration_says_the_weights_again);
+    check_add(s, failures_are_counted_for_each);
+    check_add(s, nonsense_weights_are_refused);
     return s;
 }
 

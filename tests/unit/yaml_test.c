@@ -62,6 +62,8 @@ static void say_route(struct dump *d, const struct gw_route_conf *r)
         STR(r->name), r->flags, r->retries, r->cluster == NULL ? 0 : (int)r->cluster->name.len,
         r->cluster == NULL ? "" : r->cluster->name.ptr, NUM(r->request_timeout),
         NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
+    for (uint32_t i = 0; r->splits != NULL && i < r->splits->len; i++)
+        say(d, " split %.*s %u", STR(r->splits->list[i].cluster->name), r->splits->list[i].weight);
     for (size_t i = 0; i < r->upgrades_len; i++)
         say(d, " upgrade %.*s", STR(r->upgrades[i]));
     for (uint32_t i = 0; i < r->limiters_len; i++)
@@ -240,7 +242,7 @@ _Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 104, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
-_Static_assert(sizeof(gw_route_spec) == 208, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 224, "a field without a row");
 _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
 #endif
 
@@ -350,6 +352,8 @@ _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
     X(b->r_to = "    cluster: also\n", b->route.cluster = GW_STR("also"))                          \
     X(b->r_more = "    timeout: 13s\n", b->route.request_timeout_ms = 13000)                       \
     X(b->r_more = "    retries: 3\n", b->route.retries = 3)                                        \
+    X(b->r_to = "    splits: [ { cluster: web, weight: 9 }, { cluster: also } ]\n",                \
+      (b->route.cluster = GW_STR(""), b->route.splits = two_splits, b->route.splits_len = 2))      \
     X(b->r_more = "    retries: off\n", b->route.retries = GW_OFF)                                 \
     X(b->r_more = "    idle: 14s\n", b->route.idle_timeout_ms = 14000)                             \
     X(b->r_more = "    upgrade: [ Chat, websocket ]\n",                                            \
@@ -372,6 +376,10 @@ static void set_keys(struct both *b, uint32_t on, const char *name, const char *
     b->limiter.keys = b->keys;
     b->limiter.keys_len = 1;
 }
+static const gw_split_spec two_splits[] = {
+    { .size = sizeof(gw_split_spec), .weight = 9, .cluster = { "web", 3 } },
+    { .size = sizeof(gw_split_spec), .cluster = { "also", 4 } },
+};
 
 static int set_field(struct both *b, int row, bool in_file, bool in_c)
 {

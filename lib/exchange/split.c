@@ -1,0 +1,45 @@
+/* exchange/split.c: a route that is shared out among clusters: whose turn it is, over all workers, and how
+ * many of its requests each has failed. */
+
+#include "exchange/exchange.h"
+
+static const struct gw_edition_split *split_of(const struct gw_exchange *x)
+{
+    return &x->binding->edition->splits[x->route->split];
+}
+
+/* One turn of one sequence for all workers, so that the shares are exact over each round of it. */
+void gw_split_pick(struct gw_exchange *x)
+{
+    const struct gw_edition_split *s = split_of(x);
+    uint64_t turn = atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
+    uint32_t cursor = (uint32_t)(turn % s->splits->rr.len);
+
+    x->is_split = true;
+    x->split = (uint8_t)gw_rr_pick(&s->splits->rr, &cursor);
+    x->cluster = s->splits->list[x->split].cluster;
+    atomic_fetch_add_explicit(&s->states[x->split]->requests, 1, memory_order_relaxed);
+}
+
+/* The statuses by which a gRPC service says that it is not well, not that the call is not. */
+static bool is_grpc_failure(const struct gw_exchange *x)
+{
+    const struct gw_field *f = gw_fields_find(&x->response_trailers.fields, GW_FIELD_GRPC_STATUS);
+    uint64_t status;
+
+    if (f == NULL)
+        f = gw_fields_find(&x->response.fields, GW_FIELD_GRPC_STATUS);
+    if (f == NULL || !gw_parse_u64(f->value, &status))
+        return true;
+    return status == 2 || status == 4 || (status >= 13 && status <= 15);
+}
+
+void gw_split_count(struct gw_exchange *x)
+{
+    bool is_ours = x->cause.by == GW_BY_CLIENT || x->cause.by == GW_BY_HOST;
+    bool is_failure = x->code >= 500 || (x->kind == GW_EXCHANGE_GRPC && is_grpc_failure(x));
+
+    if (x->is_failed ? !is_ours : is_failure)
+        atomic_fetch_add_explicit(&split_of(x)->states[x->split]->failures, 1,
+                                  memory_order_relaxed);
+}
