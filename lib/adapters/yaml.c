@@ -4,6 +4,7 @@
 
 #include <gw/yaml.h>
 
+#include "adapters/descriptors.h"
 #include "adapters/yaml_tree.h"
 #include "adapters/yaml_value.h"
 #include "base/assert.h"
@@ -39,7 +40,7 @@ struct top {
     uint64_t memory;
     uint32_t log_format;
     gw_str log_path;
-    const struct gw_yaml_node *listeners, *clusters, *limiters, *routes, *access_log;
+    const struct gw_yaml_node *listeners, *clusters, *limiters, *descriptors, *routes, *access_log;
     struct gw_yaml_texts trusted; /* by every listener that does not say whom it trusts */
 };
 static const struct gw_yaml_word backends[] = { { "auto", GW_BACKEND_AUTO + 1 },
@@ -84,6 +85,7 @@ static const struct gw_yaml_field top_fields[] = {
     { "access_log", GW_YAML_NODE, offsetof(struct top, access_log), 0, 0, 0, NULL },
     { "trusted_proxies", GW_YAML_TEXTS, offsetof(struct top, trusted), 0, 0, 0, NULL },
     { "limiters", GW_YAML_NODE, offsetof(struct top, limiters), 0, 0, 0, NULL },
+    { "descriptors", GW_YAML_NODE, offsetof(struct top, descriptors), 0, 0, 0, NULL },
     LATER("admin"),
 };
 static const struct gw_yaml_table top_table = TABLE(top_fields);
@@ -262,6 +264,7 @@ struct route {
     gw_str prefix, exact;
     struct gw_yaml_texts methods, upgrades, limiters;
     const struct gw_yaml_node *splits;
+    const struct gw_yaml_node *descriptors;
 };
 static const struct gw_yaml_field split_fields[] = {
     NAME("cluster", gw_split_spec, cluster),
@@ -299,6 +302,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "respond", GW_YAML_FIELDS, 0, 0, 0, 0, &respond_table },
     { "retries", GW_YAML_COUNT, offsetof(struct route, spec.retries), 1, 5, GW_OFF, NULL },
     { "limiters", GW_YAML_TEXTS, offsetof(struct route, limiters), 0, 0, 0, NULL },
+    { "descriptors", GW_YAML_NODE, offsetof(struct route, descriptors), 0, 0, 0, NULL },
 };
 static const struct gw_yaml_table route_table = TABLE(route_fields);
 
@@ -312,6 +316,7 @@ struct loader {
     gw_builder *builder;
     const struct gw_yaml_node **parts; /* by mark */
     uint32_t parts_len, parts_room;
+    struct gw_descriptors descriptors;
     struct top top;
 };
 
@@ -644,8 +649,6 @@ static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node,
     own->spec.upgrades = own->upgrades.at;
     own->spec.upgrades_len = own->upgrades.len;
     own->spec.flags = own->takes_connect ? GW_ROUTE_CONNECT : 0;
-    own->spec.limiters = own->limiters.at;
-    own->spec.limiters_len = own->limiters.len;
     if (own->upgrades.at != NULL && own->upgrades.len == 0)
         own->spec.flags |= GW_ROUTE_NO_UPGRADE;
     return GW_OK;
@@ -673,21 +676,54 @@ static gw_status read_splits(struct loader *l, const struct gw_yaml_node *list,
     return status;
 }
 
+/* Behind the limiters that it names, those that its descriptors stand for. */
+static gw_status finish_limiters(struct loader *l, struct route *own)
+{
+    const struct gw_yaml_node *list = own->descriptors;
+    size_t n = own->limiters.len;
+    gw_str *all;
+    gw_status status = GW_OK;
+    own->spec.limiters = own->limiters.at;
+    own->spec.limiters_len = n;
+    if (list == NULL)
+        return GW_OK;
+    if (list->kind != GW_YAML_LIST || l->top.descriptors == NULL)
+        return gw_yaml_refuse(&l->reader, list,
+                              list->kind != GW_YAML_LIST ? "a list is needed here"
+                                                         : "there are no descriptors at the top");
+    all = gw_store_take(&l->store, n + list->len, sizeof *all);
+    if (all == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    for (size_t i = 0; i < n; i++)
+        all[i] = own->limiters.at[i];
+    for (const struct gw_yaml_node *node = list->first; node != NULL && status == GW_OK;
+         node = node->next)
+        status = gw_descriptors_route(&l->descriptors, node, &all[n++]);
+    own->spec.limiters = all;
+    own->spec.limiters_len = n;
+    return status;
+}
+
 static gw_status read_route(struct loader *l, const struct gw_yaml_node *node)
 {
-    struct route own = { .spec = { .size = sizeof own.spec } };
-    gw_status status = gw_yaml_read(&l->reader, node, &route_table, &own);
+    struct route *own = gw_store_take(&l->store, 1, sizeof *own); /* the stack is short */
+    if (own == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    own->spec.size = sizeof own->spec;
+    gw_status status = gw_yaml_read(&l->reader, node, &route_table, own);
     if (status == GW_OK)
-        status = finish_match(l, node, &own);
+        status = finish_match(l, node, own);
     if (status == GW_OK)
-        status = read_splits(l, own.splits, &own.spec);
+        status = finish_limiters(l, own);
+    if (status == GW_OK)
+        status = read_splits(l, own->splits, &own->spec);
     if (status != GW_OK)
         return status;
     const struct gw_yaml_node *respond = gw_yaml_find(node, GW_STR("respond"));
-    if (respond != NULL && own.spec.reply_code == 0)
+    if (respond != NULL && own->spec.reply_code == 0)
         return gw_yaml_refuse(&l->reader, respond, "a status is needed");
-    own.spec.mark = mark_of(l, node);
-    (void)gw_builder_route(l->builder, &own.spec);
+    own->spec.mark = mark_of(l, node);
+    (void)gw_builder_route(l->builder, &own->spec);
     return GW_OK;
 }
 
@@ -730,6 +766,8 @@ static gw_status read_parts(struct loader *l)
         status = read_list(l, l->top.clusters, read_cluster);
     if (status == GW_OK)
         status = read_list(l, l->top.limiters, read_limiter);
+    if (status == GW_OK && l->top.descriptors != NULL)
+        status = gw_descriptors_open(&l->descriptors, &l->reader, l->builder, l->top.descriptors);
     return status == GW_OK ? read_list(l, l->top.routes, read_route) : status;
 }
 

@@ -159,8 +159,10 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
         uint32_t first = n;
         while (next_name(&rest, &name)) {
             const struct gw_draft *limiter = find_limiter(part, i, name, limiters);
-            if (limiter != NULL)
-                refs[n++] = (struct gw_limiter_ref){ limiter->index, n > first };
+            if (limiter == NULL)
+                continue;
+            refs[n] = (struct gw_limiter_ref){ limiter->index, n > first };
+            n++;
         }
     }
     route->limiters = refs;

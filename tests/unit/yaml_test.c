@@ -425,6 +425,64 @@ START_TEST(a_file_says_what_c_says)
 }
 END_TEST
 
+/* --- Envoy's descriptors --- */
+
+#define TREE                                                                                       \
+    "descriptors:\n"                                                                               \
+    "  { \"domain\": \"d\", \"descriptors\": [\n"                                                  \
+    "    { \"key\": \"generic_key\", \"value\": \"default\",\n"                                    \
+    "      \"rate_limit\": { \"unit\": \"second\", \"requests_per_unit\": 10 } },\n"               \
+    "    { \"key\": \"user\", \"rate_limit\": { \"unit\": \"minute\", \"requests_per_unit\": 3 } " \
+    "},\n"                                                                                         \
+    "    { \"key\": \"user\", \"value\": \"vip\", \"shadow_mode\": true,\n"                        \
+    "      \"rate_limit\": { \"unit\": \"hour\", \"requests_per_unit\": 4 } },\n"                  \
+    "    { \"key\": \"user\", \"value\": \"vip\", \"descriptors\": [\n"                            \
+    "      { \"key\": \"remote_address\",\n"                                                       \
+    "        \"rate_limit\": { \"unit\": \"day\", \"requests_per_unit\": 5 } } ] } ] }\n"
+
+START_TEST(descriptors_become_limiters)
+{
+    static struct dump d;
+    gw_config *config = NULL;
+    gw_yaml_error err;
+    gw_status status = load(
+        TREE
+        "limiters:\n- { name: own, rate: 1/s }\n"
+        "routes:\n- name: r\n  respond: { status: 200 }\n  limiters: [ own ]\n  descriptors:\n"
+        "    [ { \"generic_key\": { \"descriptor_value\":\"default\" } },\n"
+        "      { \"request_headers\": { \"header_name\": \"X-U\", \"descriptor_key\": \"user\" } "
+        "},\n"
+        "      { actions: [ { \"request_headers\": { \"header_name\": \"X-U\", \"descriptor_key\": "
+        "\"user\" } }, { \"remote_address\": {} } ] } ]\n"
+        "- name: s\n  match: { prefix: /s }\n  respond: { status: 200 }\n  descriptors:\n"
+        "    [ { \"generic_key\": { \"descriptor_value\":\"default\" } } ]\n",
+        &config, &err);
+    ck_assert_msg(status == GW_OK, "%u:%u: %s: %s", err.line, err.column, err.where, err.text);
+    d.len = 0;
+    for (uint32_t i = 0; i < config->limiters_len; i++)
+        say_limiter(&d, &config->limiters[i]);
+    for (uint32_t i = 0; i < config->routes_len; i++)
+        for (uint32_t k = 0; k < config->routes[i].limiters_len; k++)
+            say(&d, " %u%s", config->routes[i].limiters[k].limiter,
+                config->routes[i].limiters[k].is_else ? "e" : "");
+    gw_config_unref(config);
+    ck_assert_str_eq(
+        d.text,
+        "limiter own 1 in 1000000000 burst 1 or 0 at once, sets 0 1 flags 0 429 8 \"own\";q=1;w=1\n"
+        "limiter d:generic_key=default 10 in 1000000000 burst 10 or 0 at once, sets 0 1 flags 8 "
+        "429 8 "
+        "\"d:generic_key=default\";q=10;w=1\n"
+        "limiter d:user@X-U=vip 4 in 3600000000000 burst 4 or 0 at once, sets 1024 1 flags 9 429 8 "
+        "\"d:user@X-U=vip\";q=4;w=3600 2 x-u=vip\n"
+        "limiter d:user@X-U 3 in 60000000000 burst 3 or 0 at once, sets 1024 1 flags 8 429 8 "
+        "\"d:user@X-U\";q=3;w=60 2 x-u=\n"
+        "limiter d:user@X-U=vip/remote_address 5 in 86400000000000 burst 5 or 0 at once, sets 1024 "
+        "1 "
+        "flags 8 429 8 \"d:user@X-U=vip/remote_address\";q=5;w=86400 1 = 2 x-u=vip\n"
+        " 0 1 2 3e 4 1");
+}
+END_TEST
+
 /* --- the rest of a file --- */
 
 START_TEST(backends)
@@ -577,6 +635,20 @@ static const struct refusal {
     { "? *a\n: b\n", 1, 3, "", "an alias cannot be a key" },
     /* what later releases bring */
     { "admin: { address: x }\n", 1, 1, "admin", "admin is not in this release" },
+    { "descriptors: { descriptors: [] }\n", 1, 14, "descriptors", "a domain is needed" },
+    { "descriptors: { domain: d, descriptors: [ { value: v } ] }\n", 1, 42,
+      "descriptors.descriptors[0]", "a key is needed" },
+    { "descriptors: { domain: d, descriptors: [ { key: k, rate_limit: { unit: day } } ] }\n", 1, 64,
+      "descriptors.descriptors[0].rate_limit", "unit and requests_per_unit are needed" },
+    { "descriptors: { domain: d, descriptors: [ { key: k, rate_limit: { unit: year } } ] }\n", 1,
+      72, "descriptors.descriptors[0].rate_limit.unit", "year is not in this release" },
+    { "descriptors: { domain: d }\nroutes:\n- descriptors: [ { generic_key: { descriptor_value: x "
+      "} } ]\n",
+      3, 18, "routes[0].descriptors[0]", "no rate of the descriptors" },
+    { "descriptors: { domain: d }\nroutes:\n- descriptors: [ {} ]\n", 3, 18,
+      "routes[0].descriptors[0]", "one action" },
+    { "routes:\n- descriptors: [ {} ]\n", 2, 16, "routes[0].descriptors",
+      "there are no descriptors at the top" },
     { "limiters:\n- { name: a }\n", 2, 3, "limiters[0].rate", "a rate or a ceiling is needed" },
     { "limiters:\n- { name: a, rate: 10 }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
     { "limiters:\n- { name: a, rate: 0/s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
@@ -1039,6 +1111,7 @@ static Suite *yaml_suite(void)
 {
     Suite *suite = suite_create("yaml");
     check_add(suite, a_file_says_what_c_says);
+    check_add(suite, descriptors_become_limiters);
     check_add(suite, backends);
     check_add(suite, settings_and_limits);
     check_add(suite, settings_come_from_the_file_alone);
