@@ -65,6 +65,74 @@ typedef struct gw_hash_spec {
     size_t keys_len;    /* up to 8 */
 } gw_hash_spec;
 
+/* What of an upstream counts as a failure, for all of its cluster's guards (docs/breaking.md); never what
+ * a client breaks off, nor what a limit of ours refuses. */
+enum {
+    GW_FAILURE_CONNECT = 1u,        /* no connection: refused, unreachable, too slow           */
+    GW_FAILURE_TIMEOUT = 2u,        /* it has not answered, or not gone on, in time            */
+    GW_FAILURE_RESET = 4u,          /* closed or reset before the answer was whole             */
+    GW_FAILURE_MALFORMED = 8u,      /* what it says is no answer                               */
+    GW_FAILURE_STATUS = 16u,        /* 502, 503, 504                                           */
+    GW_FAILURE_GRPC = 32u,          /* a grpc-status of grpc_failures                          */
+    GW_FAILURE_SLOW = 64u,          /* a good answer later than slow_ms                        */
+    GW_FAILURE_SERVER_ERROR = 128u, /* any other 5xx; not by default                           */
+    GW_FAILURE_DEADLINE = 256u      /* the client's own deadline has passed; not by default    */
+};
+
+/* The numbers of 0: those of the preset. HYSTRIX: half of 20 requests in 10 seconds, 5 seconds of sleep,
+ * one probe; and for the cluster 1,000 of response_timeout_ms, gRPC too, and 10 of exchanges_max. */
+enum { GW_BREAKER_HYSTRIX = 1 };
+/* Each endpoint has one: who fails is not asked for a while, then by a few probes. */
+typedef struct gw_breaker_spec {
+    uint32_t size;
+    uint32_t preset;           /* GW_BREAKER_*                                                 */
+    uint32_t failures;         /* so many in a row open it; 5; GW_OFF: none                    */
+    uint32_t error_percent;    /* so large a share in the window does; 50; GW_OFF: none        */
+    uint32_t volume_min;       /* ... of at least so many; 20                                  */
+    uint32_t window_ms;        /* 10 to 3,600,000; 10,000                                      */
+    uint32_t sleep_ms;         /* not asked for so long; up to a day; 5,000                    */
+    uint32_t sleep_max_ms;     /* it doubles up to that while probes fail; 60,000              */
+    uint32_t jitter_percent;   /* up to so much is added; 10; GW_OFF: none                     */
+    uint32_t probes;           /* at once, and so many good ones close it; up to 100; 1        */
+    uint32_t probe_timeout_ms; /* another takes the place of one unheard of for so long; 30,000 */
+    uint32_t reserved;
+} gw_breaker_spec;
+
+/* Endpoints that are worse than the others of their cluster are left out for a while. */
+typedef struct gw_outlier_spec {
+    uint32_t size;
+    uint32_t failures;         /* so many in a row; 5; GW_OFF: none                            */
+    uint32_t rate_deviations;  /* a share of good answers so many thousandths of the standard
+                                  deviation below the mean; 1,900; GW_OFF: none                */
+    uint32_t latency_percent;  /* a mean latency of so much of the others'; over 100; none     */
+    uint32_t latency_least_ms; /* ... and over that; 10                                        */
+    uint32_t endpoints_min;    /* that can be compared; 5                                      */
+    uint32_t volume_min;       /* with so many answers in an interval; 100                     */
+    uint32_t interval_ms;      /* of comparing, and of forgiving one ejection; 10,000          */
+    uint32_t time_ms;          /* of the first ejection; the n-th is n times as long; 30,000   */
+    uint32_t time_max_ms;      /* and never longer; 300,000                                    */
+    uint32_t share_percent;    /* that may be out, for whatever reason; one at least, and never
+                                  the last; 10                                                 */
+    uint32_t reserved;
+} gw_outlier_spec;
+
+/* Requests are refused with the chance (requests - good / success) / (requests + 1) of the window. */
+typedef struct gw_throttle_spec {
+    uint32_t size;
+    uint32_t success_percent; /* that should be good; 60                                       */
+    uint32_t volume_min;      /* with fewer requests in the window none is refused; 100        */
+    uint32_t window_ms;       /* 10 to 3,600,000; 3,000                                        */
+} gw_throttle_spec;
+
+/* What is given at once to who is refused by a breaker, a throttle or a ceiling: another cluster's answer,
+ * or this one. */
+typedef struct gw_fallback_spec {
+    uint32_t size;
+    uint32_t code;     /* not 0: answer this                                                   */
+    gw_str type, body; /* ... with that                                                        */
+    gw_str cluster;    /* whose own fallback is not asked                                      */
+} gw_fallback_spec;
+
 /* Endpoints that are interchangeable, or the host itself (origin). */
 typedef struct gw_cluster_spec {
     uint32_t size;
@@ -92,6 +160,17 @@ typedef struct gw_cluster_spec {
                                  after; not with consistent hash; none                           */
     uint32_t flags;           /* GW_CLUSTER_*                                                    */
     uint32_t reserved;
+    /* Copied; NULL: none. All workers share what these count (docs/breaking.md): */
+    const gw_breaker_spec *breaker;
+    const gw_outlier_spec *outlier;
+    const gw_throttle_spec *throttle;
+    const gw_fallback_spec *fallback;
+    uint32_t failures;      /* GW_FAILURE_*; all but the last two; GW_OFF: none                */
+    uint32_t grpc_failures; /* a bit a grpc-status; 4, 13 and 14; GW_OFF: none                 */
+    uint32_t slow_ms;       /* none                                                            */
+    uint32_t exchanges_max; /* at once; none                                                   */
+    uint32_t pending_max;   /* of these without a connection; none                             */
+    uint32_t retries_max;   /* of these not the first try; none                                */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

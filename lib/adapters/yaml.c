@@ -134,6 +134,10 @@ static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 
 struct cluster {
     gw_cluster_spec spec;
+    gw_breaker_spec breaker;
+    gw_outlier_spec outlier;
+    gw_throttle_spec throttle;
+    gw_fallback_spec fallback;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
     uint32_t is_live;
     const struct gw_yaml_node *endpoints;
@@ -203,6 +207,84 @@ static const struct gw_yaml_field budget_fields[] = {
       NULL },
 };
 static const struct gw_yaml_table budget_table = TABLE(budget_fields);
+/* The builder knows the ranges. */
+#define GUARD_COUNT(key, field)                                                                    \
+    {                                                                                              \
+        (key), GW_YAML_COUNT, offsetof(struct cluster, field), 1, UINT32_MAX - 1, GW_OFF, NULL     \
+    }
+static const struct gw_yaml_word presets[] = { { "hystrix", GW_BREAKER_HYSTRIX }, { NULL, 0 } };
+static const struct gw_yaml_field breaker_fields[] = {
+    { "preset", GW_YAML_WORD, offsetof(struct cluster, breaker.preset), 0, 0, 0, presets },
+    GUARD_COUNT("failures", breaker.failures),
+    GUARD_COUNT("error_percent", breaker.error_percent),
+    GUARD_COUNT("volume", breaker.volume_min),
+    TIME("window", struct cluster, breaker.window_ms),
+    TIME("sleep", struct cluster, breaker.sleep_ms),
+    TIME("sleep_max", struct cluster, breaker.sleep_max_ms),
+    GUARD_COUNT("jitter_percent", breaker.jitter_percent),
+    GUARD_COUNT("probes", breaker.probes),
+    TIME("probe_timeout", struct cluster, breaker.probe_timeout_ms),
+};
+static const struct gw_yaml_table breaker_table = TABLE(breaker_fields);
+static const struct gw_yaml_field outlier_fields[] = {
+    GUARD_COUNT("failures", outlier.failures),
+    GUARD_COUNT("rate_deviations", outlier.rate_deviations),
+    GUARD_COUNT("latency_percent", outlier.latency_percent),
+    TIME("latency_least", struct cluster, outlier.latency_least_ms),
+    GUARD_COUNT("endpoints", outlier.endpoints_min),
+    GUARD_COUNT("volume", outlier.volume_min),
+    TIME("interval", struct cluster, outlier.interval_ms),
+    TIME("time", struct cluster, outlier.time_ms),
+    TIME("time_max", struct cluster, outlier.time_max_ms),
+    GUARD_COUNT("share_percent", outlier.share_percent),
+};
+static const struct gw_yaml_table outlier_table = TABLE(outlier_fields);
+static const struct gw_yaml_field throttle_fields[] = {
+    GUARD_COUNT("success_percent", throttle.success_percent),
+    GUARD_COUNT("volume", throttle.volume_min),
+    TIME("window", struct cluster, throttle.window_ms),
+};
+static const struct gw_yaml_table throttle_table = TABLE(throttle_fields);
+static const struct gw_yaml_field fallback_fields[] = {
+    { "status", GW_YAML_COUNT, offsetof(struct cluster, fallback.code), 200, 599, 0, NULL },
+    NAME("type", struct cluster, fallback.type),
+    { "body", GW_YAML_TEXT, offsetof(struct cluster, fallback.body), 0, 0, 0, NULL },
+    NAME("cluster", struct cluster, fallback.cluster),
+};
+static const struct gw_yaml_table fallback_table = TABLE(fallback_fields);
+static const struct gw_yaml_field ceiling_fields[] = {
+    GUARD_COUNT("exchanges", spec.exchanges_max),
+    GUARD_COUNT("pending", spec.pending_max),
+    GUARD_COUNT("retries", spec.retries_max),
+};
+static const struct gw_yaml_table ceiling_table = TABLE(ceiling_fields);
+static const struct gw_yaml_word failures[] = {
+    { "connect", GW_FAILURE_CONNECT },   { "timeout", GW_FAILURE_TIMEOUT },
+    { "reset", GW_FAILURE_RESET },       { "malformed", GW_FAILURE_MALFORMED },
+    { "status", GW_FAILURE_STATUS },     { "grpc", GW_FAILURE_GRPC },
+    { "slow", GW_FAILURE_SLOW },         { "server_error", GW_FAILURE_SERVER_ERROR },
+    { "deadline", GW_FAILURE_DEADLINE }, { NULL, 0 },
+};
+/* By their names in the specification of gRPC. */
+static const struct gw_yaml_word grpc_failures[] = {
+    { "cancelled", 1u << 1 },
+    { "unknown", 1u << 2 },
+    { "invalid_argument", 1u << 3 },
+    { "deadline_exceeded", 1u << 4 },
+    { "not_found", 1u << 5 },
+    { "already_exists", 1u << 6 },
+    { "permission_denied", 1u << 7 },
+    { "resource_exhausted", 1u << 8 },
+    { "failed_precondition", 1u << 9 },
+    { "aborted", 1u << 10 },
+    { "out_of_range", 1u << 11 },
+    { "unimplemented", 1u << 12 },
+    { "internal", 1u << 13 },
+    { "unavailable", 1u << 14 },
+    { "data_loss", 1u << 15 },
+    { "unauthenticated", 1u << 16 },
+    { NULL, 0 },
+};
 static const struct gw_yaml_field cluster_fields[] = {
     NAME("name", struct cluster, spec.name),
     { "protocol", GW_YAML_WORD, offsetof(struct cluster, spec.protocols), 0, 0, 0,
@@ -214,7 +296,15 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
     { "live", GW_YAML_TRUTH, offsetof(struct cluster, is_live), 0, 0, 0, NULL },
     LATER("tls"),
-    LATER("breaker"),
+    { "breaker", GW_YAML_FIELDS, 0, 0, 0, 0, &breaker_table },
+    { "outlier", GW_YAML_FIELDS, 0, 0, 0, 0, &outlier_table },
+    { "throttle", GW_YAML_FIELDS, 0, 0, 0, 0, &throttle_table },
+    { "fallback", GW_YAML_FIELDS, 0, 0, 0, 0, &fallback_table },
+    { "ceilings", GW_YAML_FIELDS, 0, 0, 0, 0, &ceiling_table },
+    { "failures", GW_YAML_WORDS, offsetof(struct cluster, spec.failures), 0, 0, 0, failures },
+    { "grpc_failures", GW_YAML_WORDS, offsetof(struct cluster, spec.grpc_failures), 0, 0, 0,
+      grpc_failures },
+    TIME("slow", struct cluster, spec.slow_ms),
     LATER("health"),
 };
 static const struct gw_yaml_table cluster_table = TABLE(cluster_fields);
@@ -504,24 +594,45 @@ static gw_status read_hash(struct loader *l, const struct gw_yaml_node *node, st
     return join_key(l, own, key);
 }
 
+/* A group that is there at all has its defaults. */
+static void take_guards(const struct gw_yaml_node *node, struct cluster *own)
+{
+    own->breaker.size = sizeof own->breaker;
+    own->outlier.size = sizeof own->outlier;
+    own->throttle.size = sizeof own->throttle;
+    own->fallback.size = sizeof own->fallback;
+    if (gw_yaml_find(node, GW_STR("breaker")) != NULL)
+        own->spec.breaker = &own->breaker;
+    if (gw_yaml_find(node, GW_STR("outlier")) != NULL)
+        own->spec.outlier = &own->outlier;
+    if (gw_yaml_find(node, GW_STR("throttle")) != NULL)
+        own->spec.throttle = &own->throttle;
+    if (gw_yaml_find(node, GW_STR("fallback")) != NULL)
+        own->spec.fallback = &own->fallback;
+}
+
 static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
 {
     gw_str key;
-    struct cluster own = { .spec = { .size = sizeof own.spec } };
-    gw_status status = gw_yaml_read(&l->reader, node, &cluster_table, &own);
+    struct cluster *own = gw_store_take(&l->store, 1, sizeof *own); /* large for a stack */
+    if (own == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    own->spec.size = sizeof own->spec;
+    gw_status status = gw_yaml_read(&l->reader, node, &cluster_table, own);
     if (status != GW_OK)
         return status;
-    if (own.spec.idle_timeout_ms != 0 && own.pool_idle_ms != 0)
+    if (own->spec.idle_timeout_ms != 0 && own->pool_idle_ms != 0)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("pool.idle")),
                               "timeouts.idle says the same; keep one of the two");
-    own.spec.flags = own.is_live ? GW_CLUSTER_LIVE : 0;
-    if (own.pool_idle_ms != 0)
-        own.spec.idle_timeout_ms = own.pool_idle_ms;
-    status = read_hash(l, node, &own, &key);
+    own->spec.flags = own->is_live ? GW_CLUSTER_LIVE : 0;
+    if (own->pool_idle_ms != 0)
+        own->spec.idle_timeout_ms = own->pool_idle_ms;
+    status = read_hash(l, node, own, &key);
     if (status != GW_OK)
         return status;
-    own.spec.mark = mark_of(l, node);
-    return read_endpoints(l, gw_builder_cluster(l->builder, &own.spec), own.endpoints);
+    take_guards(node, own);
+    own->spec.mark = mark_of(l, node);
+    return read_endpoints(l, gw_builder_cluster(l->builder, &own->spec), own->endpoints);
 }
 
 /* --- limiters --- */
@@ -799,6 +910,24 @@ static const struct rename {
     { "limiters", "code", "status" },
     { "clusters", "retry_percent", "retry_budget.percent" },
     { "clusters", "retry_least", "retry_budget.least" },
+    { "clusters", "breaker.volume_min", "breaker.volume" },
+    { "clusters", "breaker.window_ms", "breaker.window" },
+    { "clusters", "breaker.sleep_ms", "breaker.sleep" },
+    { "clusters", "breaker.sleep_max_ms", "breaker.sleep_max" },
+    { "clusters", "breaker.probe_timeout_ms", "breaker.probe_timeout" },
+    { "clusters", "outlier.latency_least_ms", "outlier.latency_least" },
+    { "clusters", "outlier.endpoints_min", "outlier.endpoints" },
+    { "clusters", "outlier.volume_min", "outlier.volume" },
+    { "clusters", "outlier.interval_ms", "outlier.interval" },
+    { "clusters", "outlier.time_ms", "outlier.time" },
+    { "clusters", "outlier.time_max_ms", "outlier.time_max" },
+    { "clusters", "throttle.volume_min", "throttle.volume" },
+    { "clusters", "throttle.window_ms", "throttle.window" },
+    { "clusters", "fallback.code", "fallback.status" },
+    { "clusters", "exchanges_max", "ceilings.exchanges" },
+    { "clusters", "pending_max", "ceilings.pending" },
+    { "clusters", "retries_max", "ceilings.retries" },
+    { "clusters", "slow_ms", "slow" },
 };
 
 static gw_str behind_index(gw_str where)

@@ -41,7 +41,17 @@
     X(LIMITED_SHADOW, COUNTER, "limited_shadow", "exchanges",                                      \
       "requests that a limiter in shadow mode would have refused")                                 \
     X(LIMITER_FULL, COUNTER, "limiter_full", "exchanges",                                          \
-      "requests whose key had no place in a limiter's table")
+      "requests whose key had no place in a limiter's table")                                      \
+    X(BREAKERS_OPENED, COUNTER, "breakers_opened", "times", "breakers of endpoints that opened")   \
+    X(BREAKERS_CLOSED, COUNTER, "breakers_closed", "times", "breakers that closed again")          \
+    X(BREAKER_REFUSED, COUNTER, "breaker_refused", "requests",                                     \
+      "requests for which no endpoint could be asked: all were open, or ejected")                  \
+    X(EJECTIONS, COUNTER, "ejections", "times", "endpoints that were left out for a while")        \
+    X(THROTTLED, COUNTER, "throttled", "requests", "requests that a throttle refused")             \
+    X(CLUSTER_FULL, COUNTER, "cluster_full", "requests",                                           \
+      "requests that a ceiling of their cluster refused")                                          \
+    X(FALLBACKS, COUNTER, "fallbacks", "requests",                                                 \
+      "of these refused ones, those that were given something else")
 
 enum gw_stat_id {
 #define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,

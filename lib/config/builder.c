@@ -8,6 +8,7 @@
 #include "config/balancing.h"
 #include "config/check.h"
 #include "config/freeze.h"
+#include "config/guards.h"
 #include "config/limiter.h"
 #include "config/value.h"
 #include "guard/retry_budget.h"
@@ -254,6 +255,17 @@ static void check_retry_budget(const struct gw_part *part, const gw_cluster_spec
         gw_fault_add(part, "retry_percent", GW_EINVAL, "it is from 1 to 1,000, or off");
 }
 
+static void keep_guards(const struct gw_part *part, struct gw_cluster_draft *draft)
+{
+    gw_guards_copy(part, draft);
+    if (draft->spec.fallback == NULL)
+        return;
+    keep(part, &draft->fallback.type);
+    keep(part, &draft->fallback.body);
+    keep(part, &draft->fallback.cluster);
+    gw_guards_check_fallback(part, &draft->fallback);
+}
+
 static bool is_one_protocol(uint32_t protocols)
 {
     return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2;
@@ -281,6 +293,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
     if (draft->spec.reserved != 0)
         gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
+    keep_guards(&part, draft);
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 
@@ -500,7 +513,12 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
         gw_value_method(&part, own->methods, i, (own->flags & GW_ROUTE_CONNECT) != 0);
     for (size_t i = 0; i < own->upgrades_len; i++)
         gw_value_upgrade(&part, own->upgrades, i);
-    gw_value_reply(&part, own);
+    gw_value_reply(&part, &(struct gw_value_reply){ .code = own->reply_code,
+                                                    .type = own->reply_type,
+                                                    .body = own->reply_body,
+                                                    .code_field = "reply_code",
+                                                    .type_field = "reply_type",
+                                                    .body_field = "reply_body" });
     take_splits(&part, draft);
     check_target(&part, own);
     if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)

@@ -31,7 +31,12 @@ struct gw_cluster_draft {
     struct gw_draft draft;
     gw_cluster_spec spec;
     gw_origin origin;  /* spec.origin points here, or is NULL */
-    gw_hash_spec hash; /* likewise spec.hash */
+    gw_hash_spec hash; /* so do spec's other groups           */
+    gw_breaker_spec breaker;
+    gw_outlier_spec outlier;
+    gw_throttle_spec throttle;
+    gw_fallback_spec fallback;
+    uint32_t fallback_cluster; /* found by the check; UINT32_MAX: none */
     struct gw_drafts endpoints;
 };
 struct gw_limiter_draft {

@@ -115,6 +115,19 @@ static void refuse_unknown(const struct gw_part *part, const char *field, const 
     gw_nearest_say(&nearest, &text);
 }
 
+static void check_fallback(struct gw_builder *b, struct gw_cluster_draft *cluster,
+                           const struct gw_map *clusters)
+{
+    struct gw_part part = part_of(b, "clusters", &cluster->draft);
+    gw_str name = cluster->fallback.cluster;
+    const struct gw_draft *to = gw_map_find(clusters, name);
+    cluster->fallback_cluster = to == NULL ? UINT32_MAX : to->index;
+    if (name.len > 0 && to == NULL)
+        refuse_unknown(&part, "fallback.cluster", "cluster", name, &b->clusters);
+    else if (to == &cluster->draft)
+        gw_fault_add(&part, "fallback.cluster", GW_EINVAL, "it is the cluster itself");
+}
+
 /* One name of an entry. NULL: there is no such limiter. */
 static const struct gw_draft *find_limiter(const struct gw_part *part, size_t entry, gw_str name,
                                            const struct gw_map *limiters)
@@ -298,8 +311,10 @@ static void check_references(struct gw_builder *b, struct gw_map *listeners,
     gw_map_fini(&others);
     /* Of a part that was refused already any other fault would only follow from that. */
     for (struct gw_draft *d = b->clusters.first; d != NULL; d = d->next)
-        if (!d->is_bad)
+        if (!d->is_bad) {
             check_cluster(b, (struct gw_cluster_draft *)(void *)d);
+            check_fallback(b, (struct gw_cluster_draft *)(void *)d, clusters);
+        }
     for (struct gw_draft *d = b->routes.first; d != NULL; d = d->next)
         if (!d->is_bad)
             check_route(b, (struct gw_route_draft *)(void *)d, listeners, clusters, &limiters);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "config/balancing.h"
+#include "config/guards.h"
 #include "config/limiter.h"
 #include "gw_features.h"
 
@@ -137,7 +138,10 @@ static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
         const struct gw_cluster_draft *draft = (const struct gw_cluster_draft *)(const void *)d;
         struct gw_cluster_conf *cluster = &config->clusters[d->index];
         fill_cluster(draft, cluster);
-        status = gw_balancing_freeze(&draft->spec, &config->store, &cluster->balance);
+        gw_guards_preset(draft, cluster);
+        status = gw_guards_freeze(draft, config, &cluster->guards);
+        if (status == GW_OK)
+            status = gw_balancing_freeze(&draft->spec, &config->store, &cluster->balance);
         if (status == GW_OK)
             status = freeze_endpoints(draft, config, cluster);
     }

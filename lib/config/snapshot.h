@@ -11,7 +11,9 @@
 #include "base/timer.h"
 #include "config/endpoints.h"
 #include "config/splits.h"
+#include "guard/gate.h"
 #include "guard/limit.h"
+#include "guard/throttle.h"
 #include "http/forwarded.h"
 #include "http/via.h"
 #include "route/tree.h"
@@ -34,6 +36,20 @@ struct gw_balance_conf {
     uint32_t keys_len;
     gw_nanos slow_start; /* 0: none */
 };
+/* What stands between a cluster and its requests. */
+struct gw_guards_conf {
+    bool has_breaker, has_outlier, has_throttle, has_fallback;
+    struct gw_breaker_conf breaker;
+    struct gw_outlier_conf outlier;
+    struct gw_throttle_conf throttle;
+    uint32_t failures;                                /* a bit an outcome    */
+    uint32_t grpc_failures;                           /* a bit a grpc-status */
+    gw_nanos slow;                                    /* GW_NEVER: none      */
+    uint32_t exchanges_max, pending_max, retries_max; /* GW_OFF: none        */
+    struct gw_cluster_conf *fallback;                 /* NULL: the reply     */
+    uint32_t reply_code;
+    gw_str reply_type, reply_body;
+};
 struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
@@ -42,8 +58,9 @@ struct gw_cluster_conf {
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
     uint32_t retry_percent, retry_least;                 /* 0: none          */
     struct gw_balance_conf balance;
-    struct gw_endpoints *endpoints; /* none for an origin; not NULL once it is built */
-    bool is_live;                   /* what calls have put in their place outlives this one  */
+    struct gw_endpoints *endpoints;      /* none for an origin; not NULL once it is built */
+    bool is_live;                        /* what calls have put in their place outlives this one  */
+    const struct gw_guards_conf *guards; /* NULL: none */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };

@@ -231,24 +231,21 @@ static bool code_has_body(uint32_t code)
     return code != 204 && code != 205 && code != 304;
 }
 
-void gw_value_reply(const struct gw_part *part, const gw_route_spec *spec)
+void gw_value_reply(const struct gw_part *part, const struct gw_value_reply *r)
 {
-    if (spec->reply_code == 0) {
-        if (spec->reply_type.len > 0)
-            gw_fault_add(part, "reply_type", GW_EINVAL,
-                         "only a route that answers by itself has one");
-        if (spec->reply_body.len > 0)
-            gw_fault_add(part, "reply_body", GW_EINVAL,
-                         "only a route that answers by itself has one");
+    if (r->code == 0) {
+        if (r->type.len > 0)
+            gw_fault_add(part, r->type_field, GW_EINVAL, "only what answers by itself has one");
+        if (r->body.len > 0)
+            gw_fault_add(part, r->body_field, GW_EINVAL, "only what answers by itself has one");
         return;
     }
-    if (spec->reply_code < 200 || spec->reply_code > 599)
-        gw_fault_add(part, "reply_code", GW_EINVAL, "it is from 200 to 599");
-    if (spec->reply_type.len > GW_REPLY_TYPE_MAX ||
-        (spec->reply_type.len > 0 && !gw_is_field_value(spec->reply_type)))
-        gw_fault_add(part, "reply_type", GW_EINVAL, "not the value of a header field");
-    if (spec->reply_body.len > GW_REPLY_BODY_MAX)
-        gw_fault_add(part, "reply_body", GW_EINVAL, "it is longer than 65,536 bytes");
-    if (spec->reply_body.len > 0 && !code_has_body(spec->reply_code))
-        gw_fault_add(part, "reply_body", GW_EINVAL, "a response with this code has no body");
+    if (r->code < 200 || r->code > 599)
+        gw_fault_add(part, r->code_field, GW_EINVAL, "it is from 200 to 599");
+    if (r->type.len > GW_REPLY_TYPE_MAX || (r->type.len > 0 && !gw_is_field_value(r->type)))
+        gw_fault_add(part, r->type_field, GW_EINVAL, "not the value of a header field");
+    if (r->body.len > GW_REPLY_BODY_MAX)
+        gw_fault_add(part, r->body_field, GW_EINVAL, "it is longer than 65,536 bytes");
+    if (r->body.len > 0 && !code_has_body(r->code))
+        gw_fault_add(part, r->body_field, GW_EINVAL, "a response with this code has no body");
 }

@@ -20,6 +20,12 @@ void gw_value_upgrade(const struct gw_part *part, const gw_str *upgrades, size_t
 /* A prefix of addresses, or "unix". */
 void gw_value_trusted(const struct gw_part *part, const gw_str *trusted, size_t i);
 void gw_value_via(const struct gw_part *part, gw_str via, bool is_off);
-void gw_value_reply(const struct gw_part *part, const gw_route_spec *spec);
+/* An answer that the gateway gives by itself; code 0: none. */
+struct gw_value_reply {
+    uint32_t code;
+    gw_str type, body;
+    const char *code_field, *type_field, *body_field;
+};
+void gw_value_reply(const struct gw_part *part, const struct gw_value_reply *reply);
 
 #endif

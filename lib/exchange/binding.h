@@ -15,6 +15,11 @@ struct gw_cluster_use {
     struct gw_endpoint_state *const *states;
     struct gw_upstream **upstreams; /* by index of the endpoint; NULL until it is picked first */
     struct gw_turn turn;
+    /* Who may be asked, as it was in that version of the state, until then. */
+    uint32_t view_version;
+    bool is_all_shut;
+    gw_nanos view_until;               /* 0: never looked */
+    uint64_t available[GW_LEVELS_MAX]; /* by level: the weight of those open */
     struct gw_retry_budget budget;
 };
 struct gw_binding {

@@ -1,10 +1,30 @@
 /* exchange/choose.c: how the endpoints of its cluster are now, as balancers ask it; and its key. */
 
+#include "base/assert.h"
 #include "exchange/exchange.h"
+
+/* How often another worker may have been faster with the probe that was chosen. */
+enum { CHOICES = 4 };
 
 static bool is_tried(const void *ctx, uint32_t i)
 {
     return gw_exchange_has_tried(ctx, i);
+}
+
+/* In panic too. */
+static bool is_shut(const void *ctx, uint32_t i)
+{
+    return gw_guards_is_shut(ctx, i);
+}
+
+static bool is_tried_or_shut(const void *ctx, uint32_t i)
+{
+    return is_tried(ctx, i) || is_shut(ctx, i);
+}
+
+static bool is_available(const void *ctx, uint32_t i)
+{
+    return gw_guards_may(ctx, i);
 }
 
 static uint32_t inflight(const void *ctx, uint32_t i)
@@ -37,6 +57,11 @@ static struct gw_candidates candidates(const struct gw_exchange *x, const struct
         who.warmth = warmth;
     if (x->tries > 0)
         who.is_excluded = is_tried;
+    if (GW_UNLIKELY(x->cluster->guards != NULL)) {
+        who.is_excluded = x->tries > 0 ? is_tried_or_shut : is_shut;
+        who.is_available = is_available;
+        who.available = gw_exchange_use(x)->available;
+    }
     return who;
 }
 
@@ -53,7 +78,7 @@ static bool find_key(const struct gw_exchange *x, uint64_t *out)
     return gw_hash_key_of(conf->keys, conf->keys_len, &from, out, &which);
 }
 
-uint32_t gw_exchange_choose(struct gw_exchange *x)
+static uint32_t choose(struct gw_exchange *x)
 {
     struct gw_cluster_use *use = gw_exchange_use(x);
     const struct gw_balancer *b = &use->endpoints->balancer;
@@ -64,6 +89,22 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
 
     if (i != UINT32_MAX || x->tries == 0)
         return i;
-    who.is_excluded = NULL; /* nobody else is left */
+    who.is_excluded = x->cluster->guards != NULL ? is_shut : NULL; /* nobody else is left */
     return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+}
+
+uint32_t gw_exchange_choose(struct gw_exchange *x)
+{
+    uint32_t i;
+
+    if (GW_LIKELY(x->cluster->guards == NULL))
+        return choose(x);
+    if (!gw_guards_look(x))
+        return UINT32_MAX;
+    for (int n = 0; n < CHOICES; n++) {
+        i = choose(x);
+        if (i == UINT32_MAX || gw_guards_take(x, i))
+            return i;
+    }
+    return UINT32_MAX;
 }

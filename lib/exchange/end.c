@@ -6,6 +6,8 @@
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code)
 {
     gw_upstream_cancel(&x->waiter);
+    if (GW_UNLIKELY(x->is_pending))
+        gw_guards_wait_no_more(x);
     gw_exchange_end_try(x);
     if (x->up.codec == NULL)
         return;
@@ -99,6 +101,8 @@ void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reas
         gw_exchange_finish(x);
         return;
     }
+    if (GW_UNLIKELY(gw_exchange_guards(x) != NULL))
+        gw_guards_blame(x, reason);
     name_cause(x, by, reason, status);
     gw_exchange_leave_upstream(x, by == GW_BY_CLIENT ? GW_H2_CANCEL : gw_reason_h2_code(reason));
     gw_filters_stop_waiting(x);
@@ -143,6 +147,8 @@ static void let_go(struct gw_exchange *x)
         gw_limit_leave(x);
     if (GW_UNLIKELY(x->is_split))
         gw_split_count(x);
+    if (GW_UNLIKELY(gw_exchange_guards(x) != NULL))
+        gw_guards_let_go(x);
     gw_filters_end(x);
     if (x->down.codec != NULL)
         gw_link_detach(x->down_link, &x->down);

@@ -77,6 +77,10 @@ struct gw_exchange {
     bool is_in_flight;      /* ... and counts this try                                    */
     bool is_split;          /* its cluster is one of those that share the route ...       */
     uint8_t split;          /* ... that one                                               */
+    /* Guards (guards.c): what it holds of its cluster's counts, and what its try was like. */
+    bool has_place, has_ticket, is_pending, is_retry, has_fallen, is_prepared;
+    uint8_t ticket;        /* gw_breaker_ticket       */
+    uint8_t seen, outcome; /* gw_outcome: by its head, and at its end */
     bool is_retry_forbidden;
     bool has_given_key;
     uint8_t hook;     /* gw_hook */
@@ -139,6 +143,8 @@ struct gw_exchange {
     gw_nanos upstream_in;   /* the upstream gave                                    */
     gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
+    gw_nanos latency;       /* of this try: from its request to its head */
+    gw_nanos refused_until; /* by a breaker: then it may be asked again  */
     struct gw_patience giving, taking;
     uint32_t link_sent; /* bytes of the client's connection, when looked */
     struct gw_alarm alarm;
@@ -306,6 +312,39 @@ void gw_exchange_pick(struct gw_exchange *x);    /* and asks on_upstream */
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
 void gw_exchange_take_upstream_news(struct gw_exchange *x);
 
+/* guards.c: what stands between a cluster and its requests; only where the cluster has guards. Before a
+ * try: false: it is refused, has failed or goes elsewhere. */
+bool gw_guards_admit(struct gw_exchange *x);
+/* Looks who may be asked, if that has changed. False: nobody. */
+bool gw_guards_look(struct gw_exchange *x);
+/* May it be asked; may it not, whoever else is there. */
+bool gw_guards_may(const struct gw_exchange *x, uint32_t endpoint);
+bool gw_guards_is_shut(const struct gw_exchange *x, uint32_t endpoint);
+/* It was chosen: takes its breaker's leave. False: another was faster. */
+bool gw_guards_take(struct gw_exchange *x, uint32_t endpoint);
+/* Nobody could be chosen. */
+void gw_guards_refuse_all(struct gw_exchange *x);
+/* It waits for a connection, or no longer. False: it is refused. */
+bool gw_guards_wait(struct gw_exchange *x);
+void gw_guards_wait_no_more(struct gw_exchange *x);
+/* One more try: may it be? */
+bool gw_guards_retry(struct gw_exchange *x);
+/* What its upstream says, and what went wrong with the try. */
+void gw_guards_hear(struct gw_exchange *x, uint32_t news);
+void gw_guards_blame(struct gw_exchange *x, enum gw_reason_id reason);
+/* The try is over, and reported once. */
+void gw_guards_end_try(struct gw_exchange *x);
+void gw_guards_let_go(struct gw_exchange *x); /* all that it holds */
+static inline const struct gw_guards_conf *gw_exchange_guards(const struct gw_exchange *x)
+{
+    return x->cluster == NULL ? NULL : x->cluster->guards;
+}
+
+/* retry.c: as if nothing had been tried; what the failed try left behind is gone. */
+void gw_exchange_start_over(struct gw_exchange *x);
+/* run.c: the request's Upgrade goes on only if its cluster and its route let it. */
+void gw_exchange_decide_upgrade(struct gw_exchange *x);
+
 /* back.c: no route claims its request. True: its connection goes back to the host, or it has failed for
  * want of memory; false: to be answered here. */
 bool gw_exchange_give_back(struct gw_exchange *x);
@@ -357,7 +396,7 @@ void gw_relay_settle(struct gw_exchange *x); /* what stays over a step pins litt
 void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason);
 /* What that filter has made is the response; false: the exchange has failed. */
 bool gw_reply_adopt(struct gw_exchange *x, enum gw_asked_id who, uint32_t filter) GW_MUST_CHECK;
-void gw_reply_route(struct gw_exchange *x);
+void gw_reply_configured(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body);
 /* Who needs the body before anybody is asked must say 100 himself (RFC 9110 10.1.1). Nothing, where
  * nobody waits for it. */
 void gw_reply_continue(struct gw_exchange *x);

@@ -8,6 +8,8 @@
 #include "grpc/status.h"
 #include "http/check.h"
 
+#define SECOND UINT64_C(1000000000)
+
 enum { GRPC_STATUS_DIGITS = 10 };
 
 /* The response is ours: nobody else answers, and the request's body, if any is left, is dropped. */
@@ -98,6 +100,15 @@ static gw_status add_body_fields(struct gw_exchange *x, gw_str type, size_t len,
     return gw_fields_add_copy(&x->response.fields, GW_STR("Content-Type"), type);
 }
 
+static void add_retry_after(struct gw_exchange *x, uint64_t seconds)
+{
+    char digits[GW_U64_TEXT_MAX];
+    gw_str number = { digits, gw_format_u64(seconds > 0 ? seconds : 1, digits) };
+
+    if (gw_arena_copy(&x->arena, number, &number) == GW_OK)
+        (void)!gw_fields_add(&x->response.fields, GW_FIELD_UNKNOWN, GW_STR("Retry-After"), number);
+}
+
 static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
 {
     bool has_body;
@@ -105,8 +116,9 @@ static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str 
     begin_response(x, code);
     /* What was short may be there again soon (RFC 9110 15.6.4). Benign if there is no room to say it. */
     if (x->is_failed && x->cause.reason == GW_REASON_no_memory)
-        (void)!gw_fields_add(&x->response.fields, GW_FIELD_UNKNOWN, GW_STR("Retry-After"),
-                             GW_STR("1"));
+        add_retry_after(x, 1);
+    if (x->is_failed && x->cause.reason == GW_REASON_breaker_open && x->refused_until != GW_NEVER)
+        add_retry_after(x, (x->refused_until - x->of->links->now + SECOND - 1) / SECOND);
     if (add_body_fields(x, type, body.len, &has_body) == GW_OK &&
         (!has_body || gw_pipe_put(&x->response_pipe, body.ptr, body.len) == body.len))
         return true;
@@ -147,14 +159,11 @@ void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
 
 /* ---- that filters are asked about ---- */
 
-void gw_reply_route(struct gw_exchange *x)
+void gw_reply_configured(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
 {
-    const struct gw_route_conf *r = x->route;
-    uint32_t code = r->reply_code;
-
     if (x->kind == GW_EXCHANGE_GRPC
             ? !make_grpc(x, gw_grpc_of_http(code), gw_cstr(gw_code_phrase(code)))
-            : !make_http(x, code, r->reply_type, r->reply_body))
+            : !make_http(x, code, type, body))
         return;
     become_local(x);
     gw_relay_answer(x, x->binding->config->filters_len);

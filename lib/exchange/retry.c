@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "exchange/exchange.h"
 
 /* Of a body; but not more than its pipe may hold, nor much of the arena's block. */
@@ -31,7 +32,7 @@ static bool may_go_elsewhere(const struct gw_exchange *x, enum gw_reason_id reas
         reason != GW_REASON_upstream_connect_timeout)
         return false;
     for (uint32_t i = 0; i < e->len; i++)
-        if (e->list[i].weight > 0 && !gw_exchange_has_tried(x, i))
+        if (e->list[i].weight > 0 && !gw_exchange_has_tried(x, i) && gw_guards_may(x, i))
             return true;
     return false;
 }
@@ -133,8 +134,7 @@ static bool may_retry(struct gw_exchange *x, enum gw_reason_id reason)
            (x->up.is_refused || may_be_repeated(x)) && has_budget(x) && put_back(x);
 }
 
-/* As if nothing had been tried; what the failed try left behind is gone. */
-static void start_over(struct gw_exchange *x)
+void gw_exchange_start_over(struct gw_exchange *x)
 {
     gw_exchange_leave_upstream(x, GW_H2_CANCEL);
     x->up_link = NULL;
@@ -149,11 +149,15 @@ static void start_over(struct gw_exchange *x)
 
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason)
 {
-    if (!may_retry(x, reason))
+    bool is_guarded = gw_exchange_guards(x) != NULL;
+
+    if (GW_UNLIKELY(is_guarded))
+        gw_guards_blame(x, reason);
+    if (!may_retry(x, reason) || (GW_UNLIKELY(is_guarded) && !gw_guards_retry(x)))
         return false;
     gw_stats_add(x->of->stats, GW_STAT_RETRIES, 1);
     gw_exchange_log(x, GW_LOG_INFO, "exchange.retried",
                     (gw_cause){ GW_BY_UPSTREAM, x->phase, reason, GW_OK });
-    start_over(x);
+    gw_exchange_start_over(x);
     return true;
 }

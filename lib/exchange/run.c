@@ -70,7 +70,7 @@ static bool has_token(const gw_str *tokens, size_t n, gw_str token)
 }
 
 /* An Upgrade goes on only if the route lets it and both sides speak HTTP/1.1. */
-static void decide_upgrade(struct gw_exchange *x)
+void gw_exchange_decide_upgrade(struct gw_exchange *x)
 {
     const struct gw_route_conf *r = x->route;
     const struct gw_cluster_conf *c = x->cluster;
@@ -144,7 +144,7 @@ static void go_target(struct gw_exchange *x)
     if (gw_show_is_held(x->shown_request))
         return;
     if (x->cluster == NULL) {
-        gw_reply_route(x);
+        gw_reply_configured(x, x->route->reply_code, x->route->reply_type, x->route->reply_body);
     } else if (x->cluster->has_origin) {
         gw_exchange_enter(x, GW_PHASE_AWAIT);
         gw_origin_start(x);
@@ -180,7 +180,7 @@ static void leave_route(struct gw_exchange *x)
         return;
     if (GW_UNLIKELY(x->route->splits != NULL) && x->wanted == NULL)
         gw_split_pick(x);
-    decide_upgrade(x);
+    gw_exchange_decide_upgrade(x);
     x->is_route_left = true;
     if (x->cluster != NULL && !show_request(x))
         return;
@@ -205,7 +205,7 @@ void gw_exchange_go_serve(struct gw_exchange *x)
     if (x->route == NULL)
         x->route = &no_route;
     x->cluster = &self;
-    decide_upgrade(x);
+    gw_exchange_decide_upgrade(x);
     x->is_route_left = true;
     go_target(x);
 }

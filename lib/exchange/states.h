@@ -23,7 +23,7 @@
     X(ROUTE, "route",                                                                              \
       GW_AFTER(LIMIT) | GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))        \
     X(LIMIT, "limit", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))          \
-    X(PICK, "pick", GW_AFTER(CONNECT) | GW_AFTER(RELAY) | GW_AFTER(END))                           \
+    X(PICK, "pick", GW_AFTER(CONNECT) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))         \
     X(CONNECT, "connect", GW_AFTER(PICK) | GW_AFTER(AWAIT) | GW_AFTER(RELAY) | GW_AFTER(END))      \
     X(AWAIT, "await", GW_AFTER(PICK) | GW_AFTER(RELAY) | GW_AFTER(END))                            \
     X(RELAY, "relay", GW_AFTER(END))                                                               \

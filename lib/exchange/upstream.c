@@ -60,6 +60,8 @@ static void done(struct gw_waiter *w)
 {
     struct gw_exchange *x = GW_CONTAINER(w, struct gw_exchange, waiter);
 
+    if (GW_UNLIKELY(x->is_pending))
+        gw_guards_wait_no_more(x);
     if (w->status == GW_OK) {
         x->up_link = w->link;
         x->upstream_protocol = w->link->protocol;
@@ -91,15 +93,20 @@ void gw_exchange_end_try(struct gw_exchange *x)
     if (!x->is_in_flight)
         return;
     x->is_in_flight = false;
+    if (GW_UNLIKELY(x->cluster->guards != NULL))
+        gw_guards_end_try(x);
     use = gw_exchange_use(x);
     gw_state_leave(use->state, use->states[x->endpoint->index]);
 }
 
 static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
 {
+    const struct gw_cluster_use *use = gw_exchange_use(x);
+
+    if (!x->is_prepared && prepare_request(x) != GW_OK)
+        return GW_ENOMEM;
+    x->is_prepared = true;
     if (x->tries == 0) {
-        if (prepare_request(x) != GW_OK)
-            return GW_ENOMEM;
         gw_retry_budget_count(&gw_exchange_use(x)->budget, x->of->links->now);
     } else {
         gw_slot_renew_gift(x->of->links, &x->up_reserve);
@@ -107,7 +114,10 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
     GW_ASSERT(x->tries <= GW_RETRIES_MAX && !x->is_in_flight);
     x->tried[x->tries++] = endpoint;
     x->is_in_flight = true;
-    gw_state_enter(gw_exchange_use(x)->state, gw_exchange_use(x)->states[endpoint]);
+    if (GW_LIKELY(!x->has_place))
+        atomic_fetch_add_explicit(&use->state->inflight, 1, memory_order_relaxed);
+    x->has_place = false; /* from here on it is the try's */
+    atomic_fetch_add_explicit(&use->states[endpoint]->inflight, 1, memory_order_relaxed);
     set_host(x);
     init_stream(x);
     return GW_OK;
@@ -116,8 +126,16 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
 /* Chooses, and readies the request for it. */
 static bool pick(struct gw_exchange *x)
 {
-    uint32_t i = gw_exchange_choose(x);
+    bool is_guarded = x->cluster->guards != NULL;
+    uint32_t i;
 
+    if (GW_UNLIKELY(is_guarded) && !gw_guards_admit(x))
+        return false;
+    i = gw_exchange_choose(x);
+    if (i == UINT32_MAX && is_guarded) {
+        gw_guards_refuse_all(x);
+        return false;
+    }
     if (i == UINT32_MAX) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
         return false;
@@ -151,6 +169,8 @@ static void wait_for_stream(struct gw_exchange *x)
     x->waiter.wants_fresh = x->tries > 1;
     gw_exchange_enter(x, GW_PHASE_CONNECT);
     gw_upstream_wait(u, &x->waiter);
+    if (GW_UNLIKELY(x->cluster->guards != NULL) && gw_list_is_linked(&x->waiter.node))
+        (void)gw_guards_wait(x);
 }
 
 void gw_exchange_pick(struct gw_exchange *x)
@@ -224,6 +244,8 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
         x->upstream_in = x->of->links->now;
     if ((news & GW_NEWS_INFO) != 0)
         pass_info(x);
+    if (GW_UNLIKELY(x->cluster->guards != NULL))
+        gw_guards_hear(x, news);
     if ((news & GW_NEWS_END) != 0) {
         x->is_response_whole = true;
         gw_exchange_end_try(x);

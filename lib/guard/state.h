@@ -3,17 +3,27 @@
 #ifndef GW_GUARD_STATE_H
 #define GW_GUARD_STATE_H
 
+#include "guard/breaker.h"
+#include "guard/outlier.h"
 #include "guard/shared.h"
+#include "guard/throttle.h"
 
 struct gw_endpoint_state {
     struct gw_shared shared;
     atomic_uint inflight;   /* tries that have been given to it and have not ended */
     _Atomic uint64_t since; /* when a worker first asked for it; 0: never yet        */
+    struct gw_breaker breaker;
+    struct gw_outlier outlier;
 };
 
 struct gw_cluster_state {
     struct gw_shared shared;
-    atomic_uint inflight; /* of all its endpoints, those of an earlier configuration too */
+    atomic_uint inflight;         /* of all its endpoints, those of an earlier configuration too */
+    atomic_uint pending;          /* of these, who waits for a connection  */
+    atomic_uint retries;          /* ... and whose first try it is not     */
+    atomic_uint version;          /* another whenever it is another who may be asked */
+    _Atomic uint64_t compare_due; /* when its endpoints are compared next      */
+    struct gw_throttle throttle;
 };
 
 /* Of a route that is shared out among clusters, and of the part of one of them. */
@@ -39,10 +49,22 @@ static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
     return since == 0 ? now : since;
 }
 
-static inline void gw_state_enter(struct gw_cluster_state *c, struct gw_endpoint_state *e)
+/* One of at most max; false: there are as many. */
+static inline bool gw_state_take(atomic_uint *count, uint32_t max)
 {
-    atomic_fetch_add_explicit(&c->inflight, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&e->inflight, 1, memory_order_relaxed);
+    unsigned n = atomic_load_explicit(count, memory_order_relaxed);
+
+    do
+        if (n >= max)
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(count, &n, n + 1, memory_order_relaxed,
+                                                  memory_order_relaxed));
+    return true;
+}
+
+static inline void gw_state_give(atomic_uint *count)
+{
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
 }
 
 static inline void gw_state_leave(struct gw_cluster_state *c, struct gw_endpoint_state *e)

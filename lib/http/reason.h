@@ -89,7 +89,11 @@ enum gw_h2_code {
     X(loop_detected, 508, 9, 8, "the request has come through this gateway before")                \
     X(handed_back, 0, 0, 8, "no route claimed it: the connection went back to the host")           \
     X(filter_full, 500, 13, 2, "a filter held more of a body than it may")                         \
-    X(limited, 429, 8, 8, "too many requests: a limit was reached")
+    X(limited, 429, 8, 8, "too many requests: a limit was reached")                                \
+    /* what guards a cluster */                                                                    \
+    X(breaker_open, 503, 14, 7, "the upstream has failed too often: it is not asked for a while")  \
+    X(throttled, 503, 14, 7, "the upstream fails too often: it is asked less")                     \
+    X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

@@ -98,6 +98,8 @@ struct proto {
     char address[64];
     gw_listener_spec listener;
     gw_cluster_spec cluster;
+    gw_breaker_spec breaker; /* cluster's, or none */
+    gw_fallback_spec fallback;
     gw_route_spec route, host_route;
     gw_limiter_spec limiter; /* of both routes, where it has tokens or a ceiling */
     gw_limits limits;

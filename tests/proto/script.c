@@ -134,6 +134,16 @@ static bool configure(struct proto *p, const struct proto_line *l)
     else if (is(what, "budget")) {
         p->cluster.retry_percent = GW_OFF;
         p->cluster.retry_least = is(value, "off") ? GW_OFF : (uint32_t)strtoul(value.ptr, NULL, 10);
+    } else if (is(what, "breaker")) {
+        p->breaker = GW_SPEC(gw_breaker_spec);
+        p->breaker.failures = (uint32_t)strtoul(value.ptr, NULL, 10);
+        p->breaker.error_percent = p->breaker.jitter_percent = GW_OFF;
+        p->cluster.breaker = &p->breaker;
+    } else if (is(what, "fallback")) {
+        p->fallback = GW_SPEC(gw_fallback_spec);
+        p->fallback.code = (uint32_t)strtoul(value.ptr, NULL, 10);
+        p->fallback.body = GW_STR("later");
+        p->cluster.fallback = &p->fallback;
     } else if (is(what, "refuses"))
         p->refuses = true;
     else if (is(what, "returns"))

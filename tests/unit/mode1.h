@@ -12,7 +12,7 @@
 #include "alloc.h"
 #include "worker/worker.h"
 
-enum { MODE1_LINKS = 64, MODE1_OUT = 1 << 20 };
+enum { MODE1_LINKS = 256, MODE1_OUT = 1 << 20 };
 
 struct mode1_link {
     gw_link *link; /* NULL: closed */

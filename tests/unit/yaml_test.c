@@ -36,6 +36,26 @@ __attribute__((format(printf, 2, 3))) static void say(struct dump *d, const char
 #define STR(s) (int)(s).len, (s).ptr
 #define NUM(n) (unsigned long long)(n)
 
+static void say_guards(struct dump *d, const struct gw_guards_conf *g)
+{
+    const struct gw_breaker_conf *b = &g->breaker;
+    const struct gw_outlier_conf *o = &g->outlier;
+    say(d, "  guards %d %d %d %d failures %x grpc %x slow %llu max %u %u %u\n", g->has_breaker,
+        g->has_outlier, g->has_throttle, g->has_fallback, g->failures, g->grpc_failures,
+        NUM(g->slow), g->exchanges_max, g->pending_max, g->retries_max);
+    say(d, "  breaker %u %u %u %llu %llu %llu %u %u %llu\n", b->failures, b->percent, b->volume,
+        NUM(b->window), NUM(b->sleep), NUM(b->sleep_max), b->jitter, b->probes,
+        NUM(b->probe_timeout));
+    say(d, "  outlier %u %u %u %llu %u %u %llu %llu %llu %u\n", o->failures, o->deviations,
+        o->slow_percent, NUM(o->slow_least), o->endpoints_min, o->volume, NUM(o->interval),
+        NUM(o->time), NUM(o->time_max), o->share);
+    say(d, "  throttle %u %u %llu fallback %.*s %u %.*s %.*s\n", g->throttle.success,
+        g->throttle.volume, NUM(g->throttle.window),
+        g->fallback == NULL ? 0 : (int)g->fallback->name.len,
+        g->fallback == NULL ? "" : g->fallback->name.ptr, g->reply_code, STR(g->reply_type),
+        STR(g->reply_body));
+}
+
 static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
     say(d,
@@ -50,6 +70,8 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
     for (uint32_t i = 0; i < c->balance.keys_len; i++)
         say(d, " key %u %.*s", c->balance.keys[i].on, STR(c->balance.keys[i].name));
     say(d, "\n");
+    if (c->guards != NULL)
+        say_guards(d, c->guards);
     for (uint32_t i = 0; i < c->endpoints->len; i++)
         say(d, "  endpoint %.*s %.*s %u %u\n", STR(c->endpoints->list[i].name),
             STR(c->endpoints->list[i].address), c->endpoints->list[i].weight,
@@ -135,6 +157,10 @@ struct both {
     gw_listener_spec listener;
     gw_hash_spec hash;
     gw_cluster_spec cluster;
+    gw_breaker_spec breaker;
+    gw_outlier_spec outlier;
+    gw_throttle_spec throttle;
+    gw_fallback_spec fallback;
     gw_endpoint_spec endpoint;
     gw_route_spec route;
     gw_limiter_spec limiter;
@@ -239,7 +265,11 @@ static gw_config *build_from_c(const struct both *b)
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 104, "a field without a row");
+_Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
+_Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
+_Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
+_Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 160, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 224, "a field without a row");
@@ -332,6 +362,104 @@ _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
       HASH_KEYS(1, GW_STR("metadata:u"), GW_STR("")))                                              \
     X(b->c_more = HASH_FILE("keys: [ 'cookie:sid', client ]"),                                     \
       HASH_KEYS(2, GW_STR("cookie:sid"), GW_STR("client")))                                        \
+    X(b->c_more = "    breaker: {}\n",                                                             \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker))                   \
+    X(b->c_more = "    breaker: { preset: hystrix }\n",                                            \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.preset = GW_BREAKER_HYSTRIX))                                                    \
+    X(b->c_more = "    breaker: { failures: 7 }\n",                                                \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.failures = 7))                                                                   \
+    X(b->c_more = "    breaker: { failures: off }\n",                                              \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.failures = GW_OFF))                                                              \
+    X(b->c_more = "    breaker: { error_percent: 33 }\n",                                          \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.error_percent = 33))                                                             \
+    X(b->c_more = "    breaker: { volume: 9 }\n",                                                  \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.volume_min = 9))                                                                 \
+    X(b->c_more = "    breaker: { window: 8s }\n",                                                 \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.window_ms = 8000))                                                               \
+    X(b->c_more = "    breaker: { sleep: 4s }\n",                                                  \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.sleep_ms = 4000))                                                                \
+    X(b->c_more = "    breaker: { sleep_max: 2m }\n",                                              \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.sleep_max_ms = 120000))                                                          \
+    X(b->c_more = "    breaker: { jitter_percent: 0 }\n",                                          \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.jitter_percent = GW_OFF))                                                        \
+    X(b->c_more = "    breaker: { probes: 5 }\n",                                                  \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.probes = 5))                                                                     \
+    X(b->c_more = "    breaker: { probe_timeout: 6s }\n",                                          \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->breaker.probe_timeout_ms = 6000))                                                        \
+    X(b->c_more = "    outlier: {}\n",                                                             \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier))                   \
+    X(b->c_more = "    outlier: { failures: 7 }\n",                                                \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.failures = 7))                                                                   \
+    X(b->c_more = "    outlier: { rate_deviations: off }\n",                                       \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.rate_deviations = GW_OFF))                                                       \
+    X(b->c_more = "    outlier: { latency_percent: 250 }\n",                                       \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.latency_percent = 250))                                                          \
+    X(b->c_more = "    outlier: { latency_least: 3ms }\n",                                         \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.latency_least_ms = 3))                                                           \
+    X(b->c_more = "    outlier: { endpoints: 4 }\n",                                               \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.endpoints_min = 4))                                                              \
+    X(b->c_more = "    outlier: { volume: 9 }\n",                                                  \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.volume_min = 9))                                                                 \
+    X(b->c_more = "    outlier: { interval: 8s }\n",                                               \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.interval_ms = 8000))                                                             \
+    X(b->c_more = "    outlier: { time: 4s }\n",                                                   \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.time_ms = 4000))                                                                 \
+    X(b->c_more = "    outlier: { time_max: 2m }\n",                                               \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.time_max_ms = 120000))                                                           \
+    X(b->c_more = "    outlier: { share_percent: 50 }\n",                                          \
+      (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
+       b->outlier.share_percent = 50))                                                             \
+    X(b->c_more = "    throttle: {}\n",                                                            \
+      (b->throttle = GW_SPEC(gw_throttle_spec), b->cluster.throttle = &b->throttle))               \
+    X(b->c_more = "    throttle: { success_percent: 80 }\n",                                       \
+      (b->throttle = GW_SPEC(gw_throttle_spec), b->cluster.throttle = &b->throttle,                \
+       b->throttle.success_percent = 80))                                                          \
+    X(b->c_more = "    throttle: { volume: 9 }\n",                                                 \
+      (b->throttle = GW_SPEC(gw_throttle_spec), b->cluster.throttle = &b->throttle,                \
+       b->throttle.volume_min = 9))                                                                \
+    X(b->c_more = "    throttle: { window: 8s }\n",                                                \
+      (b->throttle = GW_SPEC(gw_throttle_spec), b->cluster.throttle = &b->throttle,                \
+       b->throttle.window_ms = 8000))                                                              \
+    X(b->c_more =                                                                                  \
+          "    ceilings: { exchanges: 1 }\n    fallback: { status: 200, body: a, type: x/y }\n",   \
+      (b->fallback = GW_SPEC(gw_fallback_spec), b->cluster.fallback = &b->fallback,                \
+       b->cluster.exchanges_max = 1, b->fallback.code = 200, b->fallback.body = GW_STR("a"),       \
+       b->fallback.type = GW_STR("x/y")))                                                          \
+    X(b->c_more = "    ceilings: { exchanges: 1 }\n    fallback: { cluster: also }\n",             \
+      (b->fallback = GW_SPEC(gw_fallback_spec), b->cluster.fallback = &b->fallback,                \
+       b->cluster.exchanges_max = 1, b->fallback.cluster = GW_STR("also")))                        \
+    X(b->c_more = "    ceilings: { exchanges: 12 }\n", b->cluster.exchanges_max = 12)              \
+    X(b->c_more = "    ceilings: { pending: 12 }\n", b->cluster.pending_max = 12)                  \
+    X(b->c_more = "    ceilings: { retries: 12 }\n", b->cluster.retries_max = 12)                  \
+    X(b->c_more = "    breaker: {}\n    failures: [ connect, deadline ]\n",                        \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->cluster.failures = GW_FAILURE_CONNECT | GW_FAILURE_DEADLINE))                            \
+    X(b->c_more = "    breaker: {}\n    grpc_failures: [ cancelled, unauthenticated ]\n",          \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->cluster.grpc_failures = 1u << 1 | 1u << 16))                                             \
+    X(b->c_more = "    breaker: {}\n    slow: 50ms\n",                                             \
+      (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
+       b->cluster.slow_ms = 50))                                                                   \
     X(b->e_address = "\"[::1]:9\"", b->endpoint.address = GW_STR("[::1]:9"))                       \
     X(b->e_more = "        name: one\n", b->endpoint.name = GW_STR("one"))                         \
     X(b->e_more = "        weight: 12\n", b->endpoint.weight = 12)                                 \
@@ -672,7 +800,7 @@ static const struct refusal {
     { "listeners:\n- name: a\n  tls: {}\n", 3, 3, "listeners[0].tls",
       "tls is not in this release" },
     { "clusters:\n- tls: {}\n", 2, 3, "clusters[0].tls", "tls is not in this release" },
-    { "clusters:\n- breaker: {}\n", 2, 3, "clusters[0].breaker", "breaker is not in this release" },
+    { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
     { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
     { "clusters:\n- protocol: auto\n", 2, 13, "clusters[0].protocol",
       "auto is not in this release" },
