@@ -195,7 +195,10 @@ static gw_status open_wire(struct gw_link *link)
         gw_chain_clear(&link->rx);
         return GW_OK;
     }
-    return status == GW_ENOMEM ? GW_OK : status;
+    if (status != GW_ENOMEM)
+        return status;
+    gw_link_mark_starving(link); /* what could be opened is read; for the rest it is asked again */
+    return GW_OK;
 }
 
 /* What the transport has not taken, at least. A send that is on its way may have gone as a whole; and so
@@ -316,7 +319,7 @@ static bool has_codec(struct gw_link *link, const struct gw_chain *in)
 static void read_open(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
-    size_t before = link->rx.len;
+    size_t before = link->rx.len + in->len;
     gw_status status;
 
     if (!is_admitted(link))
@@ -332,7 +335,7 @@ static void read_open(struct gw_link *link)
         read_codec(link, in);
     if (link->slot != NULL)
         gw_slot_trim(link);
-    if (link->tls != NULL && link->rx.len > 0 && link->rx.len < before)
+    if (link->tls != NULL && link->rx.len > 0 && link->rx.len + in->len < before)
         gw_link_mark_readable(link); /* the engine stopped at its mark: there is more to open */
     if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
         tell_end(link);
