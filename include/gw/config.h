@@ -233,6 +233,33 @@ typedef struct gw_split_spec {
     gw_str cluster;
 } gw_split_spec;
 
+/* After what a request is sent again (docs/retries.md). What does not prove that nothing was done is only
+ * for methods that may be repeated (RFC 9110 9.2.2), unless GW_RETRY_UNSAFE. */
+enum {
+    GW_RETRY_CONNECT = 1u,        /* no connection could be had                                */
+    GW_RETRY_REFUSED = 2u,        /* proof that nothing was processed: a refused stream, GOAWAY */
+    GW_RETRY_REUSED = 4u,         /* a connection that had served others ended without a word  */
+    GW_RETRY_RESET = 8u,          /* any ended, or the stream was reset, before a response     */
+    GW_RETRY_TIMEOUT = 16u,       /* no response in time: the try's, or the cluster's          */
+    GW_RETRY_GATEWAY_ERROR = 32u, /* 502, 503, 504                                             */
+    GW_RETRY_5XX = 64u            /* any 5xx                                                   */
+};
+enum { GW_RETRY_UNSAFE = 1u }; /* whatever the method */
+/* What of a failed try is followed by another: how often, gw_route_spec.retries says. */
+typedef struct gw_retry_spec {
+    uint32_t size;
+    uint32_t on;                 /* GW_RETRY_*; CONNECT, REFUSED and REUSED; GW_OFF: none      */
+    uint32_t grpc;               /* a bit a grpc-status, 1 to 16; needs GW_RETRY_UNSAFE; none  */
+    uint32_t flags;              /* GW_RETRY_UNSAFE                                            */
+    uint32_t per_try_timeout_ms; /* from asking for a connection to the response's head; none  */
+    uint32_t backoff_base_ms;    /* the n-th retry waits up to 2^(n-1) times that, drawn; 25,
+                                    and none where nothing was processed; GW_OFF: none         */
+    uint32_t backoff_max_ms;     /* and never more; 10 times backoff_base_ms                   */
+    uint32_t reserved;
+    const uint32_t *codes; /* further codes of responses, 400 to 599                           */
+    size_t codes_len;      /* none                                                             */
+} gw_retry_spec;
+
 enum { GW_MATCH_PREFIX = 1, GW_MATCH_EXACT = 2 }; /* default: prefix, on whole segments */
 enum {
     GW_ROUTE_CONNECT = 1u,   /* this route takes CONNECT, to its own cluster                   */
@@ -265,13 +292,14 @@ typedef struct gw_route_spec {
     const gw_str *upgrades; /* tokens that are forwarded; empty: websocket                     */
     size_t upgrades_len;
     void *user;       /* gw_exchange_route_user                                                */
-    uint32_t retries; /* of a request that no upstream has processed; 1, up to 5; GW_OFF: none */
+    uint32_t retries; /* of a request, after what retry says; 1, up to 5; GW_OFF: none         */
     uint32_t reserved;
     const gw_str *limiters; /* names, asked in that order; in one entry several with spaces between:
                                the first of them that is for the request (docs/limiting.md)    */
     size_t limiters_len;    /* none                                                            */
     const gw_split_spec *splits; /* instead of cluster: up to 32, each as long as the first says  */
     size_t splits_len;           /* (docs/splits.md)                                           */
+    const gw_retry_spec *retry;  /* copied; NULL: its defaults                                  */
 } gw_route_spec;
 
 /* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is

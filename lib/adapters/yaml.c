@@ -132,6 +132,27 @@ static const struct gw_yaml_field listener_fields[] = {
 };
 static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 
+/* By their names in the specification of gRPC. */
+static const struct gw_yaml_word grpc_statuses[] = {
+    { "cancelled", 1u << 1 },
+    { "unknown", 1u << 2 },
+    { "invalid_argument", 1u << 3 },
+    { "deadline_exceeded", 1u << 4 },
+    { "not_found", 1u << 5 },
+    { "already_exists", 1u << 6 },
+    { "permission_denied", 1u << 7 },
+    { "resource_exhausted", 1u << 8 },
+    { "failed_precondition", 1u << 9 },
+    { "aborted", 1u << 10 },
+    { "out_of_range", 1u << 11 },
+    { "unimplemented", 1u << 12 },
+    { "internal", 1u << 13 },
+    { "unavailable", 1u << 14 },
+    { "data_loss", 1u << 15 },
+    { "unauthenticated", 1u << 16 },
+    { NULL, 0 },
+};
+
 struct cluster {
     gw_cluster_spec spec;
     gw_breaker_spec breaker;
@@ -265,26 +286,6 @@ static const struct gw_yaml_word failures[] = {
     { "slow", GW_FAILURE_SLOW },         { "server_error", GW_FAILURE_SERVER_ERROR },
     { "deadline", GW_FAILURE_DEADLINE }, { NULL, 0 },
 };
-/* By their names in the specification of gRPC. */
-static const struct gw_yaml_word grpc_failures[] = {
-    { "cancelled", 1u << 1 },
-    { "unknown", 1u << 2 },
-    { "invalid_argument", 1u << 3 },
-    { "deadline_exceeded", 1u << 4 },
-    { "not_found", 1u << 5 },
-    { "already_exists", 1u << 6 },
-    { "permission_denied", 1u << 7 },
-    { "resource_exhausted", 1u << 8 },
-    { "failed_precondition", 1u << 9 },
-    { "aborted", 1u << 10 },
-    { "out_of_range", 1u << 11 },
-    { "unimplemented", 1u << 12 },
-    { "internal", 1u << 13 },
-    { "unavailable", 1u << 14 },
-    { "data_loss", 1u << 15 },
-    { "unauthenticated", 1u << 16 },
-    { NULL, 0 },
-};
 static const struct gw_yaml_field cluster_fields[] = {
     NAME("name", struct cluster, spec.name),
     { "protocol", GW_YAML_WORD, offsetof(struct cluster, spec.protocols), 0, 0, 0,
@@ -303,7 +304,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "ceilings", GW_YAML_FIELDS, 0, 0, 0, 0, &ceiling_table },
     { "failures", GW_YAML_WORDS, offsetof(struct cluster, spec.failures), 0, 0, 0, failures },
     { "grpc_failures", GW_YAML_WORDS, offsetof(struct cluster, spec.grpc_failures), 0, 0, 0,
-      grpc_failures },
+      grpc_statuses },
     TIME("slow", struct cluster, spec.slow_ms),
     LATER("health"),
 };
@@ -350,6 +351,9 @@ static const struct gw_yaml_table limiter_table = TABLE(limiter_fields);
 
 struct route {
     gw_route_spec spec;
+    gw_retry_spec retry;
+    uint32_t retry_count, is_unsafe; /* count: another word for retries */
+    struct gw_yaml_texts retry_codes;
     uint32_t takes_connect;
     gw_str prefix, exact;
     struct gw_yaml_texts methods, upgrades, limiters;
@@ -379,6 +383,27 @@ static const struct gw_yaml_field respond_fields[] = {
     { "body", GW_YAML_TEXT, offsetof(struct route, spec.reply_body), 0, 0, 0, NULL },
 };
 static const struct gw_yaml_table respond_table = TABLE(respond_fields);
+static const struct gw_yaml_word retry_causes[] = {
+    { "connect", GW_RETRY_CONNECT }, { "refused", GW_RETRY_REFUSED },
+    { "reused", GW_RETRY_REUSED },   { "reset", GW_RETRY_RESET },
+    { "timeout", GW_RETRY_TIMEOUT }, { "gateway_error", GW_RETRY_GATEWAY_ERROR },
+    { "5xx", GW_RETRY_5XX },         { NULL, 0 }
+};
+static const struct gw_yaml_field backoff_fields[] = {
+    TIME("base", struct route, retry.backoff_base_ms),
+    { "max", GW_YAML_DURATION, offsetof(struct route, retry.backoff_max_ms), 1, MS_MAX, 0, NULL },
+};
+static const struct gw_yaml_table backoff_table = TABLE(backoff_fields);
+static const struct gw_yaml_field retry_fields[] = {
+    { "count", GW_YAML_COUNT, offsetof(struct route, retry_count), 1, 5, GW_OFF, NULL },
+    { "on", GW_YAML_WORDS, offsetof(struct route, retry.on), 0, 0, 0, retry_causes },
+    { "codes", GW_YAML_TEXTS, offsetof(struct route, retry_codes), 0, 0, 0, NULL },
+    { "grpc", GW_YAML_WORDS, offsetof(struct route, retry.grpc), 0, 0, 0, grpc_statuses },
+    TIME("per_try_timeout", struct route, retry.per_try_timeout_ms),
+    { "backoff", GW_YAML_FIELDS, 0, 0, 0, 0, &backoff_table },
+    { "unsafe", GW_YAML_TRUTH, offsetof(struct route, is_unsafe), 0, 0, 0, NULL },
+};
+static const struct gw_yaml_table retry_table = TABLE(retry_fields);
 static const struct gw_yaml_field route_fields[] = {
     NAME("name", struct route, spec.name),
     { "match", GW_YAML_FIELDS, 0, 0, 0, 0, &match_table },
@@ -393,6 +418,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "retries", GW_YAML_COUNT, offsetof(struct route, spec.retries), 1, 5, GW_OFF, NULL },
     { "limiters", GW_YAML_TEXTS, offsetof(struct route, limiters), 0, 0, 0, NULL },
     { "descriptors", GW_YAML_NODE, offsetof(struct route, descriptors), 0, 0, 0, NULL },
+    { "retry", GW_YAML_FIELDS, 0, 0, 0, 0, &retry_table },
 };
 static const struct gw_yaml_table route_table = TABLE(route_fields);
 
@@ -815,12 +841,46 @@ static gw_status finish_limiters(struct loader *l, struct route *own)
     return status;
 }
 
+static gw_status read_codes(struct loader *l, const struct gw_yaml_node *node, struct route *own)
+{
+    const struct gw_yaml_texts *texts = &own->retry_codes;
+    uint32_t *codes = gw_store_take(&l->store, texts->len, sizeof *codes);
+    if (codes == NULL)
+        return gw_yaml_no_memory(&l->reader);
+    if (texts->at != NULL && texts->len == 0)
+        return gw_yaml_refuse(&l->reader, node, "the list is empty; leave it out for none");
+    for (size_t i = 0; i < texts->len; i++) {
+        uint64_t code;
+        if (gw_parse_u64(texts->at[i], &code) != GW_OK || code > UINT32_MAX)
+            return gw_yaml_refuse(&l->reader, node, "a code is a whole number from 400 to 599");
+        codes[i] = (uint32_t)code;
+    }
+    own->retry.codes = codes;
+    own->retry.codes_len = texts->len;
+    return GW_OK;
+}
+
+static gw_status finish_retry(struct loader *l, const struct gw_yaml_node *node, struct route *own)
+{
+    if (gw_yaml_find(node, GW_STR("retry")) == NULL)
+        return GW_OK;
+    if (own->retry_count != 0 && own->spec.retries != 0)
+        return gw_yaml_refuse(&l->reader, gw_yaml_find(node, GW_STR("retry.count")),
+                              "retries says the same; keep one of the two");
+    if (own->retry_count != 0)
+        own->spec.retries = own->retry_count;
+    own->retry.flags = own->is_unsafe ? GW_RETRY_UNSAFE : 0;
+    own->spec.retry = &own->retry;
+    return read_codes(l, gw_yaml_find(node, GW_STR("retry.codes")), own);
+}
+
 static gw_status read_route(struct loader *l, const struct gw_yaml_node *node)
 {
     struct route *own = gw_store_take(&l->store, 1, sizeof *own); /* the stack is short */
     if (own == NULL)
         return gw_yaml_no_memory(&l->reader);
     own->spec.size = sizeof own->spec;
+    own->retry.size = sizeof own->retry;
     gw_status status = gw_yaml_read(&l->reader, node, &route_table, own);
     if (status == GW_OK)
         status = finish_match(l, node, own);
@@ -828,6 +888,8 @@ static gw_status read_route(struct loader *l, const struct gw_yaml_node *node)
         status = finish_limiters(l, own);
     if (status == GW_OK)
         status = read_splits(l, own->splits, &own->spec);
+    if (status == GW_OK)
+        status = finish_retry(l, node, own);
     if (status != GW_OK)
         return status;
     const struct gw_yaml_node *respond = gw_yaml_find(node, GW_STR("respond"));
@@ -928,6 +990,9 @@ static const struct rename {
     { "clusters", "pending_max", "ceilings.pending" },
     { "clusters", "retries_max", "ceilings.retries" },
     { "clusters", "slow_ms", "slow" },
+    { "routes", "retry.flags", "retry.unsafe" },
+    { "routes", "retry.per_try_timeout_ms", "retry.per_try_timeout" },
+    { "routes", "retry.backoff_max_ms", "retry.backoff.max" },
 };
 
 static gw_str behind_index(gw_str where)

@@ -10,6 +10,7 @@
 #include "config/freeze.h"
 #include "config/guards.h"
 #include "config/limiter.h"
+#include "config/retry.h"
 #include "config/value.h"
 #include "guard/retry_budget.h"
 #include "gw_features.h"
@@ -521,6 +522,7 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
                                                     .body_field = "reply_body" });
     take_splits(&part, draft);
     check_target(&part, own);
+    gw_retry_take(&part, draft);
     if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)
         gw_fault_add(&part, "retries", GW_EINVAL, "it is from 1 to 5, or off");
     if (own->reserved != 0)

@@ -50,6 +50,7 @@ struct gw_split_draft {
 struct gw_route_draft {
     struct gw_draft draft;
     gw_route_spec spec;
+    gw_retry_spec retry;             /* spec.retry points here, or is NULL */
     uint32_t cluster, listener;      /* found by the check; UINT32_MAX: none, any */
     struct gw_limiter_ref *limiters; /* found by the check */
     uint32_t limiters_len;

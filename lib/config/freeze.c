@@ -6,6 +6,7 @@
 #include "config/balancing.h"
 #include "config/guards.h"
 #include "config/limiter.h"
+#include "config/retry.h"
 #include "gw_features.h"
 
 /* The defaults; gw/config.h and docs/configuration.md say the same. */
@@ -238,6 +239,8 @@ static gw_status freeze_routes(const struct gw_builder *b, gw_config *config)
     for (const struct gw_draft *d = b->routes.first; d != NULL; d = d->next) {
         const struct gw_route_draft *draft = (const struct gw_route_draft *)(const void *)d;
         fill_route(draft, config, &config->routes[d->index]);
+        if (gw_retry_freeze(draft, config, &config->routes[d->index]) != GW_OK)
+            return GW_ENOMEM;
     }
     gw_status status = freeze_splits(b, config);
     return status == GW_OK ? plant(b, config) : status;

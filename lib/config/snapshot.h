@@ -78,6 +78,19 @@ struct gw_limiter_ref {
     uint32_t limiter;
     bool is_else;
 };
+/* What is retried. */
+struct gw_retry_conf {
+    uint32_t on;       /* GW_RETRY_* */
+    uint32_t grpc;     /* a bit a status */
+    uint64_t codes[4]; /* a bit a code from GW_RETRY_CODE_LEAST on */
+    gw_nanos try_timeout, backoff, backoff_max;
+    bool is_unsafe;
+    bool has_backoff; /* it was set: then it is for all, and who is alone may be asked again */
+};
+enum { GW_RETRY_CODE_LEAST = 400, GW_RETRY_CODE_MOST = 599 };
+/* Of a route that says nothing. In retry.c. */
+extern const struct gw_retry_conf gw_retry_default;
+
 struct gw_route_conf {
     gw_str name;
     uint32_t index, flags;
@@ -85,7 +98,8 @@ struct gw_route_conf {
     struct gw_splits *splits;        /* NULL: none */
     uint32_t split;                  /* its place in gw_config.split_routes */
     gw_nanos request_timeout, idle_timeout;
-    uint32_t retries; /* 0: none */
+    const struct gw_retry_conf *retry; /* never NULL */
+    uint32_t retries;                  /* 0: none    */
     uint32_t reply_code;
     gw_str reply_type, reply_body;
     const gw_str *upgrades; /* lower case */

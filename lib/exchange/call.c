@@ -173,6 +173,7 @@ static gw_status make_call(struct gw_exchange *x, const gw_call_spec *spec, cons
         .retries = spec->retries == 0        ? CALL_RETRIES
                    : spec->retries == GW_OFF ? 0
                                              : spec->retries,
+        .retry = &gw_retry_default,
     };
     x->route = &c->route;
     return GW_OK;

@@ -38,6 +38,18 @@ static gw_nanos last_move(const struct gw_exchange *x)
     return last;
 }
 
+/* Until the head of a response is here. */
+static void consider_try(const struct gw_exchange *x, struct nearest *n)
+{
+    bool is_connected = x->phase == GW_PHASE_AWAIT;
+
+    if (GW_UNLIKELY(x->route->retry->try_timeout != GW_NEVER) && x->tries > 0)
+        consider(n, x->waited, x->route->retry->try_timeout,
+                 is_connected ? GW_REASON_upstream_response_timeout
+                              : GW_REASON_upstream_connect_timeout,
+                 GW_BY_UPSTREAM);
+}
+
 static void consider_await(const struct gw_exchange *x, struct nearest *n)
 {
     gw_nanos timeout = x->cluster->response_timeout, since = x->sent;
@@ -127,9 +139,11 @@ static struct nearest find(struct gw_exchange *x)
         return n;
     case GW_PHASE_CONNECT:
         consider_connect(x, &n);
+        consider_try(x, &n);
         break;
     case GW_PHASE_AWAIT:
         consider_await(x, &n);
+        consider_try(x, &n);
         break;
     case GW_PHASE_RELAY:
         if (x->kind == GW_EXCHANGE_TUNNEL)
@@ -138,10 +152,13 @@ static struct nearest find(struct gw_exchange *x)
         else
             consider_relay(x, &n);
         break;
+    case GW_PHASE_PICK:
+        if (x->is_backing_off)
+            consider(&n, 0, x->again_at, GW_REASON_none, GW_BY_NONE);
+        break;
     case GW_PHASE_FILTER:
     case GW_PHASE_ROUTE:
     case GW_PHASE_LIMIT:
-    case GW_PHASE_PICK:
     case GW_PHASE_END:
     case GW_PHASE_COUNT:
         break;
@@ -217,13 +234,21 @@ void gw_deadline_arm(struct gw_exchange *x)
         gw_timer_set(x->of->links->wheel, &x->alarm.timer, n.when);
 }
 
+static void pass(struct gw_exchange *x, const struct nearest *n)
+{
+    if (n->reason == GW_REASON_none)
+        gw_exchange_end_backoff(x);
+    else if (!gw_exchange_retry(x, n->reason))
+        gw_exchange_fail(x, n->by, n->reason, GW_ETIMEDOUT);
+}
+
 void gw_deadline_ring(struct gw_alarm *alarm)
 {
     struct gw_exchange *x = GW_CONTAINER(alarm, struct gw_exchange, alarm);
     struct nearest n = look(x);
 
-    if (n.when <= x->of->links->now && !gw_exchange_retry(x, n.reason))
-        gw_exchange_fail(x, n.by, n.reason, GW_ETIMEDOUT);
+    if (n.when <= x->of->links->now)
+        pass(x, &n);
     if (x->phase == GW_PHASE_END)
         return;
     gw_deadline_arm(x);

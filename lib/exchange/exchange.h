@@ -8,6 +8,7 @@
 #ifndef GW_EXCHANGE_EXCHANGE_H
 #define GW_EXCHANGE_EXCHANGE_H
 
+#include "base/prng.h"
 #include "exchange/binding.h"
 #include "exchange/call.h"
 #include "exchange/show.h"
@@ -83,10 +84,11 @@ struct gw_exchange {
     uint8_t seen, outcome; /* gw_outcome: by its head, and at its end */
     bool is_retry_forbidden;
     bool has_given_key;
-    uint8_t hook;     /* gw_hook */
-    uint8_t hook_who; /* gw_asked_id: of the hook that runs */
-    uint8_t hook_at;  /* ... which filter's it is, or GW_HOOK_AT_NONE */
-    bool is_over;     /* on_end has run: only the reap is left                     */
+    bool is_backing_off; /* PICK: not before again_at; `up` may still take in the refusal */
+    uint8_t hook;        /* gw_hook */
+    uint8_t hook_who;    /* gw_asked_id: of the hook that runs */
+    uint8_t hook_at;     /* ... which filter's it is, or GW_HOOK_AT_NONE */
+    bool is_over;        /* on_end has run: only the reap is left                     */
     /* Origin (see origin.c). */
     bool is_origin_started, is_end_shown, wants_on_read, wants_on_write, was_pipe_full;
     bool has_info;     /* a 1xx came: whoever sent it has begun to process the request */
@@ -140,6 +142,7 @@ struct gw_exchange {
     gw_nanos waited;        /* since when the hook or the connection is waited for  */
     gw_nanos client_in;     /* the client gave body bytes                           */
     gw_nanos client_out;    /* the client took body bytes                           */
+    gw_nanos again_at;      /* backing off: until then */
     gw_nanos upstream_in;   /* the upstream gave                                    */
     gw_nanos upstream_out;  /* the upstream took body bytes                         */
     gw_nanos grpc_deadline; /* GW_NEVER: none */
@@ -186,6 +189,7 @@ struct gw_exchanges {
     struct gw_via via; /* our name where a listener has none of its own */
     char via_text[GW_VIA_BYTES];
     uint64_t ids;
+    struct gw_prng prng; /* of backoffs */
     uint32_t count;
     const gw_env *env; /* for its clock */
     uint64_t unix_now; /* 0: not read in this step */
@@ -360,6 +364,18 @@ bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
 void gw_exchange_keep(struct gw_exchange *x);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
+/* ... likewise, of what the upstream has answered: its head is here. */
+bool gw_exchange_retry_answer(struct gw_exchange *x);
+/* Is it worth asking? */
+static inline bool gw_exchange_is_refusal(const struct gw_exchange *x)
+{
+    return x->response.code >= GW_RETRY_CODE_LEAST ||
+           (x->kind == GW_EXCHANGE_GRPC && x->route->retry->grpc != 0);
+}
+/* Nothing is waited for any more: the next try may begin. */
+void gw_exchange_end_backoff(struct gw_exchange *x);
+/* The refusal's stream has that news. */
+void gw_exchange_take_refusal_news(struct gw_exchange *x, uint32_t news);
 
 /* limit.c: the limiters of its route. False: it has failed. */
 bool gw_limit_pass(struct gw_exchange *x);

@@ -191,6 +191,7 @@ static void leave_route(struct gw_exchange *x)
 static const struct gw_route_conf no_route = {
     .request_timeout = GW_NEVER,
     .idle_timeout = GW_MS(UINT64_C(300000)),
+    .retry = &gw_retry_default,
 };
 static const struct gw_cluster_conf self = {
     .response_timeout = GW_NEVER, /* silence is bounded, not length */

@@ -177,7 +177,7 @@ void gw_exchange_pick(struct gw_exchange *x)
 {
     enum gw_filter_result result = GW_FILTER_DONE;
 
-    if (x->asked[GW_ASKED_REQUEST].is_waiting || (!x->is_picked && !pick(x)))
+    if (x->asked[GW_ASKED_REQUEST].is_waiting || x->is_backing_off || (!x->is_picked && !pick(x)))
         return;
     if (gw_filters_have(x, GW_HOOK_UPSTREAM))
         result = gw_filters_ask(x, GW_ASKED_REQUEST, GW_HOOK_UPSTREAM);
@@ -240,6 +240,10 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
     x->up.news = 0;
     if (x->is_failed || x->up.codec == NULL)
         return;
+    if (GW_UNLIKELY(x->is_backing_off)) {
+        gw_exchange_take_refusal_news(x, news);
+        return;
+    }
     if ((news & (GW_NEWS_HEAD | GW_NEWS_INFO | GW_NEWS_BODY)) != 0)
         x->upstream_in = x->of->links->now;
     if ((news & GW_NEWS_INFO) != 0)
@@ -251,6 +255,8 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
         gw_exchange_end_try(x);
     }
     if ((news & GW_NEWS_HEAD) != 0) {
+        if (GW_UNLIKELY(gw_exchange_is_refusal(x)) && gw_exchange_retry_answer(x))
+            return;
         x->has_response = true;
         gw_relay_response(x);
     }

@@ -93,7 +93,9 @@ enum gw_h2_code {
     /* what guards a cluster */                                                                    \
     X(breaker_open, 503, 14, 7, "the upstream has failed too often: it is not asked for a while")  \
     X(throttled, 503, 14, 7, "the upstream fails too often: it is asked less")                     \
-    X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")
+    X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")          \
+    /* only of a try that another one followed */                                                  \
+    X(upstream_status, 0, 0, 0, "the upstream answered what its route takes for a failure")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

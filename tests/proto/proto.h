@@ -67,7 +67,7 @@ struct proto_mode {
     void (*stop)(struct proto *p); /* the worker is freed */
 };
 
-enum { PROTO_LOG = 65536, PROTO_OBJECTS = 64 };
+enum { PROTO_LOG = 65536, PROTO_OBJECTS = 64, PROTO_CODES = 4 };
 
 struct proto_object { /* a link or an exchange, as traced */
     uint64_t id, in, out;
@@ -102,6 +102,8 @@ struct proto {
     gw_fallback_spec fallback;
     gw_route_spec route, host_route;
     gw_limiter_spec limiter; /* of both routes, where it has tokens or a ceiling */
+    gw_retry_spec retry;
+    uint32_t codes[PROTO_CODES];
     gw_limits limits;
     bool returns; /* what no route claims goes back to the host */
     int host_fd;  /* over sockets: what did; -1 */

@@ -101,6 +101,41 @@ static bool configure_limiter(struct proto *p, gw_str what, gw_str value)
     return true;
 }
 
+/* Of what is retried: "config retry-on timeout", "config retry-code 503". */
+static bool configure_retry(struct proto *p, gw_str what, gw_str value)
+{
+    static const struct {
+        const char *word;
+        uint32_t bit;
+    } causes[] = { { "connect", GW_RETRY_CONNECT }, { "refused", GW_RETRY_REFUSED },
+                   { "reused", GW_RETRY_REUSED },   { "reset", GW_RETRY_RESET },
+                   { "timeout", GW_RETRY_TIMEOUT }, { "gateway_error", GW_RETRY_GATEWAY_ERROR },
+                   { "5xx", GW_RETRY_5XX } };
+    uint32_t n = (uint32_t)strtoul(value.ptr, NULL, 10);
+
+    p->route.retry = &p->retry;
+    p->retry.size = sizeof p->retry;
+    if (is(what, "retry-code") && p->retry.codes_len < PROTO_CODES) {
+        p->codes[p->retry.codes_len++] = n;
+        p->retry.codes = p->codes;
+    } else if (is(what, "retry-grpc"))
+        p->retry.grpc |= 1u << n;
+    else if (is(what, "retry-unsafe"))
+        p->retry.flags = GW_RETRY_UNSAFE;
+    else if (is(what, "try"))
+        p->retry.per_try_timeout_ms = milliseconds(value);
+    else if (is(what, "backoff"))
+        p->retry.backoff_base_ms = is(value, "off") ? GW_OFF : milliseconds(value);
+    else if (is(what, "retry-on")) {
+        uint32_t before = p->retry.on;
+        for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
+            p->retry.on |= is(value, causes[i].word) ? causes[i].bit : 0;
+        return p->retry.on != before;
+    } else
+        return false;
+    return true;
+}
+
 /* "config WORD VALUE": how this world differs from the default one. */
 static bool configure(struct proto *p, const struct proto_line *l)
 {
@@ -161,7 +196,7 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.methods = &method;
         p->route.methods_len = 1;
     } else
-        return configure_limiter(p, what, value);
+        return configure_limiter(p, what, value) || configure_retry(p, what, value);
     return true;
 }
 

@@ -86,6 +86,11 @@ static void say_route(struct dump *d, const struct gw_route_conf *r)
         NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
     for (uint32_t i = 0; r->splits != NULL && i < r->splits->len; i++)
         say(d, " split %.*s %u", STR(r->splits->list[i].cluster->name), r->splits->list[i].weight);
+    say(d, " retry %x grpc %x %d %d try %llu backoff %llu %llu codes", r->retry->on, r->retry->grpc,
+        r->retry->is_unsafe, r->retry->has_backoff, NUM(r->retry->try_timeout),
+        NUM(r->retry->backoff), NUM(r->retry->backoff_max));
+    for (int i = 0; i < 4; i++)
+        say(d, " %llx", NUM(r->retry->codes[i]));
     for (size_t i = 0; i < r->upgrades_len; i++)
         say(d, " upgrade %.*s", STR(r->upgrades[i]));
     for (uint32_t i = 0; i < r->limiters_len; i++)
@@ -166,6 +171,8 @@ struct both {
     gw_limiter_spec limiter;
     gw_limiter_key keys[2];
     const char *m_more;
+    gw_retry_spec retry;
+    uint32_t codes[2];
     gw_str list[2];
 };
 
@@ -197,6 +204,7 @@ static void both_init(struct both *b)
     b->route.name = GW_STR("some");
     b->route.cluster = GW_STR("web");
     b->route.path = GW_STR("/v1");
+    b->retry = GW_SPEC(gw_retry_spec);
 }
 
 static gw_config *build_from_file(const struct both *b)
@@ -272,8 +280,9 @@ _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 160, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
-_Static_assert(sizeof(gw_route_spec) == 224, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 232, "a field without a row");
 _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
+_Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
 #endif
 
 #define HASH_FILE(fields) "    balance: { policy: consistent_hash, hash: { " fields " } }\n"
@@ -282,6 +291,9 @@ _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
      b->hash.field = (value))
 #define HASH_KEYS(n, first, second)                                                                \
     (b->list[0] = (first), b->list[1] = (second), HASH_C(keys, b->list), HASH_C(keys_len, (n)))
+
+#define RETRY(assignment) (b->retry.assignment, b->route.retry = &b->retry)
+
 /* X(in the file, in C) */
 #define FIELDS(X)                                                                                  \
     X(b->m_more = "rate: 6/2s", b->limiter.tokens = 6)                                             \
@@ -483,6 +495,22 @@ _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
     X(b->r_to = "    splits: [ { cluster: web, weight: 9 }, { cluster: also } ]\n",                \
       (b->route.cluster = GW_STR(""), b->route.splits = two_splits, b->route.splits_len = 2))      \
     X(b->r_more = "    retries: off\n", b->route.retries = GW_OFF)                                 \
+    X(b->r_more = "    retry: { count: 2 }\n", b->route.retries = 2)                               \
+    X(b->r_more = "    retry: { count: off }\n", b->route.retries = GW_OFF)                        \
+    X(b->r_more = "    retry: { on: [ connect, 5xx ] }\n",                                         \
+      RETRY(on = GW_RETRY_CONNECT | GW_RETRY_5XX))                                                 \
+    X(b->r_more = "    retry: { on: [ refused, reused, reset, timeout, gateway_error ] }\n",       \
+      RETRY(on = GW_RETRY_REFUSED | GW_RETRY_REUSED | GW_RETRY_RESET | GW_RETRY_TIMEOUT |          \
+                 GW_RETRY_GATEWAY_ERROR))                                                          \
+    X(b->r_more = "    retry: { codes: [ 429, 503 ] }\n",                                          \
+      (b->codes[0] = 429, b->codes[1] = 503, b->retry.codes_len = 2, RETRY(codes = b->codes)))     \
+    X(b->r_more = "    retry: { unsafe: true }\n", RETRY(flags = GW_RETRY_UNSAFE))                 \
+    X(b->r_more = "    retry: { grpc: [ unavailable, aborted ], unsafe: true }\n",                 \
+      (b->retry.flags = GW_RETRY_UNSAFE, RETRY(grpc = 1u << 14 | 1u << 10)))                       \
+    X(b->r_more = "    retry: { per_try_timeout: 250ms }\n", RETRY(per_try_timeout_ms = 250))      \
+    X(b->r_more = "    retry: { backoff: { base: 10ms } }\n", RETRY(backoff_base_ms = 10))         \
+    X(b->r_more = "    retry: { backoff: { base: off } }\n", RETRY(backoff_base_ms = GW_OFF))      \
+    X(b->r_more = "    retry: { backoff: { max: 1s } }\n", RETRY(backoff_max_ms = 1000))           \
     X(b->r_more = "    idle: 14s\n", b->route.idle_timeout_ms = 14000)                             \
     X(b->r_more = "    upgrade: [ Chat, websocket ]\n",                                            \
       (b->list[0] = GW_STR("chat"), b->list[1] = GW_STR("websocket"), b->route.upgrades = b->list, \
@@ -823,6 +851,28 @@ static const struct refusal {
     { HASHED("on: cookie, name: a b"), 3, 65, "clusters[0].balance.hash.name", "not a key" },
     { HASHED("points: 0"), 3, 55, "clusters[0].balance.hash.points", "1 to 65536" },
     { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
+    { "routes:\n- retry: { count: 6 }\n", 2, 19, "routes[0].retry.count", "1 to 5, or off" },
+    { "routes:\n- retry: { on: [] }\n", 2, 16, "routes[0].retry.on", "the list is empty" },
+    { "routes:\n- retry: { on: [ 4xx ] }\n", 2, 18, "routes[0].retry.on[0]", "none of connect" },
+    { "routes:\n- retry: { codes: [ 399 ] }\n  name: a\n  cluster: b\n", 2, 21,
+      "routes[0].retry.codes[0]", "400 to 599" },
+    { "routes:\n- retry: { codes: [ 503, x ] }\n", 2, 19, "routes[0].retry.codes", "400 to 599" },
+    { "routes:\n- retry: { codes: [] }\n", 2, 19, "routes[0].retry.codes", "the list is empty" },
+    { "routes:\n- retry: { grpc: [ ok ] }\n", 2, 20, "routes[0].retry.grpc[0]", "none of" },
+    { "routes:\n- retry: { grpc: [ unavailable ] }\n  name: a\n  cluster: b\n", 2, 18,
+      "routes[0].retry.grpc", "needs unsafe as well" },
+    { "routes:\n- retry: { per_try_timeout: 2s }\n  timeout: 2s\n  name: a\n  cluster: b\n", 2, 29,
+      "routes[0].retry.per_try_timeout", "no less time" },
+    { "routes:\n- retry: { backoff: { base: 2s, max: 1s } }\n  name: a\n  cluster: b\n", 2, 38,
+      "routes[0].retry.backoff.max", "less than the base" },
+    { "routes:\n- retry: { backoff: { base: off, max: 1s } }\n  name: a\n  cluster: b\n", 2, 39,
+      "routes[0].retry.backoff.max", "there is no backoff" },
+    { "routes:\n- retry: { backoff: { max: off } }\n", 2, 28, "routes[0].retry.backoff.max",
+      "not a duration" },
+    { "routes:\n- retry: { count: 1 }\n  name: a\n  respond: { status: 200 }\n", 2, 10,
+      "routes[0].retry", "a reply is not retried" },
+    { "routes:\n- retry: { count: 1 }\n  retries: 2\n", 2, 19, "routes[0].retry.count",
+      "keep one of the two" },
     { "routes:\n- match: { regex: a }\n", 2, 12, "routes[0].match.regex",
       "regex is not in this release" },
     { "routes:\n- match: { template: a }\n", 2, 12, "routes[0].match.template",
