@@ -223,6 +223,10 @@ struct parts {
     gw_endpoint_spec endpoint, endpoint2;
     gw_route_spec route, route2;
     gw_hash_spec hash;
+    gw_breaker_spec breaker;
+    gw_outlier_spec outlier;
+    gw_throttle_spec throttle;
+    gw_fallback_spec fallback;
     gw_filter filter, filter2;
     gw_origin origin;
     gw_str list[40];
@@ -251,6 +255,10 @@ static void parts_init(struct parts *p)
     p->cluster = p->cluster2 = GW_SPEC(gw_cluster_spec);
     p->cluster.name = GW_STR("web");
     p->cluster.mark = 21;
+    p->breaker = GW_SPEC(gw_breaker_spec);
+    p->outlier = GW_SPEC(gw_outlier_spec);
+    p->throttle = GW_SPEC(gw_throttle_spec);
+    p->fallback = GW_SPEC(gw_fallback_spec);
     p->cluster2.name = GW_STR("api");
     p->cluster2.mark = 22;
     p->origin = GW_SPEC(gw_origin);
@@ -302,6 +310,10 @@ static void parts_add(struct parts *p)
         p->route.methods = p->list;                                                                \
         p->route.methods_len = sizeof list_ / sizeof list_[0];                                     \
     } while (0)
+#define BREAKER(field, value) p->breaker.field = (value), p->cluster.breaker = &p->breaker
+#define OUTLIER(field, value) p->outlier.field = (value), p->cluster.outlier = &p->outlier
+#define FALLBACK(field, value)                                                                     \
+    p->fallback.field = (value), p->cluster.fallback = &p->fallback, p->cluster.exchanges_max = 1
 #define HASH(field, value)                                                                         \
     (p->cluster.hash = &p->hash, p->cluster.balance = GW_BALANCE_CONSISTENT_HASH,                  \
      p->hash.field = (value))
@@ -348,6 +360,47 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
     X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
     X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 5)                   \
+    X(GW_EINVAL, 21, "clusters[0].breaker.size", "GW_SPEC", BREAKER(size, 0))                      \
+    X(GW_EINVAL, 21, "clusters[0].breaker.preset", "not a preset", BREAKER(preset, 2))             \
+    X(GW_EINVAL, 21, "clusters[0].breaker.error_percent", "1 to 100, or off",                      \
+      BREAKER(error_percent, 101))                                                                 \
+    X(GW_EINVAL, 21, "clusters[0].breaker.window_ms", "10 to 3600000", BREAKER(window_ms, 9))      \
+    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_ms", "1 to 86400000", BREAKER(sleep_ms, GW_OFF))   \
+    X(GW_EINVAL, 21, "clusters[0].breaker.probes", "1 to 100", BREAKER(probes, 101))               \
+    X(GW_EINVAL, 21, "clusters[0].breaker.probe_timeout_ms", "1 to",                               \
+      BREAKER(probe_timeout_ms, GW_OFF))                                                           \
+    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_max_ms", "less than sleep_ms",                     \
+      BREAKER(sleep_max_ms, 4999))                                                                 \
+    X(GW_EINVAL, 21, "clusters[0].breaker.failures", "nothing would open it",                      \
+      BREAKER(failures = p->breaker.error_percent, GW_OFF))                                        \
+    X(GW_EINVAL, 21, "clusters[0].breaker.reserved", "0", BREAKER(reserved, 1))                    \
+    X(GW_EINVAL, 21, "clusters[0].outlier.latency_percent", "101 to",                              \
+      OUTLIER(latency_percent, 100))                                                               \
+    X(GW_EINVAL, 21, "clusters[0].outlier.endpoints_min", "2 to", OUTLIER(endpoints_min, 1))       \
+    X(GW_EINVAL, 21, "clusters[0].outlier.share_percent", "1 to 100", OUTLIER(share_percent, 101)) \
+    X(GW_EINVAL, 21, "clusters[0].outlier.time_max_ms", "less than time_ms",                       \
+      OUTLIER(time_max_ms, 29999))                                                                 \
+    X(GW_EINVAL, 21, "clusters[0].outlier.failures", "nothing would eject",                        \
+      OUTLIER(failures = p->outlier.rate_deviations, GW_OFF))                                      \
+    X(GW_EINVAL, 21, "clusters[0].throttle.success_percent", "1 to 100",                           \
+      p->throttle.success_percent = 101, p->cluster.throttle = &p->throttle)                       \
+    X(GW_EINVAL, 21, "clusters[0].fallback.cluster", "is needed", FALLBACK(code, 0))               \
+    X(GW_EINVAL, 21, "clusters[0].fallback.code", "200 to 599", FALLBACK(code, 600))               \
+    X(GW_EINVAL, 21, "clusters[0].fallback.code", "exclude", FALLBACK(code, 200),                  \
+      p->fallback.cluster = GW_STR("web"))                                                         \
+    X(GW_EINVAL, 21, "clusters[0].fallback.cluster", "the cluster itself",                         \
+      FALLBACK(cluster, GW_STR("web")))                                                            \
+    X(GW_EINVAL, 21, "clusters[0].fallback", "nothing refuses", FALLBACK(code, 200),               \
+      p->cluster.exchanges_max = 0)                                                                \
+    X(GW_EINVAL, 21, "clusters[0].failures", "mean nothing", BREAKER(size, sizeof p->breaker),     \
+      p->cluster.failures = 512)                                                                   \
+    X(GW_EINVAL, 21, "clusters[0].failures", "nothing counts them", p->cluster.failures = 1)       \
+    X(GW_EINVAL, 21, "clusters[0].grpc_failures", "1 to 16", BREAKER(size, sizeof p->breaker),     \
+      p->cluster.grpc_failures = 1u << 17)                                                         \
+    X(GW_EINVAL, 21, "clusters[0].slow_ms", "nothing counts it", p->cluster.slow_ms = 1)           \
+    X(GW_EINVAL, 22, "clusters[1].origin", "it is the host", p->has_cluster2 = true,               \
+      p->cluster2.exchanges_max = 1)                                                               \
+    X(GW_EUNKNOWN, 21, "clusters[0].fallback.cluster", "web", FALLBACK(cluster, GW_STR("wob")))    \
     X(GW_EINVAL, 21, "clusters[0].hash", "consistent hash alone", p->cluster.hash = &p->hash)      \
     X(GW_EINVAL, 21, "clusters[0].hash.size", "GW_SPEC", HASH(size, 0))                            \
     X(GW_EINVAL, 21, "clusters[0].hash.points", "1 to 65536", HASH(points, 65537))                 \
