@@ -19,7 +19,7 @@ struct plan {
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
     uint32_t endpoints, retries;
-    bool has_origin_beside;
+    bool has_origin_beside, has_levels;
 };
 
 static struct plan plan_of(void)
@@ -68,6 +68,7 @@ static gw_config *make(const struct plan *plan)
     id = gw_builder_cluster(b, &cluster);
     for (uint32_t i = 0; i < plan->endpoints; i++) {
         endpoint.address = gw_cstr(addresses[i]);
+        endpoint.priority = plan->has_levels ? i : 0;
         gw_builder_endpoint(b, id, &endpoint);
     }
     origin.name = "o";
@@ -319,7 +320,7 @@ START_TEST(slow_is_failed)
 }
 END_TEST
 
-/* Of two one fails: the other has it all, and a retry finds it. */
+/* Of two one fails: the other has it all, however they are balanced; its probes are all that it gets. */
 START_TEST(others_go_on)
 {
     struct plan plan = plan_of();
@@ -328,9 +329,11 @@ START_TEST(others_go_on)
 
     with_breaker(&plan);
     plan.endpoints = 2;
+    plan.cluster.balance = (uint32_t)_i % 4 + GW_BALANCE_ROUND_ROBIN;
+    plan.has_levels = _i >= 4; /* the one that fails alone before the other */
     start(&plan);
     client = mode1_accept(&host, "edge");
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 200; i++) {
         ask(client);
         ck_assert_ptr_nonnull(asked());
         if (is_at(asked(), "127.0.0.1:81"))
@@ -339,6 +342,15 @@ START_TEST(others_go_on)
             answer(GOOD);
     }
     ck_assert_int_eq(bad, 3);
+    pass(5 * SECOND);
+    for (int i = 0; i < 200; i++) {
+        ask(client);
+        if (is_at(asked(), "127.0.0.1:81"))
+            bad++, answer(BAD);
+        else
+            answer(GOOD);
+    }
+    ck_assert_int_eq(bad, 4);
     mode1_stop(&host);
 }
 END_TEST
@@ -690,7 +702,7 @@ static Suite *guards_suite(void)
     check_add(s, probes_that_fail);
     check_add_loop(s, what_counts, 0, (int)(sizeof endings / sizeof *endings));
     check_add_loop(s, slow_is_failed, 0, 2);
-    check_add(s, others_go_on);
+    check_add_loop(s, others_go_on, 0, 8);
     check_add(s, a_reload_keeps_it_open);
     check_add(s, payment_is_isolated);
     check_add(s, hystrix_has_a_ceiling);
