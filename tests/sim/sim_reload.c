@@ -65,6 +65,8 @@ static void add_upstreams(struct sim *sim, gw_builder *b, const struct look *loo
 
     cluster.name = gw_cstr(look->cluster);
     cluster.protocols = sim->swarm.upstream_protocol;
+    cluster.balance = 1 + (look->addresses + (uint32_t)sim->seed) % 4; /* GW_BALANCE_* */
+    cluster.slow_start_ms = cluster.balance == GW_BALANCE_CONSISTENT_HASH ? 0 : 1000;
     cluster.connect_timeout_ms = HOUR;
     cluster.response_timeout_ms = HOUR;
     if (sim->swarm.connections_max > 0)
