@@ -84,7 +84,7 @@ uint32_t gw_levels_at(const struct gw_levels_share *share, uint32_t n, uint32_t 
 uint32_t gw_slow_start(uint64_t since, uint64_t now, uint64_t window)
 {
     enum { LEAST = GW_WARM / 10 };
-    if (now >= since && now - since >= window)
+    if (window == 0 || (now >= since && now - since >= window))
         return GW_WARM;
     uint64_t age = now > since ? now - since : 0;
     /* window / GW_WARM would be 0 for less than a microsecond; GW_WARM * age could be too much */

@@ -150,7 +150,7 @@ START_TEST(slow_start)
         { 7, 7, 0, GW_WARM },
         { 0, UINT64_MAX - 1, UINT64_MAX, GW_WARM },
         { 0, UINT64_MAX / 2, UINT64_MAX, 512 },
-        { 9, 5, 0, 102 },
+        { 9, 5, 0, GW_WARM },
     };
     for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t got = gw_slow_start(cases[i].since, cases[i].now, cases[i].window);
