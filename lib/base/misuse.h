@@ -29,6 +29,7 @@
     X(REPLY_OUTSIDE, "gw_exchange_reply", "outside of a hook")                                     \
     X(RESPOND_OUTSIDE, "gw_exchange_respond", "outside of a hook")                                 \
     X(RESPOND_AGAIN, "gw_exchange_respond", "a response has begun")                                \
+    X(DECIDE_OUTSIDE, "an exchange's call", "outside of a hook")                                   \
     X(PIPE_DROP_MORE, "gw_pipe_drop", "more than there is")                                        \
     X(PIPE_WRONG_WAY, "a pipe's call", "the host is at its other end")                             \
     X(PIPE_ENDED, "a pipe's call", "the host has ended it")                                        \

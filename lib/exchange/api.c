@@ -4,6 +4,7 @@
 
 #include "base/spec.h"
 #include "exchange/exchange.h"
+#include "exchange/hook.h"
 #include "http/check.h"
 
 static const char *const phase_names[GW_PHASE_COUNT] = {
@@ -151,14 +152,6 @@ static bool is_tunnel_code(const struct gw_exchange *x, uint32_t code)
     return x->request.method == GW_METHOD_CONNECT && code / 100 == 2;
 }
 
-/* Only a hook may. */
-static bool is_in_hook(const struct gw_exchange *x, enum gw_misuse_id otherwise)
-{
-    if (x->hook == GW_HOOK_NONE)
-        gw_misuse_note(x->of->links->misuse, otherwise);
-    return x->hook != GW_HOOK_NONE;
-}
-
 static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
 {
     bool is_text_missing = (reply->type.len > 0 && reply->type.ptr == NULL) ||
@@ -170,7 +163,7 @@ static gw_status check_reply(const struct gw_exchange *x, const gw_reply *reply)
         return GW_EINVAL;
     if (reply->body.len > x->of->limits->pipe_bytes_max)
         return GW_ELIMIT;
-    return is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) && gw_reply_may(x, (enum gw_hook)x->hook)
+    return gw_hook_is_in(x, GW_MISUSE_REPLY_OUTSIDE) && gw_reply_may(x, (enum gw_hook)x->hook)
                ? GW_OK
                : GW_ESTATE;
 }
@@ -217,7 +210,7 @@ gw_status gw_exchange_reply(gw_exchange *x, const gw_reply *reply)
 /* A hook of its origin runs, and has not answered. */
 static bool is_asked_to_respond(const struct gw_exchange *x)
 {
-    if (!is_in_hook(x, GW_MISUSE_RESPOND_OUTSIDE) || x->hook != GW_HOOK_ORIGIN)
+    if (!gw_hook_is_in(x, GW_MISUSE_RESPOND_OUTSIDE) || x->hook != GW_HOOK_ORIGIN)
         return false;
     if (x->has_response)
         gw_misuse_note(x->of->links->misuse, GW_MISUSE_RESPOND_AGAIN);
@@ -251,7 +244,7 @@ gw_status gw_exchange_serve(gw_exchange *x, const gw_origin *origin)
 
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
-    if (!is_in_hook(x, GW_MISUSE_REPLY_OUTSIDE) || !may_serve(x))
+    if (!gw_hook_is_in(x, GW_MISUSE_REPLY_OUTSIDE) || !may_serve(x))
         return GW_ESTATE;
     served = gw_arena_alloc(&x->arena, sizeof *served);
     if (served == NULL)
@@ -289,7 +282,7 @@ gw_ticket gw_exchange_wait(gw_exchange *x)
     gw_ticket ticket = { NULL, 0, 0 };
     struct gw_asked *asked;
 
-    if (!gw_exchange_is_valid(x) || !is_in_hook(x, GW_MISUSE_WAIT_OUTSIDE) ||
+    if (!gw_exchange_is_valid(x) || !gw_hook_is_in(x, GW_MISUSE_WAIT_OUTSIDE) ||
         x->hook >= GW_HOOK_LATE || x->phase == GW_PHASE_END)
         return ticket;
     asked = &x->asked[x->hook_who];

@@ -22,6 +22,14 @@ static inline void gw_hook_leave(struct gw_exchange *x)
     x->hook_memory = NULL;
 }
 
+/* For the calls that only a hook may make. False: none runs, and that is noted as otherwise. */
+static inline bool gw_hook_is_in(const struct gw_exchange *x, enum gw_misuse_id otherwise)
+{
+    if (x->hook == GW_HOOK_NONE)
+        gw_misuse_note(x->of->links->misuse, otherwise);
+    return x->hook != GW_HOOK_NONE;
+}
+
 /* Of an origin or a caller, who can only go on. False: the exchange has failed. */
 bool gw_hook_obey(struct gw_exchange *x, gw_verdict verdict) GW_MUST_CHECK;
 /* It may have written to p. *is_full: it is to be asked again when some of that has left. False: nothing

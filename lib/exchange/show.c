@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
+#include "exchange/hook.h"
 
 static bool is_request(const struct gw_shown *s)
 {
@@ -580,7 +581,8 @@ gw_status gw_exchange_show_body(gw_exchange *x, uint32_t body)
 
     if (!gw_exchange_is_valid(x) || (body & ~known) != 0)
         return GW_EINVAL;
-    if (x->hook < GW_HOOK_REQUEST || x->hook > GW_HOOK_RESPONSE || x->down.out != GW_HALF_IDLE)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) || x->hook < GW_HOOK_REQUEST ||
+        x->hook > GW_HOOK_RESPONSE || x->down.out != GW_HALF_IDLE)
         return GW_ESTATE;
     if (x->shows == NULL)
         status = copy_shows(x);

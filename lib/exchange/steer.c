@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
+#include "exchange/hook.h"
 
 /* ---- configuration ---- */
 
@@ -29,7 +30,7 @@ gw_status gw_exchange_reroute(gw_exchange *x)
 
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
-    if (x->hook != GW_HOOK_ROUTE)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) || x->hook != GW_HOOK_ROUTE)
         return GW_ESTATE;
     route = gw_exchange_match(x, &is_method_missing);
     if (route == NULL)
@@ -54,7 +55,8 @@ gw_status gw_exchange_set_cluster(gw_exchange *x, gw_str cluster)
 
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
-    if (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) ||
+        (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE))
         return GW_ESTATE;
     wanted = gw_config_find_cluster(x->binding->config, cluster);
     if (wanted == NULL)
@@ -67,7 +69,8 @@ gw_status gw_exchange_set_hash_key(gw_exchange *x, gw_str key)
 {
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
-    if (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) ||
+        (x->hook != GW_HOOK_REQUEST && x->hook != GW_HOOK_ROUTE))
         return GW_ESTATE;
     if (key.ptr == NULL || key.len == 0)
         return GW_EINVAL;
@@ -80,7 +83,8 @@ gw_status gw_exchange_forbid_retry(gw_exchange *x)
 {
     if (!gw_exchange_is_valid(x))
         return GW_EINVAL;
-    if (x->hook < GW_HOOK_REQUEST || x->hook > GW_HOOK_REQUEST_END)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) || x->hook < GW_HOOK_REQUEST ||
+        x->hook > GW_HOOK_REQUEST_END)
         return GW_ESTATE;
     x->is_retry_forbidden = true;
     return GW_OK;
@@ -164,7 +168,7 @@ gw_status gw_exchange_set_label(gw_exchange *x, gw_str name, gw_str value)
     if (!gw_exchange_is_valid(x) || name.len == 0 || name.ptr == NULL ||
         (value.len > 0 && value.ptr == NULL))
         return GW_EINVAL;
-    if (x->hook == GW_HOOK_NONE || x->hook == GW_HOOK_END)
+    if (!gw_hook_is_in(x, GW_MISUSE_DECIDE_OUTSIDE) || x->hook == GW_HOOK_END)
         return GW_ESTATE;
     label = find(x, name, &count);
     if (label != NULL)

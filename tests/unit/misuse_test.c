@@ -522,6 +522,42 @@ static void do_REPLY_OUTSIDE_serve(void)
     ck_assert_int_eq(gw_exchange_serve(seen, &origin), GW_ESTATE);
 }
 
+static void do_DECIDE_OUTSIDE(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_set_cluster(seen, GW_STR("hello")), GW_ESTATE);
+}
+
+static void do_DECIDE_OUTSIDE_reroute(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_reroute(seen), GW_ESTATE);
+}
+
+static void do_DECIDE_OUTSIDE_hash_key(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_set_hash_key(seen, GW_STR("k")), GW_ESTATE);
+}
+
+static void do_DECIDE_OUTSIDE_show_body(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_show_body(seen, GW_BODY_REQUEST), GW_ESTATE);
+}
+
+static void do_DECIDE_OUTSIDE_retry(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_forbid_retry(seen), GW_ESTATE);
+}
+
+static void do_DECIDE_OUTSIDE_label(void)
+{
+    wait_for_answer();
+    ck_assert_int_eq(gw_exchange_set_label(seen, GW_STR("a"), GW_STR("b")), GW_ESTATE);
+}
+
 static void do_RESPOND_OUTSIDE_inform(void)
 {
     wait_for_answer();
@@ -844,6 +880,11 @@ static const struct row {
     { "a link's call: the link is gone", do_LINK_GONE_later, GW_MISUSE_NONE },
     { "an exchange's call: the exchange is gone", do_EXCHANGE_GONE_all, GW_MISUSE_NONE },
     { "gw_exchange_reply: outside of a hook", do_REPLY_OUTSIDE_serve, GW_MISUSE_NONE },
+    { "an exchange's call: outside of a hook", do_DECIDE_OUTSIDE_reroute, GW_MISUSE_NONE },
+    { "an exchange's call: outside of a hook", do_DECIDE_OUTSIDE_hash_key, GW_MISUSE_NONE },
+    { "an exchange's call: outside of a hook", do_DECIDE_OUTSIDE_show_body, GW_MISUSE_NONE },
+    { "an exchange's call: outside of a hook", do_DECIDE_OUTSIDE_retry, GW_MISUSE_NONE },
+    { "an exchange's call: outside of a hook", do_DECIDE_OUTSIDE_label, GW_MISUSE_NONE },
     { "gw_exchange_respond: outside of a hook", do_RESPOND_OUTSIDE_inform, GW_MISUSE_NONE },
     { "gw_exchange_respond: a response has begun", do_RESPOND_AGAIN_inform, GW_MISUSE_NONE },
     { "a pipe's call: the host is at its other end", do_PIPE_WRONG_WAY_write, GW_MISUSE_NONE },
