@@ -234,6 +234,7 @@ struct sim_swarm {
     uint32_t reloads;   /* configurations applied on the way                           */
     uint32_t reload_pct;      /* steps before which one is, or is refused                    */
     uint32_t connections_max; /* to an upstream, so that requests wait for them; 0: the default */
+    bool retries_all;         /* whatever the upstream did, 5xx too, but no POST               */
 };
 
 struct sim_caller { /* one call of the host's own */

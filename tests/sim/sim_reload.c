@@ -86,6 +86,9 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     gw_env env = GW_SPEC(gw_env);
     gw_listener_spec listener = GW_SPEC(gw_listener_spec);
     gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_retry_spec retry = { .size = sizeof retry,
+                            .on = 2 * GW_RETRY_5XX - 1,
+                            .backoff_base_ms = 5 };
     gw_filter filter = GW_SPEC(gw_filter);
     gw_config_error err = GW_SPEC(gw_config_error);
     gw_builder *b;
@@ -103,6 +106,8 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     route.path = gw_cstr(sim->swarm.hosts_pct > 0 ? "/r" : "/");
     route.cluster = gw_cstr(look->has_no_cluster ? "nowhere" : look->cluster);
     route.idle_timeout_ms = HOUR;
+    if (sim->swarm.retries_all)
+        route.retry = &retry;
     gw_builder_route(b, &route);
     *own = (struct sim_config){ sim, sim->configs_len, 0 };
     filter = sim_filter;

@@ -94,6 +94,7 @@ static void pick_extras(struct sim *sim)
         s->leave_pct = pick_pct(sim, 75, 100);
     else if (gw_prng_below(&leaving, 4) == 0)
         s->leave_pct = (uint32_t)gw_prng_below(&leaving, 100);
+    s->retries_all = sim_below_extra(sim, 4) == 0;
 }
 
 static bool has_host(struct sim *sim)

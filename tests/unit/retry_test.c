@@ -38,6 +38,7 @@ static void see_log(void *ctx, uint32_t level, const char *what, const char *tex
 struct plan {
     uint32_t protocol, endpoints, retries, percent, least, links_max;
     const char *cluster; /* its name */
+    const gw_retry_spec *retry;
 };
 
 static gw_config *make_config(const struct plan *plan)
@@ -62,6 +63,7 @@ static gw_config *make_config(const struct plan *plan)
     }
     parts_cluster(b, "other", &cluster, "127.0.0.1:90");
     route.retries = plan->retries;
+    route.retry = plan->retry;
     parts_route(b, "/", &route, plan->cluster != NULL ? plan->cluster : "web");
     filter.name = "seen";
     filter.ctx = &seen;
@@ -324,6 +326,132 @@ START_TEST(host_is_that_of_the_endpoint)
 }
 END_TEST
 
+static const gw_retry_spec on_errors = { .size = sizeof on_errors,
+                                         .on = GW_RETRY_CONNECT | GW_RETRY_5XX,
+                                         .backoff_base_ms = 100 };
+
+static void refuse_with(struct mode1_link *up, const char *body)
+{
+    char text[200];
+
+    mode1_clear(up);
+    snprintf(text, sizeof text, "HTTP/1.1 503 no\r\nContent-Length: 2\r\n\r\n%s", body);
+    mode1_say(&host, up, text);
+}
+
+static int links_open(void)
+{
+    int n = 0;
+
+    for (int i = 0; i < host.count; i++)
+        n += host.links[i].is_upstream && host.links[i].link != NULL;
+    return n;
+}
+
+/* A status goes elsewhere, after what was drawn and no later than the base. */
+START_TEST(a_status_goes_to_another_endpoint)
+{
+    struct mode1_link *client;
+    char first[64];
+
+    start(&(struct plan){ .endpoints = 2, .retry = &on_errors });
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    refuse_with(asked(), "no");
+    ck_assert_uint_eq(client->out_len, 0);
+    host.now += 100000000;
+    mode1_pump(&host);
+    answer();
+    ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
+    ck_assert_uint_eq(count_of("retries"), 1);
+    snprintf(first, sizeof first, "%s", strrchr(seen.log, ' ') + 1); /* whose it was */
+    ck_assert_str_ne(seen.endpoint, first);
+    ck_assert_msg(strstr(seen.log, "upstream/await/upstream_status: ") == seen.log, "%s", seen.log);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Whoever ends its answer while the next try is waited for keeps its connection; else it is closed. */
+START_TEST(a_refusal_is_read_to_its_end)
+{
+    static const gw_retry_spec later = { .size = sizeof later, .on = GW_RETRY_5XX };
+    struct mode1_link *client, *up;
+
+    start(&(struct plan){ .endpoints = 1, .retry = &later });
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    up = asked();
+    mode1_clear(up);
+    mode1_say(&host, up, "HTTP/1.1 503 no\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nn");
+    host.now += 900000000;
+    mode1_pump(&host);
+    ck_assert_ptr_nonnull(up->link);
+    if (_i == 0)
+        mode1_say(&host, up, "o");
+    host.now += 100000000;
+    mode1_pump(&host);
+    ck_assert_int_eq(links_open(), _i == 0 ? 2 : 1); /* the next try takes a new one */
+    answer();
+    ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who is alone is connected to again where a backoff was set, and within the budget. */
+START_TEST(one_endpoint_is_tried_again_later)
+{
+    struct mode1_link *client;
+
+    start(&(struct plan){
+        .endpoints = 1, .retry = &on_errors, .percent = GW_OFF, .least = _i == 0 ? 1 : GW_OFF });
+    host.refuse = true;
+    client = mode1_accept(&host, "edge");
+    ask(client, "POST");
+    host.refuse = false;
+    host.now += 100000000;
+    mode1_pump(&host);
+    if (_i == 0)
+        answer();
+    ck_assert_msg(strstr(client->out, _i == 0 ? " 200 " : " 503 ") != NULL, "%s", client->out);
+    ck_assert_uint_eq(count_of("retries"), _i == 0);
+    ck_assert_uint_eq(count_of("retries_refused"), _i == 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+static const struct {
+    gw_retry_spec spec;
+    const char *where;
+} nonsense[] = {
+    { { .size = 2 }, "routes[0].retry.size" },
+    { { .size = sizeof(gw_retry_spec), .on = 2 * GW_RETRY_5XX }, "routes[0].retry.on" },
+    { { .size = sizeof(gw_retry_spec), .flags = 2 }, "routes[0].retry.flags" },
+    { { .size = sizeof(gw_retry_spec), .flags = GW_RETRY_UNSAFE, .grpc = 1 },
+      "routes[0].retry.grpc" },
+    { { .size = sizeof(gw_retry_spec), .reserved = 1 }, "routes[0].retry.reserved" },
+    { { .size = sizeof(gw_retry_spec), .backoff_max_ms = GW_OFF },
+      "routes[0].retry.backoff_max_ms" },
+};
+enum { NONSENSE = sizeof nonsense / sizeof nonsense[0] };
+
+/* The rest is in yaml_test.c. */
+START_TEST(nonsense_is_refused_by_its_name)
+{
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_builder *b;
+
+    ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    route.name = gw_cstr("a");
+    route.cluster = gw_cstr("b");
+    route.retry = &nonsense[_i].spec;
+    ck_assert_uint_eq(gw_builder_route(b, &route), 0);
+    ck_assert(gw_builder_next_error(b, &err));
+    ck_assert_str_eq(err.where, nonsense[_i].where);
+    gw_builder_free(b);
+}
+END_TEST
+
 static Suite *retry_suite(void)
 {
     Suite *s = suite_create("retry");
@@ -336,6 +464,10 @@ static Suite *retry_suite(void)
     check_add_loop(s, retry_takes_a_new_connection, 0, 2);
     check_add_loop(s, what_nobody_took_is_sent_again, 0, 2);
     check_add(s, host_is_that_of_the_endpoint);
+    check_add(s, a_status_goes_to_another_endpoint);
+    check_add_loop(s, a_refusal_is_read_to_its_end, 0, 2);
+    check_add_loop(s, one_endpoint_is_tried_again_later, 0, 2);
+    check_add_loop(s, nonsense_is_refused_by_its_name, 0, NONSENSE);
     return s;
 }
 
