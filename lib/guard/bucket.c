@@ -125,18 +125,18 @@ uint64_t gw_rate_carry(uint64_t debt, const struct gw_rate *from, const struct g
     return debt < to->span ? debt : to->span;
 }
 
-void gw_bucket_move(struct gw_bucket *from, const struct gw_rate *of, struct gw_bucket *to,
-                    const struct gw_rate *rate, gw_nanos now)
+void gw_bucket_close(struct gw_bucket *b)
 {
-    uint64_t word = atomic_exchange_explicit(&from->word, GW_BUCKET_LOCKED, memory_order_relaxed);
-    uint64_t debt, next;
+    atomic_store_explicit(&b->word, GW_BUCKET_LOCKED, memory_order_relaxed);
+}
 
-    if (word == GW_BUCKET_LOCKED)
-        return;
-    debt = gw_rate_carry(gw_bucket_debt(word, of, now), of, rate);
-    word = atomic_load_explicit(&to->word, memory_order_relaxed);
-    do {
-        next = gw_bucket_word(rate, gw_bucket_debt(word, rate, now) + debt, now);
-    } while (debt > 0 && !atomic_compare_exchange_weak_explicit(
-                             &to->word, &word, next, memory_order_relaxed, memory_order_relaxed));
+void gw_bucket_move(struct gw_bucket *from, const struct gw_rate *of, struct gw_bucket *to,
+                    const struct gw_rate *rate, const _Atomic gw_nanos *newest)
+{
+    uint64_t word = atomic_exchange_explicit(&from->word, GW_BUCKET_LOCKED, memory_order_acquire);
+    gw_nanos now = atomic_load_explicit(newest, memory_order_relaxed); /* of that word, or later */
+    uint64_t debt = gw_rate_carry(gw_bucket_debt(word, of, now), of, rate);
+
+    atomic_store_explicit(&to->word, debt > 0 ? gw_bucket_word(rate, debt, now) : GW_BUCKET_FULL,
+                          memory_order_relaxed);
 }

@@ -60,9 +60,12 @@ uint64_t gw_bucket_decide(uint64_t word, const struct gw_rate *rate, uint32_t co
  * owes is owed elsewhere. */
 bool gw_bucket_take(struct gw_bucket *b, const struct gw_rate *rate, uint32_t cost, gw_nanos now,
                     struct gw_taken *out) GW_MUST_CHECK;
-/* Locks a bucket, and has what it owes owed by another one, of another rate. */
+/* Nobody can take from it until it gets a word. */
+void gw_bucket_close(struct gw_bucket *b);
+/* Closes a bucket, and has what it owes owed by another one, which is closed until then, of another rate.
+ * newest: a time that whoever takes has set, where it was earlier, before it takes. */
 void gw_bucket_move(struct gw_bucket *from, const struct gw_rate *of, struct gw_bucket *to,
-                    const struct gw_rate *rate, gw_nanos now);
+                    const struct gw_rate *rate, const _Atomic gw_nanos *newest);
 /* The same debt, counted in tokens, at another rate; rounded up, at most a burst of the new one. */
 uint64_t gw_rate_carry(uint64_t debt, const struct gw_rate *from, const struct gw_rate *to);
 

@@ -230,28 +230,49 @@ static void owe(struct gw_table *t, struct gw_table_key key, const struct gw_rat
     end_turn(set);
 }
 
-static void move_set(struct gw_table_set *set, const struct gw_rate *of, struct gw_table *to,
-                     const struct gw_rate *rate, gw_nanos now)
+static void move_way(struct gw_table_set *set, uint32_t way, const struct gw_rate *of,
+                     struct gw_table *to, const struct gw_rate *rate,
+                     const _Atomic gw_nanos *newest)
 {
-    for (uint32_t way = 0; way < GW_TABLE_WAYS; way++) {
-        struct gw_table_key key = { atomic_load_explicit(&set->lo[way], RELAXED),
-                                    atomic_load_explicit(&set->hi[way], RELAXED) };
-        uint64_t word = atomic_exchange_explicit(&set->word[way], GW_BUCKET_LOCKED,
-                                                 memory_order_acq_rel);
-        uint64_t debt = word == GW_BUCKET_LOCKED ? 0 : gw_bucket_debt(word, of, now);
-        if (debt > 0)
-            owe(to, key, rate, gw_rate_carry(debt, of, rate), now);
-    }
+    struct gw_table_key key = { atomic_load_explicit(&set->lo[way], RELAXED),
+                                atomic_load_explicit(&set->hi[way], RELAXED) };
+    uint64_t word = atomic_exchange_explicit(&set->word[way], GW_BUCKET_LOCKED,
+                                             memory_order_acq_rel);
+    gw_nanos now = atomic_load_explicit(newest, RELAXED); /* of that word, or later */
+    uint64_t debt = word == GW_BUCKET_LOCKED ? 0 : gw_bucket_debt(word, of, now);
+
+    if (debt > 0)
+        owe(to, key, rate, gw_rate_carry(debt, of, rate), now);
+}
+
+void gw_table_close(struct gw_table *t)
+{
+    atomic_store_explicit(&t->is_closed, 1, memory_order_seq_cst);
 }
 
 void gw_table_move(struct gw_table *from, const struct gw_rate *of, struct gw_table *to,
-                   const struct gw_rate *rate, gw_nanos now)
+                   const struct gw_rate *rate, const _Atomic gw_nanos *newest)
 {
-    atomic_store_explicit(&from->is_closed, 1, memory_order_seq_cst);
     for (uint32_t i = 0; i < from->sets_len; i++) {
         wait_turn(
             &from->sets[i]); /* who brings a key there has done so, or sees that it is closed */
-        move_set(&from->sets[i], of, to, rate, now);
+        for (uint32_t way = 0; way < GW_TABLE_WAYS; way++)
+            move_way(&from->sets[i], way, of, to, rate, newest);
         end_turn(&from->sets[i]);
     }
+}
+
+bool gw_table_move_one(struct gw_table *from, const struct gw_rate *of, struct gw_table *to,
+                       const struct gw_rate *rate, const _Atomic gw_nanos *newest,
+                       struct gw_table_key key)
+{
+    struct gw_table_set *set = set_of(from, key);
+
+    if (!take_turn(set))
+        return false;
+    for (uint32_t way = 0; way < GW_TABLE_WAYS; way++)
+        if (is_key(set, way, key))
+            move_way(set, way, of, to, rate, newest);
+    end_turn(set);
+    return true;
 }

@@ -45,9 +45,16 @@ enum gw_table_result gw_table_take(struct gw_table *t, struct gw_table_key key,
 void gw_count_take(_Atomic uint64_t *count, uint32_t ceiling, struct gw_taken *out);
 /* One less. Any thread. */
 void gw_count_leave(_Atomic uint64_t *count);
-/* Closes a table of buckets, and has what they owe, in tokens, owed by the same keys in another one, of
+/* No new key gets a place. */
+void gw_table_close(struct gw_table *t);
+/* Has what the buckets of a closed table owe, in tokens, owed by the same keys in another one, of
  * another rate. Not for a worker: it waits for turns. What finds no place is forgotten. */
 void gw_table_move(struct gw_table *from, const struct gw_rate *of, struct gw_table *to,
-                   const struct gw_rate *rate, gw_nanos now);
+                   const struct gw_rate *rate, const _Atomic gw_nanos *newest);
+/* The same of one key, for who needs it before that has come to it. False: its set is being moved, and
+ * that takes long: what it owes may be in neither table. */
+bool gw_table_move_one(struct gw_table *from, const struct gw_rate *of, struct gw_table *to,
+                       const struct gw_rate *rate, const _Atomic gw_nanos *newest,
+                       struct gw_table_key key) GW_MUST_CHECK;
 
 #endif

@@ -55,27 +55,53 @@ bool gw_limit_fits(const struct gw_limit_state *s, const struct gw_limit_params 
            own->is_shared == params->is_shared;
 }
 
-void gw_limit_succeed(struct gw_limit_state *old, struct gw_limit_state *s, bool is_owed)
+/* Is there anything that s can owe in old's place? */
+static bool can_owe(const struct gw_limit_state *old, const struct gw_limit_state *s)
 {
-    gw_nanos now = atomic_load_explicit(&old->newest, memory_order_relaxed);
-    bool has_rates = old->params.tokens > 0 && s->params.tokens > 0;
-
-    GW_ASSERT(atomic_load_explicit(&old->successor, memory_order_relaxed) == NULL);
-    atomic_fetch_add_explicit(&s->shared.refs, 1, memory_order_relaxed);
-    old->shared.heir = &s->shared;
-    atomic_store_explicit(&old->successor, s, memory_order_release);
-    if (!is_owed || !has_rates || old->parts_len != s->parts_len ||
-        (old->params.sets > 0) != (s->params.sets > 0))
-        return;
-    for (uint32_t i = 0; i < s->parts_len; i++) {
-        struct gw_limit_part *from = &old->parts[i], *to = &s->parts[i];
-        if (s->params.sets > 0)
-            gw_table_move(&from->table, &old->rate, &to->table, &s->rate, now);
-        else
-            gw_bucket_move(&from->bucket, &old->rate, &to->bucket, &s->rate, now);
-    }
+    return old->params.tokens > 0 && s->params.tokens > 0 && old->parts_len == s->parts_len &&
+           (old->params.sets > 0) == (s->params.sets > 0);
 }
 
+/* Before anybody is led to it: what is not known yet it does not give. */
+static void prepare(struct gw_limit_state *old, struct gw_limit_state *s)
+{
+    if (s->params.sets > 0)
+        atomic_store_explicit(&s->source, old, memory_order_relaxed);
+    for (uint32_t i = 0; s->params.sets == 0 && i < s->parts_len; i++)
+        gw_bucket_close(&s->parts[i].bucket);
+}
+
+static void move(struct gw_limit_state *old, struct gw_limit_state *s)
+{
+    for (uint32_t i = 0; i < s->parts_len; i++) {
+        struct gw_limit_part *from = &old->parts[i], *to = &s->parts[i];
+        if (s->params.sets > 0) {
+            gw_table_close(
+                &from->table); /* who is still in there has been led on by now, or is moved */
+            gw_table_move(&from->table, &old->rate, &to->table, &s->rate, &old->newest);
+        } else {
+            gw_bucket_move(&from->bucket, &old->rate, &to->bucket, &s->rate, &old->newest);
+        }
+    }
+    atomic_store_explicit(&s->source, NULL, memory_order_release);
+}
+
+void gw_limit_succeed(struct gw_limit_state *old, struct gw_limit_state *s, bool is_owed)
+{
+    GW_ASSERT(atomic_load_explicit(&old->successor, memory_order_relaxed) == NULL);
+    is_owed = is_owed && can_owe(old, s);
+    atomic_fetch_add_explicit(&s->shared.refs, 1, memory_order_relaxed);
+    old->shared.heir = &s->shared;
+    atomic_store_explicit(&s->newest, atomic_load_explicit(&old->newest, memory_order_relaxed),
+                          memory_order_relaxed);
+    if (is_owed)
+        prepare(old, s);
+    atomic_store_explicit(&old->successor, s, memory_order_release);
+    if (is_owed)
+        move(old, s);
+}
+
+/* Before anything is taken, so that who moves that knows the time. */
 static void note_time(struct gw_limit_state *s, gw_nanos now)
 {
     gw_nanos newest = atomic_load_explicit(&s->newest, memory_order_relaxed);
@@ -109,18 +135,36 @@ static enum gw_table_result take(struct gw_limit_state *s, const struct gw_limit
     return GW_TABLE_TAKEN;
 }
 
+/* Who has the old state comes here; what is moved while that is going on is moved for it first. It holds
+ * the old one, so that is there still. NULL: it cannot be known now what the key owes. */
+static struct gw_limit_state *lead_on(struct gw_limit_state *s, const struct gw_limit_ask *ask)
+{
+    struct gw_limit_state *next = atomic_load_explicit(&s->successor, memory_order_acquire);
+    struct gw_limit_state *from = atomic_load_explicit(&next->source, memory_order_acquire);
+    uint32_t part = ask->worker % next->parts_len;
+    bool is_moved = true;
+
+    if (from != NULL)
+        is_moved = gw_table_move_one(&from->parts[part].table, &from->rate,
+                                     &next->parts[part].table, &next->rate, &from->newest,
+                                     ask->key);
+    return is_moved ? next : NULL;
+}
+
 enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
                                    struct gw_taken *out, _Atomic uint64_t **of_count)
 {
-    enum gw_table_result result;
+    enum { TURNS = 4096 }; /* then who moves it was stopped in the middle of that */
+    enum gw_table_result result = GW_TABLE_CLOSED;
 
-    do {
-        struct gw_limit_state *next = atomic_load_explicit(&s->successor, memory_order_acquire);
-        while (GW_UNLIKELY(next != NULL)) {
-            s = next;
-            next = atomic_load_explicit(&s->successor, memory_order_acquire);
+    *of_count = NULL;
+    for (int i = 0; result == GW_TABLE_CLOSED && i < TURNS; i++) {
+        while (GW_UNLIKELY(atomic_load_explicit(&s->successor, memory_order_acquire) != NULL)) {
+            s = lead_on(s, ask);
+            if (s == NULL)
+                return GW_TABLE_FULL;
         }
         result = take(s, ask, out, of_count);
-    } while (GW_UNLIKELY(result == GW_TABLE_CLOSED));
-    return result;
+    }
+    return result == GW_TABLE_CLOSED ? GW_TABLE_FULL : result;
 }

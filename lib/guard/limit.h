@@ -28,6 +28,7 @@ struct gw_limit_state {
     struct gw_limit_part *parts;                /* behind it */
     _Atomic gw_nanos newest;                    /* to a millisecond: when it was used last */
     _Atomic(struct gw_limit_state *) successor; /* one reference, let go of with itself    */
+    _Atomic(struct gw_limit_state *) source; /* whose keys it takes over just now; NULL: nobody's */
 };
 
 /* Bytes of a state. */

@@ -1,6 +1,8 @@
 /* Token buckets against what was promised: in any window of length t at most burst + rate * t pass. The
  * oracle knows every time that something passed, and counts in whole numbers: no division, no rounding. */
 
+#include <pthread.h>
+
 #include "base/prng.h"
 #include "check_main.h"
 #include "guard/limit.h"
@@ -392,6 +394,7 @@ START_TEST(a_table_moves)
     struct gw_table_rule old = { &of, 0 }, new = { &rate, 0 };
     struct gw_taken out;
     gw_nanos now = GW_MS(1000);
+    _Atomic gw_nanos newest = now;
     memset(sets, 0, sizeof sets);
     memset(others, 0, sizeof others);
     ck_assert_int_eq(gw_rate_init(&of, 10, GW_MS(1000), 10), GW_OK);
@@ -400,7 +403,8 @@ START_TEST(a_table_moves)
         for (uint64_t i = 0; i <= 2 * n; i++) /* n owes 2n + 1 */
             ck_assert_int_eq(gw_table_take(&from, key_of(n), &old, now, &out, NULL),
                              GW_TABLE_TAKEN);
-    gw_table_move(&from, &of, &to, &rate, now);
+    gw_table_close(&from);
+    gw_table_move(&from, &of, &to, &rate, &newest);
     ck_assert_int_eq(gw_table_take(&from, key_of(0), &old, now, &out, NULL), GW_TABLE_CLOSED);
     ck_assert_int_eq(gw_table_take(&from, key_of(77), &old, now, &out, NULL), GW_TABLE_CLOSED);
     for (uint64_t n = 0; n < 5; n++) {
@@ -409,6 +413,210 @@ START_TEST(a_table_moves)
         ck_assert_int_eq(out.allowed, left > 0);
         ck_assert_uint_eq(out.remaining, left > 0 ? left - 1 : 0);
     }
+}
+END_TEST
+
+/* ---- states: reloads, workers, threads ---- */
+
+static struct gw_limit_params params_of(const struct draw *d, uint32_t sets)
+{
+    return (struct gw_limit_params){ .period_ns = d->period,
+                                     .tokens = d->tokens,
+                                     .burst = d->burst,
+                                     .sets = sets,
+                                     .is_shared = true };
+}
+
+static struct gw_limit_state *state_of(const struct gw_limit_params *params)
+{
+    struct gw_limit_state *s = calloc(1, gw_limit_size(params, 2));
+    gw_limit_init(s, params, 2, 77);
+    return s;
+}
+
+static bool pass(struct gw_limit_state *s, uint64_t key, gw_nanos now)
+{
+    struct gw_limit_ask ask = { .worker = (uint32_t)key % 2, .key = key_of(key), .now = now };
+    struct gw_taken out;
+    _Atomic uint64_t *count;
+    ck_assert_int_eq(gw_limit_take(s, &ask, &out, &count), GW_TABLE_TAKEN);
+    return out.allowed;
+}
+
+/* Rates change again and again, and somebody always has an old state. Over any window, across all of it:
+ * what passed is at most the largest burst, and what each rate gave in its time. Tokens are counted in
+ * 2^-20ths, and one more of these a reload for what is rounded up. */
+START_TEST(reloads_give_nothing)
+{
+    enum { STATES = 12, TAKES = 200 };
+    static struct {
+        uint64_t at;
+        wide given; /* by all rates until then */
+    } passed[STATES * TAKES];
+    struct gw_prng p = { (uint64_t)_i + 3 };
+    struct gw_limit_state *states[STATES];
+    uint32_t sets = _i % 2 == 0 ? 0 : 4, len = 0, burst = 0;
+    gw_nanos now = GW_MS(5);
+    wide given = 0;
+    for (uint32_t k = 0; k < STATES; k++) {
+        struct draw d = draw(&p);
+        struct gw_limit_params params = params_of(&d, sets);
+        states[k] = state_of(&params);
+        burst = d.burst > burst ? d.burst : burst;
+        if (k > 0)
+            gw_limit_succeed(states[k - 1], states[k], true);
+        for (int i = 0; i < TAKES; i++) {
+            uint64_t step = i == 0 ? 0 : gap(&p, &d); /* a reload takes no time: to the last use */
+            now += step < GW_MS(1) ? GW_MS(1) : step; /* which is known to a millisecond */
+            step = i == 0 ? 0 : step < GW_MS(1) ? GW_MS(1) : step;
+            if (i == 0)
+                now -= GW_MS(1);
+            given += ((wide)step * d.tokens << 20) / d.period + 1;
+            if (pass(states[gw_prng_below(&p, k + 1)], 5, now)) {
+                passed[len].at = now;
+                passed[len++].given = given;
+            }
+        }
+    }
+    ck_assert_uint_gt(len, STATES);
+    for (uint32_t i = 0; i < len; i++)
+        for (uint32_t j = i + burst; j < len; j++)
+            ck_assert_msg((wide)(j - i + 1 - burst) << 20 <=
+                              passed[j].given - passed[i].given + STATES,
+                          "%u passed", j - i + 1);
+    for (uint32_t k = 0; k < STATES; k++)
+        free(states[k]);
+}
+END_TEST
+
+/* Each worker has its part; together they are no more than the whole. */
+START_TEST(parts_of_workers)
+{
+    struct gw_limit_params params = { .period_ns = GW_MS(1000), .tokens = 10, .burst = 4 };
+    struct gw_limit_state *s = state_of(&params);
+    gw_nanos now = GW_MS(1000);
+    for (uint64_t w = 0; w < 2; w++) {
+        ck_assert(pass(s, w, now) && pass(s, w, now) && !pass(s, w, now));
+        ck_assert(!pass(s, w, now + GW_MS(199)));
+        ck_assert(pass(s, w, now + GW_MS(200)));
+    }
+    free(s);
+}
+END_TEST
+
+enum { THREADS = 2, TRIES = 20000 };
+
+struct racer {
+    pthread_t thread;
+    struct gw_limit_state *s;
+    atomic_uint *waiting; /* who is not there yet: all begin together */
+    uint64_t passed, refused, full;
+    uint32_t keys, ceiling;
+};
+
+static void arrive(atomic_uint *waiting)
+{
+    atomic_fetch_sub(waiting, 1);
+    while (atomic_load(waiting) > 0)
+        ;
+}
+
+static void *race(void *ctx)
+{
+    struct racer *r = ctx;
+    arrive(r->waiting);
+    for (int i = 0; i < TRIES; i++) {
+        struct gw_limit_ask ask = { .ceiling = r->ceiling, .now = GW_MS(1000) };
+        struct gw_taken out;
+        _Atomic uint64_t *count;
+        ask.key = key_of((uint64_t)i % r->keys);
+        if (gw_limit_take(r->s, &ask, &out, &count) == GW_TABLE_FULL) {
+            r->full++;
+            continue;
+        }
+        r->passed += out.allowed;
+        r->refused += !out.allowed;
+        if (count != NULL && i % 3 != 0)
+            gw_count_leave(count); /* the others stay in flight */
+    }
+    return NULL;
+}
+
+static struct racer race_all(struct gw_limit_state *s, struct gw_limit_state *then, uint32_t keys,
+                             uint32_t ceiling)
+{
+    struct racer racers[THREADS], all = { .keys = keys };
+    atomic_uint waiting = THREADS + 1;
+    for (int i = 0; i < THREADS; i++) {
+        racers[i] = (struct racer){ .s = s, .waiting = &waiting, .keys = keys, .ceiling = ceiling };
+        ck_assert_int_eq(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    arrive(&waiting);
+    if (then != NULL)
+        gw_limit_succeed(s, then, true);
+    for (int i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_join(racers[i].thread, NULL), 0);
+        all.passed += racers[i].passed;
+        all.refused += racers[i].refused;
+        all.full += racers[i].full;
+    }
+    return all;
+}
+
+/* Never one more; and none less, but for who met a thread that was stopped in the middle of bringing a key,
+ * and was told that there is no place. */
+static void check_race(const struct racer *all, uint64_t wanted)
+{
+    ck_assert_uint_eq(all->passed + all->refused + all->full, THREADS * TRIES);
+    ck_assert_uint_le(all->passed, wanted);
+    ck_assert_uint_ge(all->passed + all->full, wanted);
+}
+
+/* Two threads at the same time by the clock: what passes is the burst, to the last token; also where a new
+ * state takes over meanwhile. _i: without keys, one key, five; each with and without a successor. */
+START_TEST(threads_lose_nothing)
+{
+    static const uint32_t keys[] = { 1, 1, 5 };
+    struct draw d = { .tokens = 1, .period = GW_MS(1000), .burst = 3000 };
+    struct gw_limit_params params = params_of(&d, _i % 3 == 0 ? 0 : 2);
+    struct gw_limit_state *s = state_of(&params), *then = NULL;
+    if (_i >= 3) {
+        params.tokens = 2;
+        then = state_of(&params);
+    }
+    struct racer all = race_all(s, then, keys[_i % 3], 0);
+    check_race(&all, (uint64_t)d.burst * keys[_i % 3]);
+    free(s);
+    free(then);
+}
+END_TEST
+
+/* Keys that come for the first time by two threads at once: each is one bucket. */
+START_TEST(threads_bring_keys)
+{
+    enum { KEYS_MANY = 2000 };
+    struct draw d = { .tokens = 1, .period = GW_MS(1000), .burst = 3 };
+    struct gw_limit_params params = params_of(&d, 4096);
+    struct gw_limit_state *s = state_of(&params);
+    struct racer all = race_all(s, NULL, KEYS_MANY, 0);
+    check_race(&all, (uint64_t)d.burst * KEYS_MANY);
+    free(s);
+}
+END_TEST
+
+/* What is in flight is counted once, and given back once. */
+START_TEST(threads_count)
+{
+    struct gw_limit_params params = { .ceiling = 100, .sets = _i == 0 ? 0 : 1, .is_shared = true };
+    struct gw_limit_state *s = state_of(&params);
+    struct racer all = race_all(s, NULL, 1, 100);
+    ck_assert_uint_gt(all.refused, 0);
+    ck_assert_uint_ge(all.passed, 100);
+    if (_i == 0)
+        ck_assert_uint_eq(s->parts[0].bucket.word & UINT32_MAX, 100);
+    else
+        ck_assert_uint_eq(s->parts[0].table.sets[0].word[0] & UINT32_MAX, 100);
+    free(s);
 }
 END_TEST
 
@@ -436,4 +644,15 @@ static Suite *table_suite(void)
     return s;
 }
 
-CHECK_MAIN(bucket_suite, table_suite, limited_suite)
+static Suite *state_suite(void)
+{
+    Suite *s = suite_create("state");
+    check_add_loop(s, reloads_give_nothing, 0, 20);
+    check_add(s, parts_of_workers);
+    check_add_loop(s, threads_lose_nothing, 0, 6);
+    check_add(s, threads_bring_keys);
+    check_add_loop(s, threads_count, 0, 2);
+    return s;
+}
+
+CHECK_MAIN(bucket_suite, table_suite, state_suite, limited_suite)
