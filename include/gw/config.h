@@ -300,6 +300,9 @@ typedef struct gw_route_spec {
     const gw_split_spec *splits; /* instead of cluster: up to 32, each as long as the first says  */
     size_t splits_len;           /* (docs/splits.md)                                           */
     const gw_retry_spec *retry;  /* copied; NULL: its defaults                                  */
+    const gw_str *split_keys; /* as gw_hash_spec.keys: a request that has one of them stays with the
+                                 cluster that its value leads to; none: each takes its turn    */
+    size_t split_keys_len;
 } gw_route_spec;
 
 /* mark: of the spec at fault. where: the path of the field ("routes[3].cluster"). text: what is

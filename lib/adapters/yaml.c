@@ -356,7 +356,7 @@ struct route {
     struct gw_yaml_texts retry_codes;
     uint32_t takes_connect;
     gw_str prefix, exact;
-    struct gw_yaml_texts methods, upgrades, limiters;
+    struct gw_yaml_texts methods, upgrades, limiters, split_keys;
     const struct gw_yaml_node *splits;
     const struct gw_yaml_node *descriptors;
 };
@@ -410,6 +410,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "priority", GW_YAML_COUNT, offsetof(struct route, spec.priority), 0, UINT32_MAX, 0, NULL },
     NAME("cluster", struct route, spec.cluster),
     { "splits", GW_YAML_NODE, offsetof(struct route, splits), 0, 0, 0, NULL },
+    { "split_keys", GW_YAML_TEXTS, offsetof(struct route, split_keys), 0, 0, 0, NULL },
     TIME("timeout", struct route, spec.request_timeout_ms),
     TIME("idle", struct route, spec.idle_timeout_ms),
     { "upgrade", GW_YAML_TEXTS, offsetof(struct route, upgrades), 0, 0, 0, NULL },
@@ -785,6 +786,8 @@ static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node,
     own->spec.methods_len = own->methods.len;
     own->spec.upgrades = own->upgrades.at;
     own->spec.upgrades_len = own->upgrades.len;
+    own->spec.split_keys = own->split_keys.at;
+    own->spec.split_keys_len = own->split_keys.len;
     own->spec.flags = own->takes_connect ? GW_ROUTE_CONNECT : 0;
     if (own->upgrades.at != NULL && own->upgrades.len == 0)
         own->spec.flags |= GW_ROUTE_NO_UPGRADE;

@@ -4,6 +4,7 @@
 #include "config/balancing.h"
 
 #include "base/spec.h"
+#include "config/keys.h"
 
 static void check_range(const struct gw_part *part, const char *field, uint32_t value,
                         uint32_t least, uint32_t most)
@@ -17,42 +18,6 @@ static void check_range(const struct gw_part *part, const char *field, uint32_t 
     gw_text_u64(&text, most);
 }
 
-static void keep_keys(const struct gw_part *part, gw_hash_spec *hash)
-{
-    struct gw_store *store = &part->builder->config->store;
-    size_t n = hash->keys == NULL ? 0 : hash->keys_len;
-    if (n > GW_HASH_KEYS_MAX) {
-        gw_fault_add(part, "hash.keys", GW_ELIMIT, "the list is too long; at most 8");
-        n = 0;
-    }
-    gw_str *keys = gw_store_take(store, n, sizeof *keys);
-    for (size_t i = 0; i < n && keys != NULL; i++)
-        if (gw_store_copy(store, hash->keys[i], &keys[i]) != GW_OK)
-            keys = NULL;
-    if (keys == NULL)
-        part->builder->has_no_memory = true;
-    hash->keys = keys;
-    hash->keys_len = keys == NULL ? 0 : n;
-}
-
-static void check_key(const struct gw_part *part, gw_str text, size_t i)
-{
-    struct gw_hash_key key;
-    char field[40];
-    struct gw_text where;
-    gw_text_init(&where, field, sizeof field);
-    gw_text_cstr(&where, "hash.keys[");
-    gw_text_u64(&where, i);
-    gw_text_cstr(&where, "]");
-    if (text.len > GW_HASH_KEY_MAX)
-        gw_fault_add_value(part, field, text, "the key is too long");
-    else if (gw_hash_key_parse(text, &key) != GW_OK)
-        gw_fault_add_value(
-            part, field, text,
-            "not a key; it is client, path, given, or a name behind header:, cookie:, "
-            "query: or metadata:");
-}
-
 static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft)
 {
     const gw_hash_spec *given = draft->spec.hash;
@@ -62,9 +27,7 @@ static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft
         draft->spec.hash = NULL;
         return;
     }
-    keep_keys(part, &draft->hash);
-    for (size_t i = 0; i < draft->hash.keys_len; i++)
-        check_key(part, draft->hash.keys[i], i);
+    gw_keys_take(part, "hash.keys", &draft->hash.keys, &draft->hash.keys_len);
     check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX);
     check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
     if (draft->hash.reserved != 0)
@@ -103,19 +66,8 @@ static gw_status freeze_keys(const gw_hash_spec *hash, struct gw_store *store,
 {
     static const gw_str by_default = { "client", 6 };
     bool has_none = hash == NULL || hash->keys_len == 0;
-    const gw_str *texts = has_none ? &by_default : hash->keys;
-    size_t n = has_none ? 1 : hash->keys_len;
-    struct gw_hash_key *keys = gw_store_take(store, n, sizeof *keys);
-    if (keys == NULL)
-        return GW_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        gw_status status = gw_hash_key_parse(texts[i], &keys[i]);
-        if (status != GW_OK)
-            return status;
-    }
-    out->keys = keys;
-    out->keys_len = (uint32_t)n;
-    return GW_OK;
+    return gw_keys_freeze(store, has_none ? &by_default : hash->keys, has_none ? 1 : hash->keys_len,
+                          &out->keys, &out->keys_len);
 }
 
 gw_status gw_balancing_freeze(const gw_cluster_spec *spec, struct gw_store *store,

@@ -9,6 +9,7 @@
 #include "config/check.h"
 #include "config/freeze.h"
 #include "config/guards.h"
+#include "config/keys.h"
 #include "config/limiter.h"
 #include "config/retry.h"
 #include "config/value.h"
@@ -521,6 +522,9 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
                                                     .type_field = "reply_type",
                                                     .body_field = "reply_body" });
     take_splits(&part, draft);
+    gw_keys_take(&part, "split_keys", &own->split_keys, &own->split_keys_len);
+    if (own->split_keys_len > 0 && own->splits_len == 0)
+        gw_fault_add(&part, "split_keys", GW_EINVAL, "without splits they say nothing");
     check_target(&part, own);
     gw_retry_take(&part, draft);
     if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "config/balancing.h"
 #include "config/guards.h"
+#include "config/keys.h"
 #include "config/limiter.h"
 #include "config/retry.h"
 #include "gw_features.h"
@@ -194,7 +195,10 @@ static gw_status freeze_split(const struct gw_route_draft *draft, gw_config *con
     route->splits = s;
     route->split = config->split_routes_len;
     config->split_routes[config->split_routes_len++] = route;
-    return gw_splits_finish(s);
+    gw_status status = gw_keys_freeze(&config->store, draft->spec.split_keys,
+                                      draft->spec.split_keys_len, &route->split_keys,
+                                      &route->split_keys_len);
+    return status == GW_OK ? gw_splits_finish(s) : status;
 }
 
 static gw_status freeze_splits(const struct gw_builder *b, gw_config *config)

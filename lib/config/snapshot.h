@@ -96,7 +96,9 @@ struct gw_route_conf {
     uint32_t index, flags;
     struct gw_cluster_conf *cluster; /* NULL: reply, or split */
     struct gw_splits *splits;        /* NULL: none */
-    uint32_t split;                  /* its place in gw_config.split_routes */
+    const struct gw_hash_key *split_keys;
+    uint32_t split_keys_len;
+    uint32_t split; /* its place in gw_config.split_routes */
     gw_nanos request_timeout, idle_timeout;
     const struct gw_retry_conf *retry; /* never NULL */
     uint32_t retries;                  /* 0: none    */

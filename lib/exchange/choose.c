@@ -65,9 +65,9 @@ static struct gw_candidates candidates(const struct gw_exchange *x, const struct
     return who;
 }
 
-static bool find_key(const struct gw_exchange *x, uint64_t *out)
+bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
+                     uint64_t *out)
 {
-    const struct gw_balance_conf *conf = &x->cluster->balance;
     struct gw_hash_source from = { .request = &x->request };
     uint32_t which;
 
@@ -75,7 +75,7 @@ static bool find_key(const struct gw_exchange *x, uint64_t *out)
         from.client = gw_identity_client(x);
     if (x->has_given_key)
         from.given = &x->given_key;
-    return gw_hash_key_of(conf->keys, conf->keys_len, &from, out, &which);
+    return gw_hash_key_of(keys, len, &from, out, &which);
 }
 
 static uint32_t choose(struct gw_exchange *x)
@@ -84,7 +84,8 @@ static uint32_t choose(struct gw_exchange *x)
     const struct gw_balancer *b = &use->endpoints->balancer;
     struct gw_candidates who = candidates(x, b);
     uint64_t key;
-    bool has_key = b->kind == GW_BALANCE_CONSISTENT_HASH && find_key(x, &key);
+    bool has_key = b->kind == GW_BALANCE_CONSISTENT_HASH &&
+                   gw_exchange_key(x, x->cluster->balance.keys, x->cluster->balance.keys_len, &key);
     uint32_t i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
 
     if (i != UINT32_MAX || x->tries == 0)

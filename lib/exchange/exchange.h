@@ -253,6 +253,9 @@ void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *ev
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
 /* The endpoint of its next try, another one than before if there is one; UINT32_MAX: nobody. */
 uint32_t gw_exchange_choose(struct gw_exchange *x);
+/* The hash of the first of these keys that the request has; false: it has none. */
+bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
+                     uint64_t *out);
 /* Its endpoint has done what it was asked, or failed: it counts it no more. Twice is fine. */
 void gw_exchange_end_try(struct gw_exchange *x);
 /* What its worker keeps for its cluster, which is no origin's. */

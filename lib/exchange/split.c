@@ -9,14 +9,41 @@ static const struct gw_edition_split *split_of(const struct gw_exchange *x)
 }
 
 /* One turn of one sequence for all workers, so that the shares are exact over each round of it. */
-void gw_split_pick(struct gw_exchange *x)
+static uint32_t take_turn(const struct gw_edition_split *s)
 {
-    const struct gw_edition_split *s = split_of(x);
     uint64_t turn = atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
     uint32_t cursor = (uint32_t)(turn % s->splits->rr.len);
 
+    return gw_rr_pick(&s->splits->rr, &cursor);
+}
+
+/* The parts lie behind each other in the order of their list: whose part grows keeps the keys that it had,
+ * and takes its neighbours'. Not where a hash ring would put the key: one is not to follow the other. */
+static uint32_t place(const struct gw_splits *s, uint64_t key)
+{
+    uint64_t sum = 0, at;
+    uint32_t i = 0;
+
+    for (uint32_t j = 0; j < s->len; j++)
+        sum += s->list[j].weight;
+    key = (key ^ key >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    at = (key >> 32) * sum >> 32;
+    while (at >= s->list[i].weight)
+        at -= s->list[i++].weight;
+    return i;
+}
+
+void gw_split_pick(struct gw_exchange *x)
+{
+    const struct gw_edition_split *s = split_of(x);
+    const struct gw_route_conf *route = x->route;
+    uint64_t key;
+
     x->is_split = true;
-    x->split = (uint8_t)gw_rr_pick(&s->splits->rr, &cursor);
+    if (gw_exchange_key(x, route->split_keys, route->split_keys_len, &key))
+        x->split = (uint8_t)place(s->splits, key);
+    else
+        x->split = (uint8_t)take_turn(s);
     x->cluster = s->splits->list[x->split].cluster;
     atomic_fetch_add_explicit(&s->states[x->split]->requests, 1, memory_order_relaxed);
 }

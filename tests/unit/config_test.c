@@ -465,6 +465,11 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 41, "routes[0].splits", "exclude each other",                                     \
       SPLITS({ .size = 24, .cluster = GW_STR("web") });                                            \
       p->route.cluster = GW_STR("web"))                                                            \
+    X(GW_EINVAL, 41, "routes[0].split_keys[0]", "not a key",                                       \
+      SPLITS({ .size = 24, .cluster = GW_STR("web") });                                            \
+      p->list[0] = GW_STR("header:"), p->route.split_keys = p->list, p->route.split_keys_len = 1)  \
+    X(GW_EINVAL, 41, "routes[0].split_keys", "say nothing",                                        \
+      (p->list[0] = GW_STR("client"), p->route.split_keys = p->list, p->route.split_keys_len = 1)) \
     X(GW_ELIMIT, 41, "routes[0].splits", "at most 32",                                             \
       SPLITS({ .size = 24, .cluster = GW_STR("web") });                                            \
       p->route.splits_len = 33)                                                                    \

@@ -316,8 +316,9 @@ END_TEST
 /* ---- what shares a route ---- */
 
 /* /shared is shared out among "stable" at :71 and "canary" at :72; /own goes to stable alone. */
-static gw_config *make_shared(uint32_t stable, uint32_t canary)
+static gw_config *make_shared(uint32_t stable, uint32_t canary, const char *key)
 {
+    gw_str keys[1] = { key != NULL ? gw_cstr(key) : GW_STR("") };
     gw_builder *b = parts_begin(&host);
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_split_spec splits[2] = { GW_SPEC(gw_split_spec), GW_SPEC(gw_split_spec) };
@@ -331,18 +332,25 @@ static gw_config *make_shared(uint32_t stable, uint32_t canary)
     splits[1].weight = canary;
     route.splits = splits;
     route.splits_len = 2;
+    route.split_keys = keys;
+    route.split_keys_len = key != NULL;
     parts_route(b, "/shared", &route, NULL);
     parts_route(b, "/own", NULL, "stable");
     return parts_build(b);
 }
 
-static void start_shared(uint32_t stable, uint32_t canary)
+static void start_keyed(uint32_t stable, uint32_t canary, const char *key)
 {
     memset(&host, 0, sizeof host);
     client = NULL;
     test_alloc_init(&host.alloc);
-    mode1_start(&host, make_shared(stable, canary), NULL);
+    mode1_start(&host, make_shared(stable, canary, key), NULL);
     mode1_pump(&host);
+}
+
+static void start_shared(uint32_t stable, uint32_t canary)
+{
+    start_keyed(stable, canary, NULL);
 }
 
 static gw_status weigh(const char *cluster, uint32_t weight)
@@ -420,9 +428,49 @@ START_TEST(a_configuration_says_the_weights_again)
     mode1_pump(&host);
     ck_assert_int_eq(canaries(4), 0);
     (void)canaries(2);
-    parts_apply(&host, make_shared(3, 1));
+    parts_apply(&host, make_shared(3, 1, NULL));
     mode1_pump(&host);
     ck_assert_int_eq(canaries(4), 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Whether the canary gets the request of that user. */
+static bool is_canarys(int user)
+{
+    char path[32];
+
+    snprintf(path, sizeof path, "/shared?u=%d", user);
+    return strcmp(next(path), "127.0.0.1:72") == 0;
+}
+
+/* A user stays where he is; when the canary's part grows it keeps all that it had. */
+START_TEST(users_stay_with_their_part)
+{
+    enum { USERS = 400 };
+    bool before[USERS];
+    int few = 0, more = 0;
+
+    start_keyed(90, 10, "query:u");
+    for (int i = 0; i < USERS; i++)
+        few += before[i] = is_canarys(i);
+    for (int i = 0; i < USERS; i++)
+        ck_assert_int_eq(is_canarys(i), before[i]);
+    ck_assert_int_ge(few, 20); /* 40, were there many more */
+    ck_assert_int_le(few, 65);
+    ck_assert_int_eq(weigh("canary", 30), GW_OK);
+    ck_assert_int_eq(weigh("stable", 70), GW_OK);
+    mode1_pump(&host);
+    for (int i = 0; i < USERS; i++) {
+        bool is_there = is_canarys(i);
+        ck_assert(is_there || !before[i]);
+        more += is_there;
+    }
+    ck_assert_int_ge(more, 90); /* 120 */
+    ck_assert_int_le(more, 150);
+    ck_assert_int_eq(weigh("canary", 1), GW_OK); /* of 71; who has no key takes a turn */
+    mode1_pump(&host);
+    ck_assert_int_eq(canaries(71), 1);
     mode1_stop(&host);
 }
 END_TEST
@@ -495,6 +543,7 @@ static Suite *live_suite(void)
     check_add(s, changes_without_memory);
     check_add(s, shares_are_exact_in_every_window);
     check_add(s, a_configuration_says_the_weights_again);
+    check_add(s, users_stay_with_their_part);
     check_add(s, failures_are_counted_for_each);
     check_add(s, nonsense_weights_are_refused);
     return s;

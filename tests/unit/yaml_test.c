@@ -91,6 +91,8 @@ static void say_route(struct dump *d, const struct gw_route_conf *r)
         NUM(r->retry->backoff), NUM(r->retry->backoff_max));
     for (int i = 0; i < 4; i++)
         say(d, " %llx", NUM(r->retry->codes[i]));
+    for (uint32_t i = 0; i < r->split_keys_len; i++)
+        say(d, " split key %u %.*s", r->split_keys[i].on, STR(r->split_keys[i].name));
     for (size_t i = 0; i < r->upgrades_len; i++)
         say(d, " upgrade %.*s", STR(r->upgrades[i]));
     for (uint32_t i = 0; i < r->limiters_len; i++)
@@ -280,7 +282,7 @@ _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
 _Static_assert(sizeof(gw_cluster_spec) == 160, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
-_Static_assert(sizeof(gw_route_spec) == 232, "a field without a row");
+_Static_assert(sizeof(gw_route_spec) == 248, "a field without a row");
 _Static_assert(sizeof(gw_limiter_spec) == 80, "a field without a row");
 _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
 #endif
@@ -494,6 +496,11 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->r_more = "    retries: 3\n", b->route.retries = 3)                                        \
     X(b->r_to = "    splits: [ { cluster: web, weight: 9 }, { cluster: also } ]\n",                \
       (b->route.cluster = GW_STR(""), b->route.splits = two_splits, b->route.splits_len = 2))      \
+    X(b->r_to = "    splits: [ { cluster: web }, { cluster: also } ]\n"                            \
+                "    split_keys: [ \"cookie:sid\", client ]\n",                                    \
+      (b->route.cluster = GW_STR(""), b->list[0] = GW_STR("cookie:sid"),                           \
+       b->list[1] = GW_STR("client"), b->route.splits = even_splits, b->route.splits_len = 2,      \
+       b->route.split_keys = b->list, b->route.split_keys_len = 2))                                \
     X(b->r_more = "    retries: off\n", b->route.retries = GW_OFF)                                 \
     X(b->r_more = "    retry: { count: 2 }\n", b->route.retries = 2)                               \
     X(b->r_more = "    retry: { count: off }\n", b->route.retries = GW_OFF)                        \
@@ -532,6 +539,10 @@ static void set_keys(struct both *b, uint32_t on, const char *name, const char *
     b->limiter.keys = b->keys;
     b->limiter.keys_len = 1;
 }
+static const gw_split_spec even_splits[] = {
+    { .size = sizeof(gw_split_spec), .cluster = { "web", 3 } },
+    { .size = sizeof(gw_split_spec), .cluster = { "also", 4 } },
+};
 static const gw_split_spec two_splits[] = {
     { .size = sizeof(gw_split_spec), .weight = 9, .cluster = { "web", 3 } },
     { .size = sizeof(gw_split_spec), .cluster = { "also", 4 } },

@@ -1,0 +1,58 @@
+/* config/keys.c: lists of keys, checked and frozen. */
+
+#include "config/keys.h"
+
+static void check_key(const struct gw_part *part, const char *list, gw_str text, size_t i)
+{
+    struct gw_hash_key key;
+    char field[40];
+    struct gw_text where;
+    gw_text_init(&where, field, sizeof field);
+    gw_text_cstr(&where, list);
+    gw_text_cstr(&where, "[");
+    gw_text_u64(&where, i);
+    gw_text_cstr(&where, "]");
+    if (text.len > GW_HASH_KEY_MAX)
+        gw_fault_add_value(part, field, text, "the key is too long");
+    else if (gw_hash_key_parse(text, &key) != GW_OK)
+        gw_fault_add_value(
+            part, field, text,
+            "not a key; it is client, path, given, or a name behind header:, cookie:, "
+            "query: or metadata:");
+}
+
+void gw_keys_take(const struct gw_part *part, const char *field, const gw_str **keys, size_t *len)
+{
+    struct gw_store *store = &part->builder->config->store;
+    size_t n = *keys == NULL ? 0 : *len;
+    if (n > GW_HASH_KEYS_MAX) {
+        gw_fault_add(part, field, GW_ELIMIT, "the list is too long; at most 8");
+        n = 0;
+    }
+    gw_str *copy = gw_store_take(store, n, sizeof *copy);
+    for (size_t i = 0; i < n && copy != NULL; i++)
+        if (gw_store_copy(store, (*keys)[i], &copy[i]) != GW_OK)
+            copy = NULL;
+    if (copy == NULL)
+        part->builder->has_no_memory = true;
+    *keys = copy;
+    *len = copy == NULL ? 0 : n;
+    for (size_t i = 0; i < *len; i++)
+        check_key(part, field, copy[i], i);
+}
+
+gw_status gw_keys_freeze(struct gw_store *store, const gw_str *keys, size_t n,
+                         const struct gw_hash_key **out, uint32_t *out_len)
+{
+    struct gw_hash_key *made = gw_store_take(store, n, sizeof *made);
+    if (made == NULL)
+        return GW_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        gw_status status = gw_hash_key_parse(keys[i], &made[i]);
+        if (status != GW_OK)
+            return status;
+    }
+    *out = made;
+    *out_len = (uint32_t)n;
+    return GW_OK;
+}
