@@ -37,6 +37,7 @@ static bool print_text(const char *path, const struct loaded *loaded, const gw_c
     print_bytes(worst->objects, "connections and requests, a worker");
     print_bytes(worst->h2, "HTTP/2, a worker");
     print_bytes(worst->config, "configuration");
+    print_bytes(worst->shared, "limiters, and what is known of clusters and endpoints");
     print_bytes(worst->total, "in all");
     return shares_print(loaded->config, old);
 }
@@ -57,6 +58,7 @@ static bool print_json(const char *path, const struct loaded *loaded, const gw_c
     json_number(&j, "objects", worst->objects);
     json_number(&j, "h2", worst->h2);
     json_number(&j, "config", worst->config);
+    json_number(&j, "shared", worst->shared);
     json_number(&j, "total", worst->total);
     gw_str memory = { inner, json_close(&j) };
     json_open(&j, line, LINE + strlen(shares));

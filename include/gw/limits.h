@@ -29,7 +29,7 @@ typedef struct gw_limits {
     uint64_t body_bytes_max;     /* a request body; 0: no bound; else 413                      */
 } gw_limits;
 
-/* Worst case in bytes, for one worker but for config and total. */
+/* Worst case in bytes, for one worker but for config, shared and total. */
 typedef struct gw_footprint {
     uint32_t size;
     uint32_t workers;
@@ -37,7 +37,8 @@ typedef struct gw_footprint {
     uint64_t objects; /* links, exchanges, slices              */
     uint64_t h2;      /* HTTP/2 codec memory                   */
     uint64_t config;  /* two configurations, as in a reload    */
-    uint64_t total;   /* all workers and the configurations    */
+    uint64_t total;   /* all workers, config and shared        */
+    uint64_t shared;  /* what policies know of clusters, endpoints and limiters' keys, twice too */
 } gw_footprint;
 
 /* Computes the worst case for out->workers workers (0: 1). limits NULL: defaults; config NULL:

@@ -234,9 +234,10 @@ static uint32_t pick_among_levels(struct request *r)
     uint32_t level = choose_level(r), found = UINT32_MAX;
     if (level != UINT32_MAX)
         found = pick_in_level(r, level);
-    /* It may be that all of it are excluded, or have just become unavailable. */
+    /* It may be that all of it are excluded, or have just become unavailable. Then even a level without a
+     * share is better than nobody. */
     for (uint32_t i = 0; i < r->balancer->levels_len && found == UINT32_MAX; i++)
-        if (i != level && r->share.percent[i] > 0)
+        if (i != level)
             found = pick_in_level(r, i);
     return found;
 }

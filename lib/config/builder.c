@@ -167,6 +167,8 @@ static void keep_list(const struct gw_part *part, const char *field, size_t max,
                       const gw_str **list, size_t *len)
 {
     size_t n = *list == NULL ? 0 : *len;
+    if (*list == NULL && *len > 0)
+        gw_fault_add(part, field, GW_EINVAL, "the list has a length and is NULL");
     if (n > max) {
         gw_fault_add(part, field, GW_ELIMIT, "the list is too long");
         n = 0;
@@ -361,6 +363,8 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
 static void keep_keys(const struct gw_part *part, gw_limiter_spec *spec)
 {
     size_t n = spec->keys == NULL ? 0 : spec->keys_len;
+    if (spec->keys == NULL && spec->keys_len > 0)
+        gw_fault_add(part, "keys", GW_EINVAL, "the list has a length and is NULL");
     if (n > GW_LIMITER_KEYS_MAX) {
         gw_fault_add(part, "keys", GW_ELIMIT, "the list is too long");
         n = 0;

@@ -128,20 +128,25 @@ static void check_fallback(struct gw_builder *b, struct gw_cluster_draft *cluste
         gw_fault_add(&part, "fallback.cluster", GW_EINVAL, "it is the cluster itself");
 }
 
+static const char *entry_field(char out[32], size_t entry)
+{
+    struct gw_text text;
+    gw_text_init(&text, out, 32);
+    gw_text_cstr(&text, "limiters[");
+    gw_text_u64(&text, entry);
+    gw_text_cstr(&text, "]");
+    return out;
+}
+
 /* One name of an entry. NULL: there is no such limiter. */
 static const struct gw_draft *find_limiter(const struct gw_part *part, size_t entry, gw_str name,
                                            const struct gw_map *limiters)
 {
     const struct gw_draft *limiter = gw_map_find(limiters, name);
     char field[32];
-    struct gw_text text;
     if (limiter != NULL)
         return limiter;
-    gw_text_init(&text, field, sizeof field);
-    gw_text_cstr(&text, "limiters[");
-    gw_text_u64(&text, entry);
-    gw_text_cstr(&text, "]");
-    refuse_unknown(part, field, "limiter", name, &part->builder->limiters);
+    refuse_unknown(part, entry_field(field, entry), "limiter", name, &part->builder->limiters);
     return NULL;
 }
 
@@ -159,6 +164,7 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
 {
     const gw_route_spec *spec = &route->spec;
     struct gw_limiter_ref *refs;
+    char field[32];
     uint32_t room = 0, n = 0;
     for (size_t i = 0; i < spec->limiters_len; i++)
         room += (uint32_t)spec->limiters[i].len / 2 + 1;
@@ -170,6 +176,8 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
     for (size_t i = 0; i < spec->limiters_len; i++) {
         gw_str rest = spec->limiters[i], name;
         uint32_t first = n;
+        if (gw_str_trim(rest).len == 0)
+            gw_fault_add(part, entry_field(field, i), GW_EINVAL, "it names no limiter");
         while (next_name(&rest, &name)) {
             const struct gw_draft *limiter = find_limiter(part, i, name, limiters);
             if (limiter == NULL)

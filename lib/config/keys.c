@@ -25,6 +25,8 @@ void gw_keys_take(const struct gw_part *part, const char *field, const gw_str **
 {
     struct gw_store *store = &part->builder->config->store;
     size_t n = *keys == NULL ? 0 : *len;
+    if (*keys == NULL && *len > 0)
+        gw_fault_add(part, field, GW_EINVAL, "the list has a length and is NULL");
     if (n > GW_HASH_KEYS_MAX) {
         gw_fault_add(part, field, GW_ELIMIT, "the list is too long; at most 8");
         n = 0;

@@ -84,6 +84,10 @@ void gw_value_limiter(const struct gw_part *part, const gw_limiter_spec *spec)
         check_rate(part, spec);
     else
         check_ceiling(part, spec);
+    if (spec->tokens == GW_OFF)
+        gw_fault_add(part, "tokens", GW_EINVAL, "too many");
+    if (spec->period_ms == GW_OFF)
+        gw_fault_add(part, "period_ms", GW_EINVAL, "too long");
     if (spec->scope > GW_SCOPE_PER_WORKER)
         gw_fault_add(part, "scope", GW_EINVAL, "not a scope");
     if (spec->keys_max > GW_LIMITER_TABLE_MAX)

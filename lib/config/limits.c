@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/spec.h"
 #include "config/snapshot.h"
+#include "guard/state.h"
 #include "gw_features.h"
 
 /* Fields of 32 bits: X(name, default, least, most). */
@@ -102,8 +103,37 @@ enum {
     EXCHANGE_BYTES = 4096,       /* with its places among the waits    */
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,
+    CLUSTER_USE_BYTES = 1024, /* of a binding */
+    ENDPOINT_USE_BYTES = 64,
     H2_STREAMS = 128 /* a connection; what all take together has this bound */
 };
+
+static uint64_t config_bytes(const gw_config *config)
+{
+    uint64_t bytes = config->heap.used;
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        bytes += config->clusters[i].endpoints->heap.used;
+    for (uint32_t i = 0; i < config->split_routes_len; i++)
+        bytes += config->split_routes[i]->splits->heap.used;
+    return bytes;
+}
+
+/* States, and each worker's places for them. */
+static uint64_t shared_bytes(const gw_config *config, uint32_t workers)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < config->clusters_len; i++) {
+        const struct gw_cluster_conf *c = &config->clusters[i];
+        uint64_t name = c->name.len;
+        bytes += sizeof(struct gw_cluster_state) + name + workers * CLUSTER_USE_BYTES;
+        for (uint32_t j = 0; j < c->endpoints->len; j++)
+            bytes += sizeof(struct gw_endpoint_state) + name + c->endpoints->list[j].name.len +
+                     workers * ENDPOINT_USE_BYTES;
+    }
+    for (uint32_t i = 0; i < config->limiters_len; i++)
+        bytes += gw_limit_size(&config->limiters[i].params, workers) + config->limiters[i].name.len;
+    return bytes;
+}
 
 gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
 {
@@ -120,7 +150,10 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     own.h2 = (uint64_t)l.h2_links_max * (H2_CONNECTION_BYTES + H2_STREAM_BYTES * H2_STREAMS);
     if (!GW_HAVE_H2)
         own.h2 = 0;
-    own.config = config == NULL ? 0 : 2 * config->heap.used;
-    own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config;
+    if (config != NULL) {
+        own.config = 2 * config_bytes(config);
+        own.shared = 2 * shared_bytes(config, own.workers);
+    }
+    own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config + own.shared;
     return gw_spec_fill(out, &own, sizeof own);
 }

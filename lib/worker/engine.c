@@ -278,6 +278,10 @@ void gw_engine_free(gw_engine *e)
             complain(e);
             return;
         }
+    if (atomic_load(&e->views) > 0) {
+        complain(e);
+        return;
+    }
     allocator = e->env.allocator;
     for (uint32_t i = 0; i < e->workers_max; i++)
         gw_binding_free(atomic_load(&e->seats[i].binding));

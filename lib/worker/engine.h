@@ -33,6 +33,7 @@ struct gw_engine {
     struct gw_edition *outdated;
     struct gw_binding *displaced;
     struct gw_engine_seat *seats;
+    atomic_uint views;         /* that are open */
     atomic_bool is_complained; /* it was to be freed with a worker left: said once */
 };
 

@@ -6,7 +6,7 @@
 #include "worker/engine.h"
 
 struct gw_view {
-    gw_allocator allocator;
+    gw_engine *engine;
     struct gw_edition *edition;
     uint32_t cluster, endpoint; /* the next to be told; endpoint 0: the cluster itself */
     uint32_t route, split;      /* ... when there are no more clusters */
@@ -21,15 +21,16 @@ gw_status gw_view_open(gw_engine *e, gw_view **out)
     v = gw_allocator_zalloc(&e->env.allocator, sizeof *v);
     if (v == NULL)
         return GW_ENOMEM;
-    v->allocator = e->env.allocator;
+    v->engine = e;
     gw_engine_enter(e);
     if (e->current != NULL)
         v->edition = gw_edition_ref(e->current);
     gw_engine_leave(e);
     if (v->edition == NULL) {
-        v->allocator.release(v->allocator.ctx, v, sizeof *v);
+        e->env.allocator.release(e->env.allocator.ctx, v, sizeof *v);
         return GW_ESTATE;
     }
+    atomic_fetch_add(&e->views, 1);
     *out = v;
     return GW_OK;
 }
@@ -109,8 +110,12 @@ bool gw_view_next(gw_view *v, gw_state *out)
 
 void gw_view_close(gw_view *v)
 {
+    gw_engine *e;
+
     if (v == NULL)
         return;
+    e = v->engine;
     gw_edition_unref(v->edition);
-    v->allocator.release(v->allocator.ctx, v, sizeof *v);
+    e->env.allocator.release(e->env.allocator.ctx, v, sizeof *v);
+    atomic_fetch_sub(&e->views, 1);
 }

@@ -154,6 +154,24 @@ static void count_waiting(uint32_t *out)
     }
 }
 
+/* ---- tries ---- */
+
+/* Whoever refuses is alone in its level: the other level's are there too. */
+START_TEST(another_level_is_tried)
+{
+    begin(_i == 0 ? GW_BALANCE_ROUND_ROBIN : GW_BALANCE_LEAST_REQUEST);
+    plan.priorities[1] = plan.priorities[2] = 1;
+    start();
+    host.refused = "127.0.0.1:81";
+    struct mode1_link *client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 4; i++) {
+        ck_assert_str_ne(ask_whole(client, ""), "svc-a");
+        ck_assert_uint_eq(seen.retries, 1);
+    }
+    mode1_stop(&host);
+}
+END_TEST
+
 /* ---- consistent hash ---- */
 
 /* The published keys, as values of a header, behind everything that there is between a client and a
@@ -436,6 +454,7 @@ END_TEST
 static Suite *choose_suite(void)
 {
     Suite *suite = suite_create("choose");
+    check_add_loop(suite, another_level_is_tried, 0, 2);
     check_add(suite, published_keys);
     check_add_loop(suite, keys, 0, sizeof kinds / sizeof kinds[0]);
     check_add(suite, clients);

@@ -1120,8 +1120,13 @@ START_TEST(the_footprint_adds_up)
     limits.h2_links_max = GW_OFF;
     ck_assert_int_eq(gw_limits_footprint(&limits, config, &three), GW_OK);
     ck_assert_uint_eq(three.h2, 0);
-    ck_assert_uint_eq(three.config, 2 * config->heap.used);
-    ck_assert_uint_eq(three.total, 3 * (three.blocks + three.objects) + three.config);
+    uint64_t endpoints = 0;
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        endpoints += config->clusters[i].endpoints->heap.used;
+    ck_assert_uint_eq(three.config, 2 * (config->heap.used + endpoints));
+    ck_assert_uint_gt(three.shared, 0);
+    ck_assert_uint_eq(three.total,
+                      3 * (three.blocks + three.objects) + three.config + three.shared);
     limits.blocks_max = 1;
     ck_assert_int_eq(gw_limits_footprint(&limits, config, &three), GW_EINVAL);
     gw_config_unref(config);

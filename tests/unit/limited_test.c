@@ -529,6 +529,11 @@ START_TEST(nonsense_is_refused)
     WRONG("limiters[0].keys[0].name", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
     key = (gw_limiter_key){ .on = GW_LIMIT_BY_CLIENT, .reserved = 1 };
     WRONG("limiters[0].keys[0].reserved", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
+    WRONG("limiters[0].tokens", GW_EINVAL, (s->tokens = GW_OFF, s->burst = 1));
+    WRONG("limiters[0].period_ms", GW_EINVAL, s->period_ms = GW_OFF);
+    WRONG("limiters[0].keys", GW_EINVAL, s->keys_len = 1);
+    WRONG("routes[0].limiters[0]", GW_EINVAL, plan.entries[0] = "");
+    WRONG("routes[0].limiters[1]", GW_EINVAL, (plan.entries[1] = "  ", plan.entries_len = 2));
     WRONG("routes[0].limiters[1]", GW_EUNKNOWN, (plan.entries[1] = "a b", plan.entries_len = 2));
 }
 END_TEST

@@ -278,6 +278,25 @@ START_TEST(nonsense_is_refused_as_a_whole)
 }
 END_TEST
 
+/* An engine is not freed under who still looks. */
+START_TEST(a_view_keeps_its_engine)
+{
+    gw_state state = GW_SPEC(gw_state);
+    gw_view *view;
+
+    start();
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    gw_worker_free(host.worker);
+    gw_engine_free(host.engine); /* does nothing */
+    ck_assert(gw_view_next(view, &state));
+    gw_view_close(view);
+    gw_engine_free(host.engine);
+    for (int i = 0; i < host.count; i++)
+        free(host.links[i].out);
+    test_alloc_fini(&host.alloc);
+}
+END_TEST
+
 START_TEST(nothing_is_in_force_yet)
 {
     gw_engine_spec spec = GW_SPEC(gw_engine_spec);
@@ -539,6 +558,7 @@ static Suite *live_suite(void)
     check_add(s, live_ones_outlive_a_configuration);
     check_add(s, a_cluster_is_emptied);
     check_add(s, nonsense_is_refused_as_a_whole);
+    check_add(s, a_view_keeps_its_engine);
     check_add(s, nothing_is_in_force_yet);
     check_add(s, changes_without_memory);
     check_add(s, shares_are_exact_in_every_window);
