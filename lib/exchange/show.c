@@ -433,6 +433,25 @@ static bool run_step(struct gw_shown *s, struct gw_show_step *step)
 
 /* ---- all of them ---- */
 
+/* More is there, but no memory for it while what a hook has left lies in its pipe: that is all it will see,
+ * so it is shown again, as long as the hook takes some of it. */
+static bool show_again(struct gw_shown *s)
+{
+    bool is_more = gw_pipe_len(s->source) > 0, is_any = false;
+
+    for (struct gw_show_step *step = s->first; step != NULL; step = step->next) {
+        const struct gw_stage *stage = &step->stage;
+        if (is_more && step->is_shown && !step->is_whole && !step->is_end_asked &&
+            !step->was_short && stage->has_moved && gw_pipe_len(&stage->in) > 0 &&
+            !is_call_due(step)) {
+            step->wants = true;
+            is_any = true;
+        }
+        is_more = !gw_chain_is_empty(&stage->through);
+    }
+    return is_any;
+}
+
 /* False: it has to wait, and for whom is known. Each round moves bytes, or calls a hook for which there
  * is something new: so this ends. */
 static void run_steps(struct gw_shown *s)
@@ -447,7 +466,7 @@ static void run_steps(struct gw_shown *s)
             if (step->is_whole && !step->is_done)
                 break; /* what is behind has nothing yet */
         }
-    } while (has_moved && !is_waiting(s) && !is_lost(s));
+    } while (!is_waiting(s) && !is_lost(s) && (has_moved || show_again(s)));
 }
 
 static void tell_target(struct gw_shown *s)
