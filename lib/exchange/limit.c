@@ -115,23 +115,6 @@ static struct gw_limit_note *add_note(struct gw_exchange *x, const struct gw_lim
     return note;
 }
 
-static bool refuse(struct gw_exchange *x, const struct gw_limiter_conf *l,
-                   const struct gw_taken *taken)
-{
-    struct gw_limit_note *note;
-
-    if ((l->flags & GW_LIMITER_SHADOW) != 0) {
-        gw_stats_add(x->of->stats, GW_STAT_LIMITED_SHADOW, 1);
-        return true;
-    }
-    gw_stats_add(x->of->stats, GW_STAT_LIMITED, 1);
-    note = add_note(x, l, taken);
-    if (note != NULL) /* else it is refused all the same, with less to say */
-        note->is_refusal = true;
-    gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_limited, GW_ELIMIT);
-    return false;
-}
-
 static bool remember(struct gw_exchange *x, const struct gw_limiter_conf *l,
                      const struct gw_taken *taken, _Atomic uint64_t *count)
 {
@@ -148,6 +131,23 @@ static bool remember(struct gw_exchange *x, const struct gw_limiter_conf *l,
     }
     note->count = count;
     return true;
+}
+
+static bool refuse(struct gw_exchange *x, const struct gw_limiter_conf *l,
+                   const struct gw_taken *taken)
+{
+    struct gw_limit_note *note;
+
+    if ((l->flags & GW_LIMITER_SHADOW) != 0) {
+        gw_stats_add(x->of->stats, GW_STAT_LIMITED_SHADOW, 1);
+        return remember(x, l, taken, NULL);
+    }
+    gw_stats_add(x->of->stats, GW_STAT_LIMITED, 1);
+    note = add_note(x, l, taken);
+    if (note != NULL) /* else it is refused all the same, with less to say */
+        note->is_refusal = true;
+    gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_limited, GW_ELIMIT);
+    return false;
 }
 
 static bool ask(struct gw_exchange *x, const struct gw_limiter_conf *l, struct gw_limit_state *s,

@@ -95,7 +95,7 @@ class Check(support.Folder):
         memory = answer["memory"]
         self.assertEqual((answer["valid"], answer["workers"]), (True, 3))
         one = memory["blocks"] + memory["objects"] + memory["h2"]
-        self.assertEqual(memory["total"], 3 * one + memory["config"])
+        self.assertEqual(memory["total"], 3 * one + memory["config"] + memory["shared"])
 
     def test_shares_and_what_moves(self):
         cache = ('clusters:\n  - name: cache\n    balance: { policy: consistent_hash }\n'

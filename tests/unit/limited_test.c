@@ -261,11 +261,13 @@ END_TEST
 START_TEST(a_shadow_counts)
 {
     struct plan plan = plan_of(1, 1);
-    plan.limiters[0].flags = GW_LIMITER_SHADOW;
+    plan.limiters[0].flags = GW_LIMITER_SHADOW | GW_LIMITER_FIELDS;
     struct mode1_link *l = start(&plan);
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(get(l, "/", ""), 200);
+        ck_assert_ptr_nonnull(strstr(l->out, "RateLimit: \"a\";r=0"));
+    }
     ck_assert_uint_eq(mode1_stat(&host, "limited"), 0);
     ck_assert_uint_eq(mode1_stat(&host, "limited_shadow"), 4);
     mode1_stop(&host);
