@@ -312,6 +312,8 @@ void gw_reply_forget_all(struct gw_exchange *x);
 void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 
 /* upstream.c: pick, connect, and what the upstream's stream says. */
+/* What the response says, in its trailers or in a head that has none; 2 (unknown) where it cannot be read. */
+uint32_t gw_exchange_grpc_status(const struct gw_exchange *x);
 /* split.c: whose turn it is of those that share the route; what became of it, at the end. */
 void gw_split_pick(struct gw_exchange *x);
 void gw_split_count(struct gw_exchange *x);

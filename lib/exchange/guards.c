@@ -222,10 +222,8 @@ static enum gw_outcome of_head(const struct gw_exchange *x)
     return x->latency > g->slow ? of_answer(g, GW_OUTCOME_SLOW) : GW_OUTCOME_OK;
 }
 
-/* In the trailers, or in a head that has none; unreadable ones are unknown (2). */
-static enum gw_outcome of_grpc(const struct gw_exchange *x)
+uint32_t gw_exchange_grpc_status(const struct gw_exchange *x)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
     const struct gw_field *field = gw_fields_find(&x->response_trailers.fields,
                                                   GW_FIELD_GRPC_STATUS);
     uint64_t status = 2;
@@ -234,7 +232,16 @@ static enum gw_outcome of_grpc(const struct gw_exchange *x)
         field = gw_fields_find(&x->response.fields, GW_FIELD_GRPC_STATUS);
     if (field == NULL || gw_parse_u64(field->value, &status) != GW_OK || status > 16)
         status = 2;
-    return (g->grpc_failures & 1u << status) != 0 ? of_answer(g, GW_OUTCOME_GRPC) : GW_OUTCOME_OK;
+    return (uint32_t)status;
+}
+
+static enum gw_outcome of_grpc(const struct gw_exchange *x)
+{
+    const struct gw_guards_conf *g = x->cluster->guards;
+
+    return (g->grpc_failures & 1u << gw_exchange_grpc_status(x)) != 0
+               ? of_answer(g, GW_OUTCOME_GRPC)
+               : GW_OUTCOME_OK;
 }
 
 static void log_change(const struct gw_exchange *x, const char *event, const char *what)

@@ -51,20 +51,18 @@ void gw_split_pick(struct gw_exchange *x)
 /* The statuses by which a gRPC service says that it is not well, not that the call is not. */
 static bool is_grpc_failure(const struct gw_exchange *x)
 {
-    const struct gw_field *f = gw_fields_find(&x->response_trailers.fields, GW_FIELD_GRPC_STATUS);
-    uint64_t status;
+    const struct gw_fields *trailers = &x->response_trailers.fields;
+    uint32_t status = gw_exchange_grpc_status(x);
 
-    if (f == NULL)
-        f = gw_fields_find(&x->response.fields, GW_FIELD_GRPC_STATUS);
-    if (f == NULL || !gw_parse_u64(f->value, &status))
-        return true;
+    if (x->kind != GW_EXCHANGE_GRPC && gw_fields_find(trailers, GW_FIELD_GRPC_STATUS) == NULL)
+        return false;
     return status == 2 || status == 4 || (status >= 13 && status <= 15);
 }
 
 void gw_split_count(struct gw_exchange *x)
 {
     bool is_ours = x->cause.by == GW_BY_CLIENT || x->cause.by == GW_BY_HOST;
-    bool is_failure = x->code >= 500 || (x->kind == GW_EXCHANGE_GRPC && is_grpc_failure(x));
+    bool is_failure = x->code >= 500 || is_grpc_failure(x);
 
     if (x->is_failed ? !is_ours : is_failure)
         atomic_fetch_add_explicit(&split_of(x)->states[x->split]->failures, 1,

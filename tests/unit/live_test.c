@@ -505,6 +505,26 @@ static void answer_with(const char *path, const char *response)
     mode1_end(&host, other);
 }
 
+/* A gRPC call, as HTTP/1.1 carries it. */
+static void answer_grpc(const char *status)
+{
+    struct mode1_link *other = mode1_accept(&host, "edge"), *up;
+    char response[200];
+
+    mode1_say(&host, other,
+              "POST /shared HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n"
+              "TE: trailers\r\nContent-Length: 0\r\n\r\n");
+    up = asked();
+    mode1_clear(up);
+    snprintf(response, sizeof response,
+             "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n"
+             "Transfer-Encoding: chunked\r\n\r\n0\r\ngrpc-status: %s\r\n\r\n",
+             status);
+    mode1_say(&host, up, response);
+    ck_assert_ptr_nonnull(strstr(other->out, "200 OK"));
+    mode1_end(&host, other);
+}
+
 /* A rollout looks at how each serves; what clients do to themselves is not counted. */
 START_TEST(failures_are_counted_for_each)
 {
@@ -523,6 +543,14 @@ START_TEST(failures_are_counted_for_each)
     mode1_pump(&host);
     ck_assert_uint_eq(requests_of("stable", &failures, &weight), 4);
     ck_assert_uint_eq(failures, 2);
+    answer_grpc("0");
+    answer_grpc("5"); /* not found: that is the call's affair */
+    ck_assert_uint_eq(requests_of("stable", &failures, &weight), 6);
+    ck_assert_uint_eq(failures, 2);
+    answer_grpc("14");
+    answer_grpc("what");
+    ck_assert_uint_eq(requests_of("stable", &failures, &weight), 8);
+    ck_assert_uint_eq(failures, 4);
     ck_assert_uint_eq(requests_of("canary", &failures, &weight), 0);
     ck_assert_uint_eq(failures, 0);
     ck_assert_uint_eq(weight, 0);
