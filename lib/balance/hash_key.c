@@ -4,6 +4,7 @@
 #include "balance/hash_key.h"
 
 #include "http/check.h"
+#include "http/pair.h"
 #include "http/target.h"
 
 #define XXH_INLINE_ALL
@@ -49,41 +50,6 @@ gw_status gw_hash_key_parse(gw_str text, struct gw_hash_key *out)
 }
 
 /* --- what a request has --- */
-
-/* Up to the first c, or all; rest: what stands behind it. */
-static gw_str cut(gw_str *rest, char c)
-{
-    size_t at = gw_str_find(*rest, c);
-    gw_str piece = gw_str_slice(*rest, 0, at);
-    *rest = gw_str_slice(*rest, at < rest->len ? at + 1 : at, rest->len);
-    return piece;
-}
-
-/* The value of the first NAME=VALUE of that name in a list. */
-static gw_str find_pair(gw_str list, char between, gw_str name)
-{
-    while (list.len > 0) {
-        gw_str value = gw_str_trim(cut(&list, between));
-        gw_str key = cut(&value, '=');
-        if (gw_str_eq(key, name))
-            return value;
-    }
-    return (gw_str){ "", 0 };
-}
-
-/* HTTP/2 clients may send a line a cookie (RFC 9113 8.2.3). */
-static gw_str find_cookie(const struct gw_fields *fields, gw_str name)
-{
-    uint32_t i = 0;
-    for (const struct gw_field *f; (f = gw_fields_next(fields, &i)) != NULL;) {
-        gw_str value = { "", 0 };
-        if (f->id == GW_FIELD_COOKIE)
-            value = find_pair(f->value, ';', name);
-        if (value.len > 0)
-            return value;
-    }
-    return (gw_str){ "", 0 };
-}
 
 uint64_t gw_hash_text(gw_str text)
 {
@@ -133,11 +99,11 @@ static bool hash_one(const struct gw_hash_key *key, const struct gw_hash_source 
     case GW_HASH_ON_METADATA:
         return hash_field(&m->fields, key, out);
     case GW_HASH_ON_COOKIE:
-        return hash_text(find_cookie(&m->fields, key->name), out);
+        return hash_text(gw_pair_cookie(&m->fields, key->name), out);
     case GW_HASH_ON_PATH:
         return hash_text(m->path, out);
     case GW_HASH_ON_QUERY:
-        return hash_text(find_pair(m->query, '&', key->name), out);
+        return hash_text(gw_pair_find(m->query, '&', key->name), out);
     default:
         *out = from->given == NULL ? 0 : *from->given;
         return from->given != NULL;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
+#include "http/pair.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -17,32 +18,6 @@ struct gw_limit_note {
 };
 
 /* ---- keys ---- */
-
-/* "a=1; b=2": the value of a name, the first of them; ptr NULL: none. */
-static gw_str in_list(gw_str list, gw_str name, char separator)
-{
-    while (list.len > 0) {
-        size_t end = gw_str_find(list, separator);
-        gw_str one = gw_str_trim(gw_str_slice(list, 0, end));
-        size_t sign = gw_str_find(one, '=');
-        if (gw_str_eq(gw_str_slice(one, 0, sign), name))
-            return gw_str_slice(one, sign < one.len ? sign + 1 : sign, one.len);
-        list = gw_str_slice(list, end < list.len ? end + 1 : end, list.len);
-    }
-    return (gw_str){ NULL, 0 };
-}
-
-static gw_str cookie_of(const struct gw_fields *f, gw_str name)
-{
-    gw_str value = { NULL, 0 };
-    struct gw_field *field;
-    uint32_t i = 0;
-
-    while (value.ptr == NULL && (field = gw_fields_next(f, &i)) != NULL)
-        if (field->id == GW_FIELD_COOKIE)
-            value = in_list(field->value, name, ';');
-    return value;
-}
 
 static gw_str field_of(const struct gw_fields *f, gw_str name)
 {
@@ -60,11 +35,11 @@ static gw_str part_of(const struct gw_exchange *x, const gw_limiter_key *key)
     case GW_LIMIT_BY_HEADER:
         return field_of(&x->request.fields, key->name);
     case GW_LIMIT_BY_COOKIE:
-        return cookie_of(&x->request.fields, key->name);
+        return gw_pair_cookie(&x->request.fields, key->name);
     case GW_LIMIT_BY_PATH:
         return x->request.path;
     case GW_LIMIT_BY_QUERY:
-        return in_list(x->request.query, key->name, '&');
+        return gw_pair_find(x->request.query, '&', key->name);
     case GW_LIMIT_BY_LABEL:
         return gw_exchange_label(x, key->name);
     default:
