@@ -22,6 +22,17 @@ void *gw_allocator_zalloc(const gw_allocator *allocator, size_t size)
     return ptr;
 }
 
+void *gw_allocator_take(const gw_allocator *allocator, size_t count, size_t each)
+{
+    return gw_allocator_zalloc(allocator, (count > 0 ? count : 1) * each);
+}
+
+void gw_allocator_give(const gw_allocator *allocator, void *memory, size_t count, size_t each)
+{
+    if (memory != NULL)
+        allocator->release(allocator->ctx, memory, (count > 0 ? count : 1) * each);
+}
+
 void *gw_heap_alloc(struct gw_heap *heap, size_t size)
 {
     GW_ASSERT(size > 0);

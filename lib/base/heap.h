@@ -25,6 +25,9 @@ void gw_heap_release_str(struct gw_heap *heap, gw_str text); /* of gw_heap_copy;
 
 /* Straight from an allocator, for what no heap counts; zeroed. NULL: refused. */
 void *gw_allocator_zalloc(const gw_allocator *allocator, size_t size) GW_MUST_CHECK;
+/* Likewise, of count things, which may be 0; and back: memory may be NULL. */
+void *gw_allocator_take(const gw_allocator *allocator, size_t count, size_t each) GW_MUST_CHECK;
+void gw_allocator_give(const gw_allocator *allocator, void *memory, size_t count, size_t each);
 
 /* Cells of one size: taken and given back in O(1), made in chunks, returned to the heap at fini.
  * Never touches the allocator while there are free cells. */

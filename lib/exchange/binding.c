@@ -7,17 +7,6 @@
 #include "base/assert.h"
 #include "base/prng.h"
 
-static void *take(const gw_allocator *a, size_t count, size_t each)
-{
-    return gw_allocator_zalloc(a, (count > 0 ? count : 1) * each);
-}
-
-static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
-{
-    if (memory != NULL)
-        a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
-}
-
 static gw_status fill(struct gw_binding *b, uint32_t i, uint64_t seed)
 {
     const struct gw_edition_cluster *of = &b->edition->clusters[i];
@@ -27,14 +16,15 @@ static gw_status fill(struct gw_binding *b, uint32_t i, uint64_t seed)
     c->state = of->state;
     c->states = of->states;
     gw_turn_init(&c->turn, seed);
-    c->upstreams = take(&b->allocator, of->endpoints->len, sizeof(struct gw_upstream *));
+    c->upstreams = gw_allocator_take(&b->allocator, of->endpoints->len,
+                                     sizeof(struct gw_upstream *));
     return c->upstreams != NULL ? GW_OK : GW_ENOMEM;
 }
 
 gw_status gw_binding_new(const gw_allocator *allocator, struct gw_edition *edition, uint64_t seed,
                          struct gw_binding **out)
 {
-    struct gw_binding *b = take(allocator, 1, sizeof *b);
+    struct gw_binding *b = gw_allocator_take(allocator, 1, sizeof *b);
     struct gw_prng prng = { seed };
     gw_status status = GW_OK;
 
@@ -43,7 +33,7 @@ gw_status gw_binding_new(const gw_allocator *allocator, struct gw_edition *editi
     b->allocator = *allocator;
     b->edition = gw_edition_ref(edition);
     b->config = edition->config;
-    b->clusters = take(allocator, b->config->clusters_len, sizeof *b->clusters);
+    b->clusters = gw_allocator_take(allocator, b->config->clusters_len, sizeof *b->clusters);
     if (b->clusters == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < b->config->clusters_len; i++)
@@ -159,9 +149,9 @@ void gw_binding_free(struct gw_binding *b)
         leave_upstreams(b, true);
     for (uint32_t i = 0; b->clusters != NULL && i < b->config->clusters_len; i++)
         if (b->clusters[i].upstreams != NULL)
-            give(&allocator, b->clusters[i].upstreams, b->clusters[i].endpoints->len,
-                 sizeof(struct gw_upstream *));
-    give(&allocator, b->clusters, b->config->clusters_len, sizeof *b->clusters);
+            gw_allocator_give(&allocator, b->clusters[i].upstreams, b->clusters[i].endpoints->len,
+                              sizeof(struct gw_upstream *));
+    gw_allocator_give(&allocator, b->clusters, b->config->clusters_len, sizeof *b->clusters);
     gw_edition_unref(b->edition);
-    give(&allocator, b, 1, sizeof *b);
+    gw_allocator_give(&allocator, b, 1, sizeof *b);
 }

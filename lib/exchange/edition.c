@@ -4,17 +4,6 @@
 
 #include "base/assert.h"
 
-static void *take(const gw_allocator *a, size_t count, size_t each)
-{
-    return gw_allocator_zalloc(a, (count > 0 ? count : 1) * each);
-}
-
-static void give(const gw_allocator *a, void *memory, size_t count, size_t each)
-{
-    if (memory != NULL)
-        a->release(a->ctx, memory, (count > 0 ? count : 1) * each);
-}
-
 static bool is_same_config(const struct gw_edition_plan *plan)
 {
     return plan->changed != NULL || plan->reweighed != NULL;
@@ -51,7 +40,7 @@ static gw_status fill_split(struct gw_edition *e, struct gw_registry *registry,
     struct gw_edition_split *s = &e->splits[i];
 
     s->splits = gw_splits_ref(splits_of(plan, i));
-    s->states = take(&e->allocator, s->splits->len, sizeof(struct gw_split_state *));
+    s->states = gw_allocator_take(&e->allocator, s->splits->len, sizeof(struct gw_split_state *));
     if (s->states == NULL)
         return GW_ENOMEM;
     s->state = (struct gw_route_state *)gw_registry_get(registry, GW_SHARED_ROUTE, GW_STR(""),
@@ -75,7 +64,8 @@ static gw_status fill(struct gw_edition *e, struct gw_registry *registry,
     struct gw_edition_cluster *c = &e->clusters[i];
 
     c->endpoints = gw_endpoints_ref(endpoints_of(plan, i));
-    c->states = take(&e->allocator, c->endpoints->len, sizeof(struct gw_endpoint_state *));
+    c->states = gw_allocator_take(&e->allocator, c->endpoints->len,
+                                  sizeof(struct gw_endpoint_state *));
     if (c->states == NULL)
         return GW_ENOMEM;
     if (conf->has_origin)
@@ -156,7 +146,7 @@ void gw_edition_succeed(struct gw_edition *e, const struct gw_edition *base)
 gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *registry,
                          const struct gw_edition_plan *plan, struct gw_edition **out)
 {
-    struct gw_edition *e = take(allocator, 1, sizeof *e);
+    struct gw_edition *e = gw_allocator_take(allocator, 1, sizeof *e);
     gw_status status = GW_OK;
 
     if (e == NULL)
@@ -164,9 +154,10 @@ gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *regi
     atomic_init(&e->refs, 1);
     e->allocator = *allocator;
     e->config = gw_config_ref(plan->config);
-    e->clusters = take(allocator, e->config->clusters_len, sizeof *e->clusters);
-    e->limits = take(allocator, e->config->limiters_len, sizeof(struct gw_limit_state *));
-    e->splits = take(allocator, e->config->split_routes_len, sizeof *e->splits);
+    e->clusters = gw_allocator_take(allocator, e->config->clusters_len, sizeof *e->clusters);
+    e->limits = gw_allocator_take(allocator, e->config->limiters_len,
+                                  sizeof(struct gw_limit_state *));
+    e->splits = gw_allocator_take(allocator, e->config->split_routes_len, sizeof *e->splits);
     if (e->clusters == NULL || e->limits == NULL || e->splits == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < e->config->clusters_len; i++)
@@ -196,7 +187,7 @@ static void free_cluster(const gw_allocator *allocator, struct gw_edition_cluste
         gw_shared_unref(&c->states[j]->shared);
     if (c->state != NULL)
         gw_shared_unref(&c->state->shared);
-    give(allocator, c->states, n, sizeof(struct gw_endpoint_state *));
+    gw_allocator_give(allocator, c->states, n, sizeof(struct gw_endpoint_state *));
     gw_endpoints_unref(c->endpoints);
 }
 
@@ -208,7 +199,7 @@ static void free_split(const gw_allocator *allocator, struct gw_edition_split *s
         gw_shared_unref(&s->states[j]->shared);
     if (s->state != NULL)
         gw_shared_unref(&s->state->shared);
-    give(allocator, s->states, n, sizeof(struct gw_split_state *));
+    gw_allocator_give(allocator, s->states, n, sizeof(struct gw_split_state *));
     gw_splits_unref(s->splits);
 }
 
@@ -220,14 +211,15 @@ static void free_edition(struct gw_edition *e)
         free_cluster(&allocator, &e->clusters[i]);
     for (uint32_t i = 0; e->splits != NULL && i < e->config->split_routes_len; i++)
         free_split(&allocator, &e->splits[i]);
-    give(&allocator, e->splits, e->config->split_routes_len, sizeof *e->splits);
-    give(&allocator, e->clusters, e->config->clusters_len, sizeof *e->clusters);
+    gw_allocator_give(&allocator, e->splits, e->config->split_routes_len, sizeof *e->splits);
+    gw_allocator_give(&allocator, e->clusters, e->config->clusters_len, sizeof *e->clusters);
     for (uint32_t i = 0; e->limits != NULL && i < e->config->limiters_len; i++)
         if (e->limits[i] != NULL)
             gw_shared_unref(&e->limits[i]->shared);
-    give(&allocator, e->limits, e->config->limiters_len, sizeof(struct gw_limit_state *));
+    gw_allocator_give(&allocator, e->limits, e->config->limiters_len,
+                      sizeof(struct gw_limit_state *));
     gw_config_unref(e->config);
-    give(&allocator, e, 1, sizeof *e);
+    gw_allocator_give(&allocator, e, 1, sizeof *e);
 }
 
 void gw_edition_unref(struct gw_edition *e)
