@@ -425,32 +425,21 @@ static void keep_route(const struct gw_part *part, gw_route_spec *spec)
         lower(spec->upgrades[i]);
 }
 
-/* "splits[2].weight" in out. */
-static const char *split_field(char out[32], uint32_t i, const char *field)
-{
-    struct gw_text t;
-    gw_text_init(&t, out, 32);
-    gw_text_cstr(&t, "splits[");
-    gw_text_u64(&t, i);
-    gw_text_cstr(&t, "].");
-    gw_text_cstr(&t, field);
-    return out;
-}
-
 static void take_split(const struct gw_part *part, uint32_t i, const void *given,
                        struct gw_split_draft *split)
 {
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     if (gw_spec_copy(&split->spec, sizeof split->spec, given) != GW_OK) {
-        gw_fault_add(part, split_field(field, i, "size"), GW_EINVAL,
+        gw_fault_add(part, gw_fault_element(field, "splits", i, ".size"), GW_EINVAL,
                      "start it as GW_SPEC(gw_split_spec)");
         return;
     }
     keep(part, &split->spec.cluster);
     if (split->spec.cluster.len == 0)
-        gw_fault_add(part, split_field(field, i, "cluster"), GW_EINVAL, "a cluster is needed");
+        gw_fault_add(part, gw_fault_element(field, "splits", i, ".cluster"), GW_EINVAL,
+                     "a cluster is needed");
     if (split->spec.weight > GW_WEIGHT_MAX && split->spec.weight != GW_OFF)
-        gw_fault_add(part, split_field(field, i, "weight"), GW_EINVAL,
+        gw_fault_add(part, gw_fault_element(field, "splits", i, ".weight"), GW_EINVAL,
                      "it is from 1 to 65,535, or off");
 }
 

@@ -128,25 +128,16 @@ static void check_fallback(struct gw_builder *b, struct gw_cluster_draft *cluste
         gw_fault_add(&part, "fallback.cluster", GW_EINVAL, "it is the cluster itself");
 }
 
-static const char *entry_field(char out[32], size_t entry)
-{
-    struct gw_text text;
-    gw_text_init(&text, out, 32);
-    gw_text_cstr(&text, "limiters[");
-    gw_text_u64(&text, entry);
-    gw_text_cstr(&text, "]");
-    return out;
-}
-
 /* One name of an entry. NULL: there is no such limiter. */
 static const struct gw_draft *find_limiter(const struct gw_part *part, size_t entry, gw_str name,
                                            const struct gw_map *limiters)
 {
     const struct gw_draft *limiter = gw_map_find(limiters, name);
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     if (limiter != NULL)
         return limiter;
-    refuse_unknown(part, entry_field(field, entry), "limiter", name, &part->builder->limiters);
+    refuse_unknown(part, gw_fault_element(field, "limiters", entry, ""), "limiter", name,
+                   &part->builder->limiters);
     return NULL;
 }
 
@@ -164,7 +155,7 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
 {
     const gw_route_spec *spec = &route->spec;
     struct gw_limiter_ref *refs;
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     uint32_t room = 0, n = 0;
     for (size_t i = 0; i < spec->limiters_len; i++)
         room += (uint32_t)spec->limiters[i].len / 2 + 1;
@@ -177,7 +168,8 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
         gw_str rest = spec->limiters[i], name;
         uint32_t first = n;
         if (gw_str_trim(rest).len == 0)
-            gw_fault_add(part, entry_field(field, i), GW_EINVAL, "it names no limiter");
+            gw_fault_add(part, gw_fault_element(field, "limiters", i, ""), GW_EINVAL,
+                         "it names no limiter");
         while (next_name(&rest, &name)) {
             const struct gw_draft *limiter = find_limiter(part, i, name, limiters);
             if (limiter == NULL)
@@ -195,12 +187,8 @@ static void check_split(const struct gw_part *part, struct gw_route_draft *route
 {
     struct gw_split_draft *split = &route->splits[i];
     const struct gw_draft *cluster = gw_map_find(clusters, split->spec.cluster);
-    char field[32];
-    struct gw_text text;
-    gw_text_init(&text, field, sizeof field);
-    gw_text_cstr(&text, "splits[");
-    gw_text_u64(&text, i);
-    gw_text_cstr(&text, "].cluster");
+    char field[GW_ELEMENT_MAX];
+    gw_fault_element(field, "splits", i, ".cluster");
     if (cluster == NULL) {
         refuse_unknown(part, field, "cluster", split->spec.cluster, &part->builder->clusters);
         return;

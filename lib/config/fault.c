@@ -27,12 +27,22 @@ static struct gw_fault *take(const struct gw_part *part)
     return fault;
 }
 
-static void say_index(struct gw_text *text, const char *list, uint32_t index)
+static void say_index(struct gw_text *text, const char *list, uint64_t index)
 {
     gw_text_cstr(text, list);
     gw_text_cstr(text, "[");
     gw_text_u64(text, index);
     gw_text_cstr(text, "]");
+}
+
+const char *gw_fault_element(char out[GW_ELEMENT_MAX], const char *list, size_t i,
+                             const char *behind)
+{
+    struct gw_text text;
+    gw_text_init(&text, out, GW_ELEMENT_MAX);
+    say_index(&text, list, i);
+    gw_text_cstr(&text, behind);
+    return out;
 }
 
 static void say_where(const struct gw_part *part, const char *field, gw_config_error *error)

@@ -14,6 +14,10 @@ struct gw_part {
     const struct gw_draft *inside; /* the cluster of an endpoint; NULL */
 };
 
+/* The path of a field inside a list of a part, "splits[2].weight", in out; behind: ".weight", or "". */
+enum { GW_ELEMENT_MAX = 64 };
+const char *gw_fault_element(char out[GW_ELEMENT_MAX], const char *list, size_t i,
+                             const char *behind);
 /* Begins a fault of a field; field NULL: of the whole part. The caller goes on with the text. */
 struct gw_text gw_fault_begin(const struct gw_part *part, const char *field, gw_status status);
 void gw_fault_add(const struct gw_part *part, const char *field, gw_status status,

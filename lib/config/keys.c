@@ -5,13 +5,8 @@
 static void check_key(const struct gw_part *part, const char *list, gw_str text, size_t i)
 {
     struct gw_hash_key key;
-    char field[40];
-    struct gw_text where;
-    gw_text_init(&where, field, sizeof field);
-    gw_text_cstr(&where, list);
-    gw_text_cstr(&where, "[");
-    gw_text_u64(&where, i);
-    gw_text_cstr(&where, "]");
+    char field[GW_ELEMENT_MAX];
+    gw_fault_element(field, list, i, "");
     if (text.len > GW_HASH_KEY_MAX)
         gw_fault_add_value(part, field, text, "the key is too long");
     else if (gw_hash_key_parse(text, &key) != GW_OK)

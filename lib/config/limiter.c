@@ -16,16 +16,6 @@ static uint32_t number(uint32_t n, uint32_t when_zero)
 
 /* ---- checks ---- */
 
-static void say_field(char *out, size_t size, size_t i, const char *field)
-{
-    struct gw_text text;
-    gw_text_init(&text, out, size);
-    gw_text_cstr(&text, "keys[");
-    gw_text_u64(&text, i);
-    gw_text_cstr(&text, "]");
-    gw_text_cstr(&text, field);
-}
-
 static bool has_name(uint32_t on)
 {
     return on != GW_LIMIT_BY_CLIENT && on != GW_LIMIT_BY_PATH;
@@ -34,13 +24,13 @@ static bool has_name(uint32_t on)
 void gw_value_limiter_key(const struct gw_part *part, const gw_limiter_key *keys, size_t i)
 {
     const gw_limiter_key *key = &keys[i];
-    char field[32];
-    say_field(field, sizeof field, i, ".on");
+    char field[GW_ELEMENT_MAX];
+    gw_fault_element(field, "keys", i, ".on");
     if (key->on == 0 || key->on > GW_LIMIT_BY_LABEL) {
         gw_fault_add(part, field, GW_EINVAL, "nothing that tells requests apart");
         return;
     }
-    say_field(field, sizeof field, i, ".name");
+    gw_fault_element(field, "keys", i, ".name");
     if (has_name(key->on) && key->name.len == 0)
         gw_fault_add(part, field, GW_EINVAL, "a name is needed");
     if (!has_name(key->on) && key->name.len > 0)
@@ -49,7 +39,7 @@ void gw_value_limiter_key(const struct gw_part *part, const gw_limiter_key *keys
         !gw_is_token(key->name))
         gw_fault_add_value(part, field, key->name, "no request can have it");
     if (key->reserved != 0) {
-        say_field(field, sizeof field, i, ".reserved");
+        gw_fault_element(field, "keys", i, ".reserved");
         gw_fault_add(part, field, GW_EINVAL, "it must be 0");
     }
 }

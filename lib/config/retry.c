@@ -47,15 +47,11 @@ static void keep_codes(const struct gw_part *part, gw_retry_spec *spec)
 static void check_codes(const struct gw_part *part, const gw_retry_spec *spec)
 {
     for (size_t i = 0; i < spec->codes_len; i++) {
-        char field[40];
-        struct gw_text text;
+        char field[GW_ELEMENT_MAX];
         if (spec->codes[i] >= GW_RETRY_CODE_LEAST && spec->codes[i] <= GW_RETRY_CODE_MOST)
             continue;
-        gw_text_init(&text, field, sizeof field);
-        gw_text_cstr(&text, "retry.codes[");
-        gw_text_u64(&text, i);
-        gw_text_cstr(&text, "]");
-        gw_fault_add(part, field, GW_EINVAL, "it is from 400 to 599");
+        gw_fault_add(part, gw_fault_element(field, "retry.codes", i, ""), GW_EINVAL,
+                     "it is from 400 to 599");
     }
 }
 

@@ -143,18 +143,6 @@ void gw_value_path(const struct gw_part *part, gw_str path)
     }
 }
 
-/* "methods[2]" */
-static const char *say_element(const char *field, size_t i, char *out, size_t size)
-{
-    struct gw_text text;
-    gw_text_init(&text, out, size);
-    gw_text_cstr(&text, field);
-    gw_text_cstr(&text, "[");
-    gw_text_u64(&text, i);
-    gw_text_cstr(&text, "]");
-    return out;
-}
-
 static bool is_repeated(const gw_str *list, size_t i)
 {
     for (size_t k = 0; k < i; k++)
@@ -178,9 +166,9 @@ static bool is_known_but_for_case(gw_str method)
 void gw_value_method(const struct gw_part *part, const gw_str *methods, size_t i,
                      bool takes_connect)
 {
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     gw_str method = methods[i];
-    say_element("methods", i, field, sizeof field);
+    gw_fault_element(field, "methods", i, "");
     if (method.len > GW_TOKEN_MAX || !gw_is_token(method))
         gw_fault_add_value(part, field, method, "not a method");
     else if (is_known_but_for_case(method))
@@ -193,9 +181,9 @@ void gw_value_method(const struct gw_part *part, const gw_str *methods, size_t i
 
 void gw_value_upgrade(const struct gw_part *part, const gw_str *upgrades, size_t i)
 {
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     gw_str token = upgrades[i];
-    say_element("upgrades", i, field, sizeof field);
+    gw_fault_element(field, "upgrades", i, "");
     if (token.len > GW_TOKEN_MAX || !gw_is_token(token))
         gw_fault_add_value(part, field, token, "not an Upgrade token");
     else if (gw_str_eq(token, GW_STR("h2c")))
@@ -206,9 +194,9 @@ void gw_value_upgrade(const struct gw_part *part, const gw_str *upgrades, size_t
 
 void gw_value_trusted(const struct gw_part *part, const gw_str *trusted, size_t i)
 {
-    char field[32];
+    char field[GW_ELEMENT_MAX];
     struct gw_prefix prefix;
-    say_element("trusted", i, field, sizeof field);
+    gw_fault_element(field, "trusted", i, "");
     if (gw_prefix_parse(trusted[i], &prefix) != GW_OK)
         gw_fault_add_value(part, field, trusted[i],
                            "not addresses; it is 10.0.0.0/8, 2001:db8::/32, one address, or unix");
