@@ -34,6 +34,8 @@ static bool print_text(const char *path, const struct loaded *loaded, const gw_c
     printf("  workers %u\n", worst->workers);
     printf("  memory, at worst:\n");
     print_bytes(worst->blocks, "blocks of bytes, a worker");
+    if (worst->replay > 0)
+        print_bytes(worst->replay, "of these at most for bodies that may be sent again");
     print_bytes(worst->objects, "connections and requests, a worker");
     print_bytes(worst->h2, "HTTP/2, a worker");
     print_bytes(worst->config, "configuration");
@@ -55,6 +57,7 @@ static bool print_json(const char *path, const struct loaded *loaded, const gw_c
     }
     json_open(&j, inner, sizeof inner);
     json_number(&j, "blocks", worst->blocks);
+    json_number(&j, "replay", worst->replay);
     json_number(&j, "objects", worst->objects);
     json_number(&j, "h2", worst->h2);
     json_number(&j, "config", worst->config);

@@ -255,7 +255,8 @@ typedef struct gw_retry_spec {
     uint32_t backoff_base_ms;    /* the n-th retry waits up to 2^(n-1) times that, drawn; 25,
                                     and none where nothing was processed; GW_OFF: none         */
     uint32_t backoff_max_ms;     /* and never more; 10 times backoff_base_ms                   */
-    uint32_t reserved;
+    uint32_t replay_bytes_max;   /* of a request's body that has left, to be sent again; up to
+                                    1 GiB and pipe_bytes_max; 4,096; GW_OFF: none              */
     const uint32_t *codes; /* further codes of responses, 400 to 599                           */
     size_t codes_len;      /* none                                                             */
 } gw_retry_spec;

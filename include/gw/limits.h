@@ -39,6 +39,7 @@ typedef struct gw_footprint {
     uint64_t config;  /* two configurations, as in a reload    */
     uint64_t total;   /* all workers, config and shared        */
     uint64_t shared;  /* what policies know of clusters, endpoints and limiters' keys, twice too */
+    uint64_t replay;  /* of blocks: what bodies may hold at once to be sent again: half at most */
 } gw_footprint;
 
 /* Computes the worst case for out->workers workers (0: 1). limits NULL: defaults; config NULL:

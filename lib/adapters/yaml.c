@@ -402,6 +402,8 @@ static const struct gw_yaml_field retry_fields[] = {
     TIME("per_try_timeout", struct route, retry.per_try_timeout_ms),
     { "backoff", GW_YAML_FIELDS, 0, 0, 0, 0, &backoff_table },
     { "unsafe", GW_YAML_TRUTH, offsetof(struct route, is_unsafe), 0, 0, 0, NULL },
+    { "replay", GW_YAML_SIZE, offsetof(struct route, retry.replay_bytes_max), 1, 1u << 30, GW_OFF,
+      NULL },
 };
 static const struct gw_yaml_table retry_table = TABLE(retry_fields);
 static const struct gw_yaml_field route_fields[] = {
@@ -996,6 +998,7 @@ static const struct rename {
     { "routes", "retry.flags", "retry.unsafe" },
     { "routes", "retry.per_try_timeout_ms", "retry.per_try_timeout" },
     { "routes", "retry.backoff_max_ms", "retry.backoff.max" },
+    { "routes", "retry.replay_bytes_max", "retry.replay" },
 };
 
 static gw_str behind_index(gw_str where)

@@ -37,6 +37,8 @@
     X(RETRIES, COUNTER, "retries", "tries", "requests sent to an upstream once more")              \
     X(RETRIES_REFUSED, COUNTER, "retries_refused", "tries",                                        \
       "retries that the cluster's budget had no room for")                                         \
+    X(REPLAYS_REFUSED, COUNTER, "replays_refused", "exchanges",                                    \
+      "requests whose body was not kept for a retry, for want of memory")                          \
     X(LIMITED, COUNTER, "limited", "exchanges", "requests that a limiter refused")                 \
     X(LIMITED_SHADOW, COUNTER, "limited_shadow", "exchanges",                                      \
       "requests that a limiter in shadow mode would have refused")                                 \

@@ -97,20 +97,46 @@ gw_status gw_pipe_take(struct gw_pipe *p, struct gw_chain *to, size_t len)
     return status;
 }
 
-gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len)
+/* The chain is empty, and what was in it comes behind what is put back; or, that failing, is all of it. */
+static struct gw_chain set_aside(struct gw_pipe *p)
 {
     struct gw_chain rest = p->chain;
-    GW_ASSERT(len + p->again == p->bytes_out);
-    p->chain.first = p->chain.last = NULL;
-    p->chain.len = 0;
-    p->chain.slices = 0;
-    if (gw_chain_write(&p->chain, ptr, len) != GW_OK) {
-        p->chain = rest;
-        return GW_ENOMEM;
+    gw_chain_init(&p->chain, rest.pool);
+    p->chain.reserve = rest.reserve;
+    return rest;
+}
+
+static gw_status join(struct gw_pipe *p, struct gw_chain *rest, size_t len, gw_status status)
+{
+    if (status != GW_OK) {
+        gw_chain_clear(&p->chain);
+        p->chain = *rest;
+        return status;
     }
-    gw_chain_move_all(&p->chain, &rest);
+    gw_chain_move_all(&p->chain, rest);
     p->again += len;
     return GW_OK;
+}
+
+gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len)
+{
+    struct gw_chain rest = set_aside(p);
+    GW_ASSERT(len + p->again == p->bytes_out);
+    return join(p, &rest, len, gw_chain_write(&p->chain, ptr, len));
+}
+
+gw_status gw_pipe_put_back_views(struct gw_pipe *p, const struct gw_chain *from, size_t len)
+{
+    struct gw_chain rest = set_aside(p);
+    gw_status status = GW_OK;
+    GW_ASSERT(len + p->again == p->bytes_out && len <= from->len);
+    size_t left = len;
+    for (const struct gw_slice *s = from->first; left > 0 && status == GW_OK; s = s->next) {
+        size_t n = s->len < left ? s->len : left;
+        status = gw_chain_append(&p->chain, s->block, s->ptr, n);
+        left -= n;
+    }
+    return join(p, &rest, len, status);
 }
 
 void gw_pipe_cut(struct gw_pipe *p)

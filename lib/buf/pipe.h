@@ -101,6 +101,9 @@ static inline bool gw_pipe_is_short(const struct gw_pipe *p)
 /* Copies of the first len bytes that were ever in, all that were taken since: they are to be taken once
  * more. GW_ENOMEM: nothing changed. */
 gw_status gw_pipe_put_back(struct gw_pipe *p, const void *ptr, size_t len) GW_MUST_CHECK;
+/* The same as views of the first len bytes of from, which keeps them: no block is needed. */
+gw_status gw_pipe_put_back_views(struct gw_pipe *p, const struct gw_chain *from, size_t len)
+    GW_MUST_CHECK;
 /* Drops what is in and takes nothing more: the exchange was cut. */
 void gw_pipe_cut(struct gw_pipe *p);
 /* A host's mistake is noted. */

@@ -105,6 +105,7 @@ enum {
     H2_STREAM_BYTES = 1024,
     CLUSTER_USE_BYTES = 1024, /* of a binding */
     ENDPOINT_USE_BYTES = 64,
+    REPLAY_SHORT = 4096,
     H2_STREAMS = 128 /* a connection; what all take together has this bound */
 };
 
@@ -135,6 +136,22 @@ static uint64_t shared_bytes(const gw_config *config, uint32_t workers)
     return bytes;
 }
 
+/* What routes keep for retries beyond what fits into an exchange's arena: blocks of the half that is not
+ * for admissions. */
+static uint64_t replay_bytes(const gw_config *config, const gw_limits *l)
+{
+    uint64_t each = 0, most = l->blocks_max / 2;
+    for (uint32_t i = 0; i < config->routes_len; i++) {
+        const struct gw_route_conf *r = &config->routes[i];
+        uint64_t max = r->retry->replay_max, fits = l->block_bytes / 4;
+        max = max < l->pipe_bytes_max ? max : l->pipe_bytes_max;
+        if (r->retries > 0 && max > (fits < REPLAY_SHORT ? fits : REPLAY_SHORT) && max > each)
+            each = max;
+    }
+    each = (each + l->block_bytes - 1) / l->block_bytes * l->exchanges_max;
+    return (each < most ? each : most) * l->block_bytes;
+}
+
 gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
 {
     gw_limits l;
@@ -153,6 +170,7 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     if (config != NULL) {
         own.config = 2 * config_bytes(config);
         own.shared = 2 * shared_bytes(config, own.workers);
+        own.replay = replay_bytes(config, &l);
     }
     own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config + own.shared;
     return gw_spec_fill(out, &own, sizeof own);

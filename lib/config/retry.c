@@ -13,6 +13,8 @@ enum {
     ON_ALL = 2 * GW_RETRY_5XX - 1,
     BACKOFF_BASE_MS = 25,
     BACKOFF_GROWTH = 10,
+    REPLAY_BYTES = 4096,
+    REPLAY_BYTES_MOST = 1 << 30, /* as pipe_bytes_max */
     CODES = GW_RETRY_CODE_MOST - GW_RETRY_CODE_LEAST + 1
 };
 /* grpc-status is from 0 to 16, and 0 is none that failed. */
@@ -23,6 +25,7 @@ const struct gw_retry_conf gw_retry_default = {
     .try_timeout = GW_NEVER,
     .backoff = GW_MS(BACKOFF_BASE_MS),
     .backoff_max = GW_MS(BACKOFF_BASE_MS * BACKOFF_GROWTH),
+    .replay_max = REPLAY_BYTES,
 };
 
 static void keep_codes(const struct gw_part *part, gw_retry_spec *spec)
@@ -67,8 +70,6 @@ static void check_bits(const struct gw_part *part, const gw_retry_spec *spec)
     else if (spec->grpc != 0 && (spec->flags & GW_RETRY_UNSAFE) == 0)
         gw_fault_add(part, "retry.grpc", GW_EINVAL,
                      "a gRPC call is a POST, and a status proves nothing: it needs unsafe as well");
-    if (spec->reserved != 0)
-        gw_fault_add(part, "retry.reserved", GW_EINVAL, "it must be 0");
 }
 
 static void check_times(const struct gw_part *part, const gw_route_spec *route)
@@ -85,6 +86,17 @@ static void check_times(const struct gw_part *part, const gw_route_spec *route)
     if (each != 0 && each != GW_OFF && whole != 0 && each >= whole)
         gw_fault_add(part, "retry.per_try_timeout_ms", GW_EINVAL,
                      "one try has no less time than the whole exchange");
+}
+
+static void check_replay(const struct gw_part *part, const gw_route_spec *route)
+{
+    uint32_t max = route->retry->replay_bytes_max;
+    if (max == 0 || max == GW_OFF)
+        return;
+    if (max > REPLAY_BYTES_MOST)
+        gw_fault_add(part, "retry.replay_bytes_max", GW_EINVAL, "it is up to 1 GiB, or off");
+    else if (route->retries == GW_OFF)
+        gw_fault_add(part, "retry.replay_bytes_max", GW_EINVAL, "there are no retries");
 }
 
 void gw_retry_take(const struct gw_part *part, struct gw_route_draft *draft)
@@ -104,6 +116,7 @@ void gw_retry_take(const struct gw_part *part, struct gw_route_draft *draft)
     check_codes(part, &draft->retry);
     check_bits(part, &draft->retry);
     check_times(part, &draft->spec);
+    check_replay(part, &draft->spec);
 }
 
 static void add_code(struct gw_retry_conf *out, uint32_t code)
@@ -150,6 +163,9 @@ gw_status gw_retry_freeze(const struct gw_route_draft *draft, gw_config *config,
     own->is_unsafe = (spec->flags & GW_RETRY_UNSAFE) != 0;
     fill_codes(spec, own);
     fill_times(spec, own);
+    own->replay_max = spec->replay_bytes_max == 0        ? REPLAY_BYTES
+                      : spec->replay_bytes_max == GW_OFF ? 0
+                                                         : spec->replay_bytes_max;
     out->retry = own;
     return GW_OK;
 }

@@ -84,6 +84,7 @@ struct gw_retry_conf {
     uint32_t grpc;     /* a bit a status */
     uint64_t codes[4]; /* a bit a code from GW_RETRY_CODE_LEAST on */
     gw_nanos try_timeout, backoff, backoff_max;
+    uint32_t replay_max; /* bytes of a body; 0: none */
     bool is_unsafe;
     bool has_backoff; /* it was set: then it is for all, and who is alone may be asked again */
 };

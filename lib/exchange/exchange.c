@@ -90,6 +90,7 @@ static inline void release(struct gw_exchange *x)
     gw_show_end(x->shown_response);
     gw_pipe_fini(&x->request_pipe);
     gw_pipe_fini(&x->response_pipe);
+    gw_replay_forget(x);
     gw_arena_fini(&x->arena);
     gw_reserve_end(&x->arena_reserve, all->links->pool);
     gw_reserve_end(&x->request_reserve, all->links->pool);

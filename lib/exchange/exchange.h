@@ -111,10 +111,11 @@ struct gw_exchange {
     const struct gw_cluster_conf *cluster;
     const struct gw_endpoint_conf *endpoint;
     uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
-    struct gw_kept { /* the begin of the request's body, for a retry: see retry.c */
+    struct gw_kept { /* the begin of the request's body, for a retry: see replay.c */
         char *at;
         uint32_t len, room;
-        bool is_over; /* it cannot be kept, or need not */
+        bool is_over;           /* it cannot be kept, or need not               */
+        struct gw_replay *more; /* longer than what is kept at `at`; NULL: not */
     } kept;
     gw_str client; /* whom a trusted peer speaks for; empty: the peer itself */
     struct gw_asked asked[GW_ASKED_COUNT];
@@ -365,8 +366,15 @@ static inline void gw_exchange_claim(struct gw_exchange *x)
 }
 
 bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint);
-/* retry.c: body bytes have come, and may leave from now on. */
+/* replay.c: body bytes have come, and may leave from now on. */
 void gw_exchange_keep(struct gw_exchange *x);
+/* Can all that was sent be sent again? */
+bool gw_replay_may(const struct gw_exchange *x);
+/* It is in the request's pipe again. False: no memory; nothing changed. */
+bool gw_replay_put_back(struct gw_exchange *x) GW_MUST_CHECK;
+/* The blocks that were kept for another try go back, if none can follow; in any case. */
+void gw_replay_settle(struct gw_exchange *x);
+void gw_replay_forget(struct gw_exchange *x);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
 /* ... likewise, of what the upstream has answered: its head is here. */

@@ -2,18 +2,11 @@
  * and where they come from: docs/retries.md.
  *
  * Nothing is sent twice that may have been processed, but for what HTTP lets be repeated, or its route
- * says may be.
- *
- * A short body is copied as it comes: that of a gRPC call has mostly left with its head when the call is
- * refused. */
-
-#include <string.h>
+ * says may be. */
 
 #include "base/assert.h"
 #include "exchange/exchange.h"
 
-/* Of a body; but not more than its pipe may hold, nor much of the arena's block. */
-enum { KEPT_MAX = 4096, KEPT_FIRST = 256 };
 enum { ATTEMPTS_MAX = 1000000 };
 /* What an upstream may have met in its work: it gets time before more comes. */
 enum { UNHURRIED = GW_RETRY_RESET | GW_RETRY_TIMEOUT };
@@ -25,71 +18,6 @@ bool gw_exchange_has_tried(const struct gw_exchange *x, uint32_t endpoint)
         if (x->tried[i] == endpoint)
             return true;
     return false;
-}
-
-/* ---- what has left ---- */
-
-static size_t kept_max(const struct gw_exchange *x)
-{
-    size_t max = x->of->limits->block_bytes / 4;
-
-    max = max < KEPT_MAX ? max : KEPT_MAX;
-    return max < x->request_out->size ? max : x->request_out->size;
-}
-
-static bool has_room(struct gw_exchange *x, size_t len)
-{
-    size_t room = len <= KEPT_FIRST ? KEPT_FIRST : kept_max(x);
-    char *at;
-
-    if (len <= x->kept.room)
-        return true;
-    at = gw_arena_alloc(&x->arena, room);
-    if (at == NULL)
-        return false;
-    if (x->kept.len > 0)
-        memcpy(at, x->kept.at, x->kept.len);
-    x->kept.at = at;
-    x->kept.room = (uint32_t)room;
-    return true;
-}
-
-static bool is_kept_wanted(const struct gw_exchange *x)
-{
-    return x->route->retries > 0 && x->request.body != GW_BODY_TUNNEL && !x->has_response &&
-           (x->request.body != GW_BODY_LENGTH || x->request.length <= kept_max(x));
-}
-
-void gw_exchange_keep(struct gw_exchange *x)
-{
-    const struct gw_pipe *p = x->request_out;
-    uint64_t whole = p->bytes_in, from = x->kept.len;
-
-    if (x->kept.is_over || whole == from)
-        return;
-    if (!is_kept_wanted(x) || gw_pipe_at(p) > from || whole > kept_max(x) ||
-        !has_room(x, (size_t)whole)) {
-        x->kept.is_over = true;
-        return;
-    }
-    (void)gw_chain_read(&p->chain, (size_t)(from - gw_pipe_at(p)), x->kept.at + from,
-                        (size_t)(whole - from));
-    x->kept.len = (uint32_t)whole;
-}
-
-/* All that was sent can be sent again. */
-static bool is_replayable(const struct gw_exchange *x)
-{
-    uint64_t left = gw_pipe_at(x->request_out);
-
-    return !x->has_response && !x->has_info && (left == 0 || left <= x->kept.len);
-}
-
-static bool put_back(struct gw_exchange *x)
-{
-    size_t len = (size_t)gw_pipe_at(x->request_out);
-
-    return len == 0 || gw_pipe_put_back(x->request_out, x->kept.at, len) == GW_OK;
 }
 
 /* ---- what went wrong ---- */
@@ -251,9 +179,9 @@ struct again {
 
 static bool may_retry(struct gw_exchange *x, const struct again *a)
 {
-    return (a->is_unseen || is_repeatable(x)) && is_replayable(x) && has_time(x, a->wait) &&
+    return (a->is_unseen || is_repeatable(x)) && gw_replay_may(x) && has_time(x, a->wait) &&
            (a->is_free || has_budget(x)) && (gw_exchange_guards(x) == NULL || gw_guards_retry(x)) &&
-           put_back(x);
+           gw_replay_put_back(x);
 }
 
 /* ---- again ---- */

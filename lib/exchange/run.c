@@ -331,6 +331,8 @@ static void return_reserves(struct gw_exchange *x)
         gw_reserve_end(&x->request_reserve, pool);
     if (x->up_reserve.size > 0 && x->phase == GW_PHASE_RELAY) /* no other try can follow */
         gw_reserve_end(&x->up_reserve, pool);
+    if (GW_UNLIKELY(x->kept.more != NULL))
+        gw_replay_settle(x);
 }
 
 static void note_thirst(struct gw_exchange *x)

@@ -122,6 +122,8 @@ static bool configure_retry(struct proto *p, gw_str what, gw_str value)
         p->retry.grpc |= 1u << n;
     else if (is(what, "retry-unsafe"))
         p->retry.flags = GW_RETRY_UNSAFE;
+    else if (is(what, "retry-replay"))
+        p->retry.replay_bytes_max = n == 0 ? GW_OFF : n;
     else if (is(what, "try"))
         p->retry.per_try_timeout_ms = milliseconds(value);
     else if (is(what, "backoff"))

@@ -88,6 +88,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_retry_spec retry = { .size = sizeof retry,
                             .on = 2 * GW_RETRY_5XX - 1,
+                            .replay_bytes_max = sim->seed % 2 == 0 ? 1u << 16 : 0,
                             .backoff_base_ms = 5 };
     gw_filter filter = GW_SPEC(gw_filter);
     gw_config_error err = GW_SPEC(gw_config_error);

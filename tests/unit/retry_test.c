@@ -428,7 +428,8 @@ static const struct {
     { { .size = sizeof(gw_retry_spec), .flags = 2 }, "routes[0].retry.flags" },
     { { .size = sizeof(gw_retry_spec), .flags = GW_RETRY_UNSAFE, .grpc = 1 },
       "routes[0].retry.grpc" },
-    { { .size = sizeof(gw_retry_spec), .reserved = 1 }, "routes[0].retry.reserved" },
+    { { .size = sizeof(gw_retry_spec), .replay_bytes_max = (1u << 30) + 1 },
+      "routes[0].retry.replay_bytes_max" },
     { { .size = sizeof(gw_retry_spec), .backoff_max_ms = GW_OFF },
       "routes[0].retry.backoff_max_ms" },
 };

@@ -86,9 +86,9 @@ static void say_route(struct dump *d, const struct gw_route_conf *r)
         NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
     for (uint32_t i = 0; r->splits != NULL && i < r->splits->len; i++)
         say(d, " split %.*s %u", STR(r->splits->list[i].cluster->name), r->splits->list[i].weight);
-    say(d, " retry %x grpc %x %d %d try %llu backoff %llu %llu codes", r->retry->on, r->retry->grpc,
-        r->retry->is_unsafe, r->retry->has_backoff, NUM(r->retry->try_timeout),
-        NUM(r->retry->backoff), NUM(r->retry->backoff_max));
+    say(d, " retry %x grpc %x %d %d try %llu backoff %llu %llu replay %u codes", r->retry->on,
+        r->retry->grpc, r->retry->is_unsafe, r->retry->has_backoff, NUM(r->retry->try_timeout),
+        NUM(r->retry->backoff), NUM(r->retry->backoff_max), r->retry->replay_max);
     for (int i = 0; i < 4; i++)
         say(d, " %llx", NUM(r->retry->codes[i]));
     for (uint32_t i = 0; i < r->split_keys_len; i++)
@@ -518,6 +518,8 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->r_more = "    retry: { backoff: { base: 10ms } }\n", RETRY(backoff_base_ms = 10))         \
     X(b->r_more = "    retry: { backoff: { base: off } }\n", RETRY(backoff_base_ms = GW_OFF))      \
     X(b->r_more = "    retry: { backoff: { max: 1s } }\n", RETRY(backoff_max_ms = 1000))           \
+    X(b->r_more = "    retry: { replay: 64KiB }\n", RETRY(replay_bytes_max = 65536))               \
+    X(b->r_more = "    retry: { replay: off }\n", RETRY(replay_bytes_max = GW_OFF))                \
     X(b->r_more = "    idle: 14s\n", b->route.idle_timeout_ms = 14000)                             \
     X(b->r_more = "    upgrade: [ Chat, websocket ]\n",                                            \
       (b->list[0] = GW_STR("chat"), b->list[1] = GW_STR("websocket"), b->route.upgrades = b->list, \
@@ -862,6 +864,10 @@ static const struct refusal {
     { HASHED("on: cookie, name: a b"), 3, 65, "clusters[0].balance.hash.name", "not a key" },
     { HASHED("points: 0"), 3, 55, "clusters[0].balance.hash.points", "1 to 65536" },
     { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
+    { "routes:\n- retry: { replay: 2GiB }\n", 2, 20, "routes[0].retry.replay",
+      "from 1 to 1073741824" },
+    { "routes:\n- retry: { replay: 8KiB }\n  retries: off\n  name: a\n  cluster: b\n", 2, 20,
+      "routes[0].retry.replay", "there are no retries" },
     { "routes:\n- retry: { count: 6 }\n", 2, 19, "routes[0].retry.count", "1 to 5, or off" },
     { "routes:\n- retry: { on: [] }\n", 2, 16, "routes[0].retry.on", "the list is empty" },
     { "routes:\n- retry: { on: [ 4xx ] }\n", 2, 18, "routes[0].retry.on[0]", "none of connect" },
