@@ -5,6 +5,7 @@
 #ifndef GW_CONFIG_H
 #define GW_CONFIG_H
 
+#include <gw/balancer.h>
 #include <gw/origin.h>
 
 #ifdef __cplusplus
@@ -52,7 +53,8 @@ enum {
     GW_CLUSTER_LIVE = 1u /* may have no endpoints; what gw/live.h puts there outlives this one   */
 };
 
-/* What consistent hashing puts on its ring (docs/balancing.md). */
+/* What consistent hashing puts on its ring (docs/balancing.md); of keys alone a balancer of the host's
+ * has some use. */
 typedef struct gw_hash_spec {
     uint32_t size;
     uint32_t points;       /* of an endpoint, for each unit of weight; up to 65,536; 256         */
@@ -150,7 +152,8 @@ typedef struct gw_cluster_spec {
     /* How many of the requests of ten seconds may be retried, by one worker (docs/retries.md): */
     uint32_t retry_percent;   /* so large a share of them, up to 1,000; 20; GW_OFF: none         */
     uint32_t retry_least;     /* and so many whatever the share; 100; GW_OFF: none               */
-    const gw_hash_spec *hash; /* for consistent hash alone; copied; NULL: as if all in it were 0 */
+    const gw_hash_spec *hash; /* for consistent hash, and for balancer; copied; NULL: as if all in
+                                 it were 0                                                       */
     uint32_t choices;         /* least request: so many are compared, 2 to 8; 2                  */
     uint32_t panic_percent;   /* of a level's weight: below so much available all are asked, 1 to
                                  100; 50; GW_OFF: never                                          */
@@ -171,6 +174,7 @@ typedef struct gw_cluster_spec {
     uint32_t exchanges_max; /* at once; none                                                   */
     uint32_t pending_max;   /* of these without a connection; none                             */
     uint32_t retries_max;   /* of these not the first try; none                                */
+    gw_str balancer;        /* instead of balance: the name of one of gw_builder_balancer      */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {
@@ -321,7 +325,7 @@ typedef struct gw_config_error {
  * it until gw_builder_build or gw_builder_free. Any thread. GW_EINVAL: half an allocator;
  * GW_ENOMEM. Allocates. */
 GW_API gw_status gw_builder_new(const gw_env *env, gw_builder **out) GW_MUST_CHECK;
-/* Adds a listener, copied. This and the next five return 0 on failure, which gw_builder_build then
+/* Adds a listener, copied. This and the next six return 0 on failure, which gw_builder_build then
  * reports. GW_EINVAL there: a field out of range, a bad name, address, host or path; GW_EUNKNOWN: a
  * name that nothing has; GW_EUNSUPPORTED: a build without it; GW_ELIMIT: too many; GW_ENOMEM. Each
  * allocates, and checks its own fields alone: O(their length). */
@@ -333,6 +337,9 @@ GW_API gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint
 /* Adds a route. Names of clusters and listeners may be added later; they are looked up by the
  * build. */
 GW_API gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec);
+/* Adds a balancer of the host's; clusters name it, in any order of calls. Its ctx must outlive the
+ * configuration: see gw_builder_keep. */
+GW_API gw_id gw_builder_balancer(gw_builder *b, const gw_balancer *balancer);
 /* Adds a limiter; routes name it, in any order of calls. */
 GW_API gw_id gw_builder_limiter(gw_builder *b, const gw_limiter_spec *spec);
 /* Adds a filter behind those that are there; its ctx must outlive the configuration: see

@@ -17,6 +17,7 @@
 #ifndef GW_GW_H
 #define GW_GW_H
 
+#include <gw/balancer.h>
 #include <gw/bytes.h>
 #include <gw/call.h>
 #include <gw/config.h>

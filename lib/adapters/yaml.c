@@ -194,6 +194,7 @@ static const struct gw_yaml_field hash_fields[] = {
 static const struct gw_yaml_table hash_table = TABLE(hash_fields);
 static const struct gw_yaml_field balance_fields[] = {
     { "policy", GW_YAML_WORD, offsetof(struct cluster, spec.balance), 0, 0, 0, policies },
+    NAME("balancer", struct cluster, spec.balancer),
     { "hash", GW_YAML_FIELDS, 0, 0, 0, 0, &hash_table },
     { "choices", GW_YAML_COUNT, offsetof(struct cluster, spec.choices), 2, 8, 0, NULL },
     { "panic_percent", GW_YAML_COUNT, offsetof(struct cluster, spec.panic_percent), 1, 100, GW_OFF,
@@ -958,8 +959,13 @@ static const struct rename {
     { "listeners", "trusted", "trusted_proxies" },
     { "clusters", "protocols", "protocol" },
     { "clusters", "balance", "balance.policy" },
+    { "clusters", "balancer", "balance.balancer" },
+    { "clusters", "panic_percent", "balance.panic_percent" },
+    { "clusters", "spare_percent", "balance.spare_percent" },
     { "clusters", "hash", "balance.hash" },
     { "clusters", "hash.keys", "balance.hash.keys" },
+    { "clusters", "hash.points", "balance.hash.points" },
+    { "clusters", "hash.load_percent", "balance.hash.load_percent" },
     { "clusters", "choices", "balance.choices" },
     { "clusters", "slow_start_ms", "balance.slow_start" },
     { "routes", "host", "match.host" },

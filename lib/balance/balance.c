@@ -70,7 +70,7 @@ static gw_status make_level(struct gw_level *level, uint32_t priority, struct gw
                             const struct gw_balance_spec *spec)
 {
     gw_status status = take_members(level, priority, heap, spec);
-    if (status != GW_OK || level->len == 0)
+    if (status != GW_OK || level->len == 0 || spec->kind == GW_BALANCE_HOST)
         return status;
     if (spec->kind == GW_BALANCE_CONSISTENT_HASH)
         return make_ring(level, heap, spec);
@@ -84,11 +84,11 @@ static uint32_t number(uint32_t n, uint32_t when_zero)
     return n == 0 ? when_zero : n;
 }
 
-gw_status gw_balancer_init(struct gw_balancer *b, struct gw_heap *heap,
+gw_status gw_balancer_init(struct gw_balance *b, struct gw_heap *heap,
                            const struct gw_balance_spec *spec)
 {
     uint32_t panic = number(spec->panic_percent, GW_PANIC_PERCENT);
-    struct gw_balancer own = {
+    struct gw_balance own = {
         .heap = heap,
         .kind = spec->kind,
         .choices = number(spec->choices, GW_CHOICES),
@@ -107,7 +107,7 @@ gw_status gw_balancer_init(struct gw_balancer *b, struct gw_heap *heap,
     return status;
 }
 
-void gw_balancer_fini(struct gw_balancer *b)
+void gw_balancer_fini(struct gw_balance *b)
 {
     for (uint32_t i = 0; b->levels != NULL && i < b->levels_len; i++) {
         struct gw_level *level = &b->levels[i];
@@ -154,14 +154,14 @@ static uint32_t take_turn(const struct gw_rr *rr, const struct gw_pick *p, uint3
 }
 
 /* Others count them, and may be late. */
-static uint64_t available(const struct gw_balancer *b, const struct gw_candidates *who, uint32_t i)
+static uint64_t available(const struct gw_balance *b, const struct gw_candidates *who, uint32_t i)
 {
     uint64_t all = b->levels[i].weight;
     return who->available == NULL || who->available[i] > all ? all : who->available[i];
 }
 
 struct request {
-    const struct gw_balancer *balancer;
+    const struct gw_balance *balancer;
     struct gw_turn *turn;
     const struct gw_candidates *who;
     uint64_t key;
@@ -171,7 +171,7 @@ struct request {
 
 static uint32_t pick_in_level(const struct request *r, uint32_t i)
 {
-    const struct gw_balancer *b = r->balancer;
+    const struct gw_balance *b = r->balancer;
     const struct gw_level *level = &b->levels[i];
     bool is_panic = (r->share.panic >> i & 1) != 0;
     struct gw_pick p = {
@@ -201,14 +201,14 @@ static uint32_t pick_in_level(const struct request *r, uint32_t i)
 }
 
 /* True: all of the first level is there, as it nearly always is. */
-static bool is_whole(const struct gw_balancer *b, const struct gw_candidates *who)
+static bool is_whole(const struct gw_balance *b, const struct gw_candidates *who)
 {
     return b->levels[0].weight > 0 && available(b, who, 0) == b->levels[0].weight;
 }
 
 static void share_levels(struct request *r)
 {
-    const struct gw_balancer *b = r->balancer;
+    const struct gw_balance *b = r->balancer;
     struct gw_level_weight weights[GW_LEVELS_MAX];
     for (uint32_t i = 0; i < b->levels_len; i++) {
         weights[i] = (struct gw_level_weight){ b->levels[i].weight, available(b, r->who, i) };
@@ -219,7 +219,7 @@ static void share_levels(struct request *r)
 /* Keys stay in their level as long as the levels' shares do; all else takes turns. */
 static uint32_t choose_level(const struct request *r)
 {
-    const struct gw_balancer *b = r->balancer;
+    const struct gw_balance *b = r->balancer;
     if (b->levels_len == 1)
         return r->share.percent[0] > 0 ? 0 : UINT32_MAX;
     if (b->kind == GW_BALANCE_CONSISTENT_HASH) /* the ring looks at the upper bits */
@@ -243,13 +243,13 @@ static uint32_t pick_among_levels(struct request *r)
 }
 
 /* Nobody has anything to say: then a sequence is all there is to it. */
-static bool is_plain(const struct gw_balancer *b, const struct gw_candidates *who)
+static bool is_plain(const struct gw_balance *b, const struct gw_candidates *who)
 {
     return b->kind == GW_BALANCE_ROUND_ROBIN && b->levels[0].len > 0 && who->is_available == NULL &&
            who->is_excluded == NULL && who->warmth == NULL && who->available == NULL;
 }
 
-uint32_t gw_balance_pick(const struct gw_balancer *b, struct gw_turn *turn,
+uint32_t gw_balance_pick(const struct gw_balance *b, struct gw_turn *turn,
                          const struct gw_candidates *who, const uint64_t *key,
                          struct gw_pick_trace *trace)
 {

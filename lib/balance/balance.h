@@ -11,11 +11,14 @@
 #include "balance/random.h"
 #include "balance/round_robin.h"
 
+/* Beside GW_BALANCE_*: the host chooses, and nobody picks here. */
+enum { GW_BALANCE_HOST = GW_BALANCE_RANDOM + 1 };
+
 /* What 0 means of those that can be 0. */
 enum { GW_PANIC_PERCENT = 50, GW_SPARE_PERCENT = 140, GW_CHOICES = 2 };
 
 struct gw_balance_spec {
-    uint32_t kind; /* GW_BALANCE_* */
+    uint32_t kind; /* GW_BALANCE_*, GW_BALANCE_HOST */
     uint32_t n;
     const gw_str *names;        /* unique; for the ring alone                          */
     const uint32_t *weights;    /* 0: none                                             */
@@ -36,7 +39,7 @@ struct gw_level {
     struct gw_ring ring;
     struct gw_lots lots;
 };
-struct gw_balancer {
+struct gw_balance {
     struct gw_heap *heap;
     uint32_t kind, choices, load_percent;
     struct gw_levels_rule rule;
@@ -45,10 +48,10 @@ struct gw_balancer {
 };
 /* Copies what it keeps, but the heap must outlive it. GW_ELIMIT: more endpoints than a ring or a sequence
  * can hold; GW_ENOMEM. */
-gw_status gw_balancer_init(struct gw_balancer *b, struct gw_heap *heap,
+gw_status gw_balancer_init(struct gw_balance *b, struct gw_heap *heap,
                            const struct gw_balance_spec *spec) GW_MUST_CHECK;
 /* All zero is fine too. */
-void gw_balancer_fini(struct gw_balancer *b);
+void gw_balancer_fini(struct gw_balance *b);
 
 /* A worker's, for one cluster; it stays when the cluster's balancer is replaced. */
 struct gw_turn {
@@ -60,7 +63,7 @@ void gw_turn_init(struct gw_turn *turn, uint64_t seed);
 
 /* The endpoint; UINT32_MAX: nobody. key: for the ring alone, NULL: there is none, and the turn draws one.
  * trace may be NULL. */
-uint32_t gw_balance_pick(const struct gw_balancer *b, struct gw_turn *turn,
+uint32_t gw_balance_pick(const struct gw_balance *b, struct gw_turn *turn,
                          const struct gw_candidates *who, const uint64_t *key,
                          struct gw_pick_trace *trace);
 

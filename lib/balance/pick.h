@@ -1,5 +1,5 @@
 /* balance/pick.h: what a pick is told of the endpoints as they are now, and what it tells of itself.
- * Everything that may change between two picks is here; what does not is in the frozen struct gw_balancer.
+ * Everything that may change between two picks is here; what does not is in the frozen struct gw_balance.
  * Pure: it asks, and changes nothing but its worker's turn. */
 #ifndef GW_BALANCE_PICK_H
 #define GW_BALANCE_PICK_H

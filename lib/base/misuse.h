@@ -38,7 +38,8 @@
     X(RESUME_AGAIN, "gw_resume", "this wait has been answered")                                    \
     X(VERDICT_WAIT, "a hook", "GW_WAIT without a ticket")                                          \
     X(VERDICT_REPLY, "a hook", "GW_REPLY without a reply")                                         \
-    X(VERDICT_UNKNOWN, "a hook", "a verdict that there is not")
+    X(VERDICT_UNKNOWN, "a hook", "a verdict that there is not")                                    \
+    X(CHOICE_UNKNOWN, "a balancer", "a candidate that there is not")
 
 enum gw_misuse_id {
     GW_MISUSE_NONE,

@@ -32,8 +32,29 @@ static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft
     check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
     if (draft->hash.reserved != 0)
         gw_fault_add(part, "hash.reserved", GW_EINVAL, "it must be 0");
-    if (draft->spec.balance != GW_BALANCE_CONSISTENT_HASH)
+    bool is_custom = draft->spec.balancer.len > 0;
+    if (draft->spec.balance != GW_BALANCE_CONSISTENT_HASH && !is_custom)
         gw_fault_add(part, "hash", GW_EINVAL, "it is for consistent hash alone");
+    if (is_custom && draft->hash.points != 0)
+        gw_fault_add(part, "hash.points", GW_EINVAL, "a balancer of the host's has no ring");
+    if (is_custom && draft->hash.load_percent != 0)
+        gw_fault_add(part, "hash.load_percent", GW_EINVAL, "a balancer of the host's has no ring");
+}
+
+/* The host decides all that these are for. */
+static void check_custom(const struct gw_part *part, const gw_cluster_spec *spec)
+{
+    static const char text[] = "a balancer of the host's decides that itself";
+    if (spec->balance != 0)
+        gw_fault_add(part, "balancer", GW_EINVAL, "a policy and a balancer exclude each other");
+    if (spec->panic_percent != 0)
+        gw_fault_add(part, "panic_percent", GW_EINVAL, text);
+    if (spec->spare_percent != 0)
+        gw_fault_add(part, "spare_percent", GW_EINVAL, text);
+    if (spec->slow_start_ms != 0)
+        gw_fault_add(part, "slow_start_ms", GW_EINVAL, text);
+    if (spec->origin != NULL)
+        gw_fault_add(part, "balancer", GW_EINVAL, "an origin has no endpoints to choose from");
 }
 
 void gw_balancing_take(const struct gw_part *part, struct gw_cluster_draft *draft)
@@ -43,6 +64,8 @@ void gw_balancing_take(const struct gw_part *part, struct gw_cluster_draft *draf
         gw_fault_add(part, "balance", GW_EINVAL, "not a way of balancing");
     if (spec->hash != NULL)
         take_hash(part, draft);
+    if (spec->balancer.len > 0)
+        check_custom(part, spec);
     check_range(part, "choices", spec->choices, 2, GW_CHOICES_MAX);
     if (spec->choices != 0 && spec->balance != GW_BALANCE_LEAST_REQUEST)
         gw_fault_add(part, "choices", GW_EINVAL, "they are for least request alone");
@@ -70,8 +93,8 @@ static gw_status freeze_keys(const gw_hash_spec *hash, struct gw_store *store,
                           &out->keys, &out->keys_len);
 }
 
-gw_status gw_balancing_freeze(const gw_cluster_spec *spec, struct gw_store *store,
-                              struct gw_balance_conf *out)
+gw_status gw_balancing_freeze(const gw_cluster_spec *spec, const gw_balancer *custom,
+                              struct gw_store *store, struct gw_balance_conf *out)
 {
     uint32_t slow_start_ms = spec->slow_start_ms == GW_OFF ? 0 : spec->slow_start_ms;
     *out = (struct gw_balance_conf){
@@ -85,6 +108,11 @@ gw_status gw_balancing_freeze(const gw_cluster_spec *spec, struct gw_store *stor
         out->rule.points = spec->hash->points;
         out->rule.load_percent = spec->hash->load_percent;
     }
-    return out->rule.kind == GW_BALANCE_CONSISTENT_HASH ? freeze_keys(spec->hash, store, out)
-                                                        : GW_OK;
+    if (custom != NULL) {
+        out->rule.kind = GW_BALANCE_HOST;
+        out->custom = custom;
+    }
+    return spec->hash != NULL || out->rule.kind == GW_BALANCE_CONSISTENT_HASH
+               ? freeze_keys(spec->hash, store, out)
+               : GW_OK;
 }

@@ -8,6 +8,7 @@ enum {
     GW_ENDPOINTS_MAX = 65536, /* over all clusters */
     GW_ROUTES_MAX = 65536,
     GW_FILTERS_MAX = 64, /* a bit each in a word */
+    GW_BALANCERS_MAX = 256,
     GW_LIMITERS_MAX = 4096,
     GW_LIMITER_KEYS_MAX = 8, /* of one */
     GW_LIMITER_TABLE_MAX = 1 << 20,

@@ -27,7 +27,8 @@ enum {
     KIND_ENDPOINT = 2,
     KIND_ROUTE = 3,
     KIND_FILTER = 4,
-    KIND_LIMITER = 5
+    KIND_LIMITER = 5,
+    KIND_BALANCER = 6
 };
 #define KIND_SHIFT 24u
 
@@ -292,6 +293,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
         gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1 and h2");
     else
         refuse_h2(&part, draft->spec.protocols);
+    keep(&part, &draft->spec.balancer);
     gw_balancing_take(&part, draft);
     check_retry_budget(&part, &draft->spec);
     refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
@@ -357,6 +359,27 @@ gw_id gw_builder_endpoint(gw_builder *b, gw_id cluster, const gw_endpoint_spec *
         gw_fault_add(&part, "weight", GW_EINVAL, "it is from 1 to 65,535, or off");
     gw_balancing_check_endpoint(&part, &draft->spec);
     return make_id(KIND_ENDPOINT, &draft->draft);
+}
+
+gw_id gw_builder_balancer(gw_builder *b, const gw_balancer *balancer)
+{
+    if (!is_usable(b))
+        return 0;
+    struct gw_part part = { .builder = b, .list = "balancers" };
+    struct gw_balancer_draft *draft = add_draft(
+        &part, &b->balancers, (struct room){ sizeof *draft, GW_BALANCERS_MAX }, 0);
+    if (draft == NULL || !copy_spec(&part, &draft->balancer, sizeof draft->balancer, balancer))
+        return 0;
+    gw_str name = gw_cstr(draft->balancer.name);
+    keep(&part, &name);
+    draft->balancer.name = name.ptr;
+    draft->draft.name = name;
+    gw_value_name(&part, name, GW_NAME_MAX);
+    if (draft->balancer.choose == NULL)
+        gw_fault_add(&part, "choose", GW_EINVAL, "a balancer needs choose");
+    if (draft->balancer.reserved != 0)
+        gw_fault_add(&part, "reserved", GW_EINVAL, "it must be 0");
+    return make_id(KIND_BALANCER, &draft->draft);
 }
 
 /* Names of fields are the same in any case. */
@@ -607,6 +630,8 @@ static bool is_id(const gw_builder *b, gw_id id)
         return index_of(id, KIND_FILTER, &b->filters) != UINT32_MAX;
     case KIND_LIMITER:
         return index_of(id, KIND_LIMITER, &b->limiters) != UINT32_MAX;
+    case KIND_BALANCER:
+        return index_of(id, KIND_BALANCER, &b->balancers) != UINT32_MAX;
     default:
         return false;
     }

@@ -37,7 +37,12 @@ struct gw_cluster_draft {
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
     uint32_t fallback_cluster; /* found by the check; UINT32_MAX: none */
+    uint32_t balancer;         /* likewise                             */
     struct gw_drafts endpoints;
+};
+struct gw_balancer_draft {
+    struct gw_draft draft;
+    gw_balancer balancer;
 };
 struct gw_limiter_draft {
     struct gw_draft draft;
@@ -84,7 +89,7 @@ struct gw_builder {
     uint32_t magic;
     gw_config *config; /* empty, but for its heap and the texts */
     struct gw_store store;
-    struct gw_drafts listeners, clusters, limiters, routes, filters, uses;
+    struct gw_drafts listeners, clusters, balancers, limiters, routes, filters, uses;
     uint32_t keeps;
     uint32_t endpoints_len;
     struct gw_faults part_faults;  /* of single parts, as they came  */

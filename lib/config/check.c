@@ -128,6 +128,17 @@ static void check_fallback(struct gw_builder *b, struct gw_cluster_draft *cluste
         gw_fault_add(&part, "fallback.cluster", GW_EINVAL, "it is the cluster itself");
 }
 
+static void check_balancer(struct gw_builder *b, struct gw_cluster_draft *cluster,
+                           const struct gw_map *balancers)
+{
+    struct gw_part part = part_of(b, "clusters", &cluster->draft);
+    gw_str name = cluster->spec.balancer;
+    const struct gw_draft *found = gw_map_find(balancers, name);
+    cluster->balancer = found == NULL ? UINT32_MAX : found->index;
+    if (name.len > 0 && found == NULL)
+        refuse_unknown(&part, "balancer", "balancer", name, &b->balancers);
+}
+
 /* One name of an entry. NULL: there is no such limiter. */
 static const struct gw_draft *find_limiter(const struct gw_part *part, size_t entry, gw_str name,
                                            const struct gw_map *limiters)
@@ -294,12 +305,14 @@ static void check_rules(struct gw_builder *b)
 static void check_references(struct gw_builder *b, struct gw_map *listeners,
                              struct gw_map *clusters)
 {
-    struct gw_map others, limiters;
+    struct gw_map others, limiters, balancers;
     gw_map_init(&limiters, &b->config->heap, 0);
+    gw_map_init(&balancers, &b->config->heap, 0);
     gw_map_init(&others, &b->config->heap, 0);
     check_names(part_of(b, "listeners", NULL), &b->listeners, listeners);
     check_names(part_of(b, "clusters", NULL), &b->clusters, clusters);
     check_names(part_of(b, "limiters", NULL), &b->limiters, &limiters);
+    check_names(part_of(b, "balancers", NULL), &b->balancers, &balancers);
     check_names(part_of(b, "routes", NULL), &b->routes, &others);
     gw_map_fini(&others);
     gw_map_init(&others, &b->config->heap, 0);
@@ -310,10 +323,12 @@ static void check_references(struct gw_builder *b, struct gw_map *listeners,
         if (!d->is_bad) {
             check_cluster(b, (struct gw_cluster_draft *)(void *)d);
             check_fallback(b, (struct gw_cluster_draft *)(void *)d, clusters);
+            check_balancer(b, (struct gw_cluster_draft *)(void *)d, &balancers);
         }
     for (struct gw_draft *d = b->routes.first; d != NULL; d = d->next)
         if (!d->is_bad)
             check_route(b, (struct gw_route_draft *)(void *)d, listeners, clusters, &limiters);
+    gw_map_fini(&balancers);
     gw_map_fini(&limiters);
 }
 

@@ -24,7 +24,7 @@ struct gw_endpoints {
     struct gw_store store; /* texts and list */
     struct gw_endpoint_conf *list;
     uint32_t len;
-    struct gw_balancer balancer;
+    struct gw_balance balancer;
 };
 
 /* Room for n, with one reference; NULL: no memory. */

@@ -129,6 +129,24 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
     };
 }
 
+static gw_status freeze_balancers(const struct gw_builder *b, gw_config *config)
+{
+    config->balancers = gw_store_take(&config->store, b->balancers.len, sizeof *config->balancers);
+    if (config->balancers == NULL)
+        return GW_ENOMEM;
+    for (const struct gw_draft *d = b->balancers.first; d != NULL; d = d->next)
+        config->balancers[d->index] = ((const struct gw_balancer_draft *)(const void *)d)->balancer;
+    return GW_OK;
+}
+
+static gw_status freeze_balance(const struct gw_cluster_draft *draft, gw_config *config,
+                                struct gw_cluster_conf *cluster)
+{
+    const gw_balancer *custom = draft->balancer == UINT32_MAX ? NULL
+                                                              : &config->balancers[draft->balancer];
+    return gw_balancing_freeze(&draft->spec, custom, &config->store, &cluster->balance);
+}
+
 static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
 {
     config->clusters = gw_store_take(&config->store, b->clusters.len, sizeof *config->clusters);
@@ -143,7 +161,7 @@ static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
         gw_guards_preset(draft, cluster);
         status = gw_guards_freeze(draft, config, &cluster->guards);
         if (status == GW_OK)
-            status = gw_balancing_freeze(&draft->spec, &config->store, &cluster->balance);
+            status = freeze_balance(draft, config, cluster);
         if (status == GW_OK)
             status = freeze_endpoints(draft, config, cluster);
     }
@@ -329,6 +347,8 @@ gw_status gw_freeze(struct gw_builder *b)
 {
     gw_config *config = b->config;
     gw_status status = freeze_listeners(b, config);
+    if (status == GW_OK)
+        status = freeze_balancers(b, config);
     if (status == GW_OK)
         status = freeze_clusters(b, config);
     if (status == GW_OK)

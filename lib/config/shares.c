@@ -11,7 +11,7 @@ enum { MILLION = 1000000 };
 /* The level that has all keys while everybody is there; NULL: the cluster does not hash. */
 static const struct gw_level *first_level(const struct gw_cluster_conf *c)
 {
-    const struct gw_balancer *b = &c->endpoints->balancer;
+    const struct gw_balance *b = &c->endpoints->balancer;
     if (c->balance.rule.kind != GW_BALANCE_CONSISTENT_HASH)
         return NULL;
     for (uint32_t i = 0; i < b->levels_len; i++)

@@ -32,9 +32,10 @@ struct gw_listener_conf {
 };
 struct gw_balance_conf {
     struct gw_balance_spec rule;    /* without the endpoints                        */
-    const struct gw_hash_key *keys; /* of consistent hash                           */
+    const struct gw_hash_key *keys; /* of consistent hash, or for custom            */
     uint32_t keys_len;
-    gw_nanos slow_start; /* 0: none */
+    gw_nanos slow_start;       /* 0: none */
+    const gw_balancer *custom; /* of GW_BALANCE_HOST */
 };
 /* What stands between a cluster and its requests. */
 struct gw_guards_conf {
@@ -148,6 +149,7 @@ struct gw_config {
     uint32_t clusters_len;
     struct gw_route_conf *routes;
     uint32_t routes_len;
+    gw_balancer *balancers;
     struct gw_limiter_conf *limiters;
     uint32_t limiters_len;
     struct gw_route_conf **split_routes; /* those that are shared out */

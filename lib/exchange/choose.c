@@ -44,7 +44,7 @@ static uint32_t warmth(const void *ctx, uint32_t i)
 }
 
 /* What costs nothing where nobody asks for it. */
-static struct gw_candidates candidates(const struct gw_exchange *x, const struct gw_balancer *b)
+static struct gw_candidates candidates(const struct gw_exchange *x, const struct gw_balance *b)
 {
     struct gw_candidates who = { .ctx = x };
 
@@ -81,13 +81,18 @@ bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys
 static uint32_t choose(struct gw_exchange *x)
 {
     struct gw_cluster_use *use = gw_exchange_use(x);
-    const struct gw_balancer *b = &use->endpoints->balancer;
-    struct gw_candidates who = candidates(x, b);
+    const struct gw_balance *b = &use->endpoints->balancer;
+    struct gw_candidates who;
     uint64_t key;
-    bool has_key = b->kind == GW_BALANCE_CONSISTENT_HASH &&
-                   gw_exchange_key(x, x->cluster->balance.keys, x->cluster->balance.keys_len, &key);
-    uint32_t i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+    bool has_key;
+    uint32_t i;
 
+    if (GW_UNLIKELY(b->kind == GW_BALANCE_HOST))
+        return gw_custom_choose(x);
+    who = candidates(x, b);
+    has_key = b->kind == GW_BALANCE_CONSISTENT_HASH &&
+              gw_exchange_key(x, x->cluster->balance.keys, x->cluster->balance.keys_len, &key);
+    i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
     if (i != UINT32_MAX || x->tries == 0)
         return i;
     who.is_excluded = x->cluster->guards != NULL ? is_shut : NULL; /* nobody else is left */
@@ -104,7 +109,7 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
         return UINT32_MAX;
     for (int n = 0; n < CHOICES; n++) {
         i = choose(x);
-        if (i == UINT32_MAX || gw_guards_take(x, i))
+        if (i >= gw_exchange_use(x)->endpoints->len || gw_guards_take(x, i))
             return i;
     }
     return UINT32_MAX;

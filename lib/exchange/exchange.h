@@ -252,8 +252,11 @@ void gw_exchange_finish(struct gw_exchange *x); /* -> END, as soon as no letter 
 void gw_exchange_log(const struct gw_exchange *x, uint32_t level, const char *event,
                      gw_cause cause);
 void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
-/* The endpoint of its next try, another one than before if there is one; UINT32_MAX: nobody. */
+/* The endpoint of its next try, another one than before if there is one; UINT32_MAX: nobody; any other that
+ * there is not: the host is mistaken. */
 uint32_t gw_exchange_choose(struct gw_exchange *x);
+/* custom.c: likewise, of a cluster whose endpoints the host chooses; any number that the host may say. */
+uint32_t gw_custom_choose(const struct gw_exchange *x);
 /* The hash of the first of these keys that the request has; false: it has none. */
 bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
                      uint64_t *out);

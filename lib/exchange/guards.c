@@ -164,9 +164,10 @@ bool gw_guards_look(struct gw_exchange *x)
 void gw_guards_refuse_all(struct gw_exchange *x)
 {
     struct gw_cluster_use *use = gw_exchange_use(x);
+    bool is_hosts_will = use->endpoints->balancer.kind == GW_BALANCE_HOST && !use->is_all_shut;
 
     gw_guards_let_go(x);
-    if (use->endpoints->balancer.levels_len == 0) {
+    if (use->endpoints->balancer.levels_len == 0 || is_hosts_will) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
         return;
     }

@@ -123,21 +123,29 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
     return GW_OK;
 }
 
+/* There is nobody, or the host has named somebody who is not there. */
+static void refuse(struct gw_exchange *x, bool is_nobody)
+{
+    if (!is_nobody) {
+        gw_misuse_note(x->of->links->misuse, GW_MISUSE_CHOICE_UNKNOWN);
+        gw_exchange_fail(x, GW_BY_HOST, GW_REASON_bad_choice, GW_EINVAL);
+    } else if (x->cluster->guards != NULL) {
+        gw_guards_refuse_all(x);
+    } else {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
+    }
+}
+
 /* Chooses, and readies the request for it. */
 static bool pick(struct gw_exchange *x)
 {
-    bool is_guarded = x->cluster->guards != NULL;
     uint32_t i;
 
-    if (GW_UNLIKELY(is_guarded) && !gw_guards_admit(x))
+    if (GW_UNLIKELY(x->cluster->guards != NULL) && !gw_guards_admit(x))
         return false;
     i = gw_exchange_choose(x);
-    if (i == UINT32_MAX && is_guarded) {
-        gw_guards_refuse_all(x);
-        return false;
-    }
-    if (i == UINT32_MAX) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
+    if (i >= gw_exchange_use(x)->endpoints->len) {
+        refuse(x, i == UINT32_MAX);
         return false;
     }
     x->endpoint = &gw_exchange_use(x)->endpoints->list[i];

@@ -95,7 +95,9 @@ enum gw_h2_code {
     X(throttled, 503, 14, 7, "the upstream fails too often: it is asked less")                     \
     X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")          \
     /* only of a try that another one followed */                                                  \
-    X(upstream_status, 0, 0, 0, "the upstream answered what its route takes for a failure")
+    X(upstream_status, 0, 0, 0, "the upstream answered what its route takes for a failure")        \
+    /* of the host's balancer */                                                                   \
+    X(bad_choice, 500, 13, 2, "the host's balancer chose an endpoint that there is not")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

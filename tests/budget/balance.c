@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 {
     const gw_allocator allocator = { .alloc = take, .release = give };
     struct gw_heap heap;
-    struct gw_balancer balancer;
+    struct gw_balance balancer;
     struct gw_turn turn;
     uint64_t picks = argc == 4 ? strtoull(argv[3], NULL, 10) : 0, available = 0, sum = 0;
     struct gw_balance_spec spec = { .names = names, .weights = weights, .load_percent = 125 };

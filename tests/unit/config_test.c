@@ -33,6 +33,13 @@ static gw_verdict nothing(void *ctx, gw_exchange *x)
     return GW_NEXT;
 }
 
+static uint32_t choose(void *ctx, const gw_choice *c)
+{
+    (void)ctx;
+    (void)c;
+    return 0;
+}
+
 /* --- a whole one --- */
 
 static gw_status build_whole(const gw_env *env, gw_config **out, gw_config_error *err)
@@ -228,10 +235,12 @@ struct parts {
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
     gw_filter filter, filter2;
+    gw_balancer balancer;
     gw_origin origin;
     gw_str list[40];
     gw_split_spec splits[2];
     bool has_listener2, has_cluster2, has_endpoint2, has_route2, has_filter2, has_no_endpoint;
+    bool has_balancer2;
 };
 
 static char long_text[70000]; /* "xxx..." */
@@ -278,6 +287,9 @@ static void parts_init(struct parts *p)
     p->route2.path = GW_STR("/more");
     p->route2.mark = 42;
     p->hash = GW_SPEC(gw_hash_spec);
+    p->balancer = GW_SPEC(gw_balancer);
+    p->balancer.name = "shards";
+    p->balancer.choose = choose;
     p->filter = p->filter2 = GW_SPEC(gw_filter);
     p->filter.name = "auth";
     p->filter2.name = "log";
@@ -298,6 +310,9 @@ static void parts_add(struct parts *p)
     (void)gw_builder_route(p->b, &p->route);
     if (p->has_route2)
         (void)gw_builder_route(p->b, &p->route2);
+    (void)gw_builder_balancer(p->b, &p->balancer);
+    if (p->has_balancer2)
+        (void)gw_builder_balancer(p->b, &p->balancer);
     (void)gw_builder_filter(p->b, &p->filter);
     if (p->has_filter2)
         (void)gw_builder_filter(p->b, &p->filter2);
@@ -324,6 +339,7 @@ static void parts_add(struct parts *p)
         HASH(keys, p->list);                                                                       \
         p->hash.keys_len = sizeof list_ / sizeof list_[0];                                         \
     } while (0)
+#define BALANCER(field, value) (p->cluster.balancer = GW_STR("shards"), p->cluster.field = (value))
 #define UPGRADES(...)                                                                              \
     do {                                                                                           \
         const gw_str list_[] = { __VA_ARGS__ };                                                    \
@@ -360,6 +376,23 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
     X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
     X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 5)                   \
+    X(GW_EUNKNOWN, 21, "clusters[0].balancer", "no balancer \"shord\"; did you mean \"shards\"",   \
+      p->cluster.balancer = GW_STR("shord"))                                                       \
+    X(GW_EINVAL, 21, "clusters[0].balancer", "exclude", BALANCER(balance, GW_BALANCE_RANDOM))      \
+    X(GW_EINVAL, 21, "clusters[0].panic_percent", "decides", BALANCER(panic_percent, 50))          \
+    X(GW_EINVAL, 21, "clusters[0].spare_percent", "decides", BALANCER(spare_percent, 150))         \
+    X(GW_EINVAL, 21, "clusters[0].slow_start_ms", "decides", BALANCER(slow_start_ms, 50))          \
+    X(GW_EINVAL, 21, "clusters[0].hash.points", "no ring", BALANCER(hash, &p->hash),               \
+      p->hash.points = 9)                                                                          \
+    X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "no ring", BALANCER(hash, &p->hash),         \
+      p->hash.load_percent = 125)                                                                  \
+    X(GW_EINVAL, 22, "clusters[1].balancer", "no endpoints", p->has_cluster2 = true,               \
+      p->cluster2.balancer = GW_STR("shards"))                                                     \
+    X(GW_EINVAL, 0, "balancers[0].name", "a name is needed", p->balancer.name = NULL)              \
+    X(GW_EINVAL, 0, "balancers[0].choose", "needs choose", p->balancer.choose = NULL)              \
+    X(GW_EINVAL, 0, "balancers[0].reserved", "must be 0", p->balancer.reserved = 1)                \
+    X(GW_EINVAL, 0, "balancers[0].size", "GW_SPEC", p->balancer.size = 0)                          \
+    X(GW_EINVAL, 0, "balancers[1].name", "taken by balancers[0]", p->has_balancer2 = true)         \
     X(GW_EINVAL, 21, "clusters[0].breaker.size", "GW_SPEC", BREAKER(size, 0))                      \
     X(GW_EINVAL, 21, "clusters[0].breaker.preset", "not a preset", BREAKER(preset, 2))             \
     X(GW_EINVAL, 21, "clusters[0].breaker.error_percent", "1 to 100, or off",                      \

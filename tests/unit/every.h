@@ -35,6 +35,7 @@ enum hook {
     LOG_MISUSE, /* the host has broken the contract                */
     DONE,       /* of gw_pipe_lend                                 */
     KEPT,       /* of gw_builder_keep                              */
+    CHOOSE,     /* of gw_balancer                                 */
     WAKE,       /* of gw_worker_spec: what any thread may call     */
     ON_RETURN,  /* of gw_loop_spec                                 */
     /* Of a backend. */
@@ -58,6 +59,7 @@ struct at {
     gw_loop *loop;
     gw_builder *builder;
     gw_config *config;
+    const gw_choice *choice;
     gw_nanos now;
     bool is_closed; /* a row has: the link is gone */
     enum hook hook;

@@ -73,6 +73,8 @@ static const gw_const_span bytes = { "bytes", 5 };
 
 ROW(gw_address_parse, gw_address out; (void)!gw_address_parse(word, &out))
 ROW(gw_build_features, (void)gw_build_features())
+ROW(gw_builder_balancer, gw_balancer s = GW_SPEC(gw_balancer);
+    (void)gw_builder_balancer(a->builder, &s))
 ROW(gw_builder_build, gw_config *out = NULL; (void)!gw_builder_build(a->builder, &out, NULL);
     gw_config_unref(out); a->builder = NULL)
 ROW(gw_builder_cluster, gw_cluster_spec s = GW_SPEC(gw_cluster_spec);
@@ -95,6 +97,8 @@ ROW(gw_builder_use, gw_use_spec s = GW_SPEC(gw_use_spec);
     (void)gw_builder_use(a->builder, 1, 0, &s))
 ROW(gw_by_name, (void)gw_by_name(1))
 ROW(gw_bytes_next, (void)0) /* takes the notices that the test's host lives on */
+ROW(gw_choice_candidate, gw_candidate s = GW_SPEC(gw_candidate);
+    ck_assert_int_eq(gw_choice_candidate(a->choice, 0, &s), a->choice != NULL ? GW_OK : GW_EINVAL))
 ROW(gw_config_listener, gw_listener_spec s = GW_SPEC(gw_listener_spec);
     (void)gw_config_listener(a->config, 0, &s))
 ROW(gw_config_moved, uint32_t moved;

@@ -313,6 +313,33 @@ static void kept_back(void *ctx, void *object)
     make_at(&at);
 }
 
+/* ---- a balancer that makes it ---- */
+
+static uint32_t choose(void *ctx, const gw_choice *c)
+{
+    struct at at = { .x = (gw_exchange *)(uintptr_t)c->exchange,
+                     .link = gw_exchange_link(c->exchange),
+                     .choice = c,
+                     .hook = CHOOSE };
+
+    (void)ctx;
+    if (now.hook == CHOOSE && c->tries == 0)
+        make_at(&at);
+    return 0;
+}
+
+static void add_chosen(gw_builder *b)
+{
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_balancer balancer = GW_SPEC(gw_balancer);
+
+    balancer.name = "every";
+    balancer.choose = choose;
+    ck_assert_uint_ne(gw_builder_balancer(b, &balancer), 0);
+    cluster.balancer = gw_cstr("every");
+    parts_cluster(b, "web", &cluster, "10.0.0.1:80");
+}
+
 /* ---- a worker with all of them ---- */
 
 static gw_config *make_config(void)
@@ -322,7 +349,7 @@ static gw_config *make_config(void)
     gw_id id;
 
     parts_listener(b, "edge");
-    parts_cluster(b, "web", NULL, "10.0.0.1:80");
+    add_chosen(b);
     parts_route(b, "/web", NULL, "web");
     add_origin(b);
     filter.name = "every";

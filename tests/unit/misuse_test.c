@@ -72,13 +72,20 @@ static gw_verdict rude_request(void *ctx, gw_exchange *x);
 static gw_verdict rude_read(void *ctx, gw_exchange *x, gw_pipe *p);
 static gw_verdict rude_write(void *ctx, gw_exchange *x, gw_pipe *p);
 
+static uint32_t choose_unknown(void *ctx, const gw_choice *c)
+{
+    (void)ctx;
+    return c->candidates;
+}
+
 static gw_config *make_config(void)
 {
     gw_builder *b = parts_begin(&host);
     gw_route_spec hello = GW_SPEC(gw_route_spec);
     gw_filter filter = GW_SPEC(gw_filter);
     gw_origin origin = GW_SPEC(gw_origin);
-    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec), chosen = GW_SPEC(gw_cluster_spec);
+    gw_balancer balancer = GW_SPEC(gw_balancer);
 
     parts_listener(b, "edge");
     parts_cluster(b, "web", NULL, "127.0.0.1:81");
@@ -93,6 +100,12 @@ static gw_config *make_config(void)
     cluster.origin = &origin;
     parts_cluster(b, "rude", &cluster, NULL);
     parts_route(b, "/rude", NULL, "rude");
+    balancer.name = "rude";
+    balancer.choose = choose_unknown;
+    ck_assert_uint_ne(gw_builder_balancer(b, &balancer), 0);
+    chosen.balancer = gw_cstr("rude");
+    parts_cluster(b, "chosen", &chosen, "127.0.0.1:82");
+    parts_route(b, "/chosen", NULL, "chosen");
     filter.name = "rude";
     filter.on_request = on_request;
     filter.body = GW_BODY_REQUEST;
@@ -860,6 +873,12 @@ static void do_VERDICT_UNKNOWN_call(void)
     call.cluster = gw_cstr("rude");
     ck_assert_int_eq(gw_worker_call(host.worker, &call, NULL), GW_OK);
     mode1_pump(&host);
+}
+
+static void do_CHOICE_UNKNOWN(void)
+{
+    mode1_say(&host, client, "GET /chosen HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(client->out, " 500 "));
 }
 
 /* ---- the table ---- */

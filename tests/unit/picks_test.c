@@ -3,7 +3,7 @@
 #include "balance_test.h"
 
 static struct field field;
-static struct gw_balancer balancer;
+static struct gw_balance balancer;
 static struct gw_turn turn;
 
 static const uint32_t kinds[] = { GW_BALANCE_ROUND_ROBIN, GW_BALANCE_CONSISTENT_HASH,
@@ -327,7 +327,7 @@ END_TEST
 
 START_TEST(who_weighs_nothing)
 {
-    struct gw_balancer none = { .kind = 0 };
+    struct gw_balance none = { .kind = 0 };
     field_init(&field, "z", 3);
     field.weights[1] = 0;
     make_kind(kinds[_i]);

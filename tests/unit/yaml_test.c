@@ -10,10 +10,28 @@
 #include "check_main.h"
 #include "config/snapshot.h"
 
+static uint32_t choose(void *ctx, const gw_choice *c)
+{
+    (void)ctx;
+    (void)c;
+    return 0;
+}
+
+/* What is the host's own: a file can only name it. */
+static gw_status add_balancer(void *ctx, gw_builder *b)
+{
+    gw_balancer balancer = GW_SPEC(gw_balancer);
+    (void)ctx;
+    balancer.name = "shards";
+    balancer.choose = choose;
+    (void)gw_builder_balancer(b, &balancer);
+    return GW_OK;
+}
+
 static gw_status load(const char *text, gw_config **out, gw_yaml_error *err)
 {
     *err = GW_SPEC(gw_yaml_error);
-    return gw_yaml_load(NULL, gw_cstr(text), NULL, NULL, NULL, NULL, out, err);
+    return gw_yaml_load(NULL, gw_cstr(text), add_balancer, NULL, NULL, NULL, out, err);
 }
 
 /* --- what a snapshot holds, as text --- */
@@ -67,6 +85,7 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
     say(d, "  balance %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
         c->balance.rule.load_percent, c->balance.rule.choices, c->balance.rule.panic_percent,
         c->balance.rule.spare_percent, NUM(c->balance.slow_start));
+    say(d, " balancer %s", c->balance.custom == NULL ? "" : c->balance.custom->name);
     for (uint32_t i = 0; i < c->balance.keys_len; i++)
         say(d, " key %u %.*s", c->balance.keys[i].on, STR(c->balance.keys[i].name));
     say(d, "\n");
@@ -260,6 +279,7 @@ static gw_config *build_from_c(const struct both *b)
     rest.methods_len = 2;
     rest.priority = 1;
     ck_assert_int_eq(gw_builder_new(NULL, &builder), GW_OK);
+    ck_assert_int_eq(add_balancer(NULL, builder), GW_OK);
     (void)gw_builder_listener(builder, &b->listener);
     (void)gw_builder_listener(builder, &side);
     (void)gw_builder_endpoint(builder, gw_builder_cluster(builder, &b->cluster), &b->endpoint);
@@ -279,7 +299,7 @@ _Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
 _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 160, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 176, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 248, "a field without a row");
@@ -358,6 +378,10 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->c_more = "    balance: { policy: random }\n", b->cluster.balance = GW_BALANCE_RANDOM)     \
     X(b->c_more = "    balance: { policy: least_request, choices: 5 }\n",                          \
       (b->cluster.balance = GW_BALANCE_LEAST_REQUEST, b->cluster.choices = 5))                     \
+    X(b->c_more = "    balance: { balancer: shards }\n", b->cluster.balancer = GW_STR("shards"))   \
+    X(b->c_more = "    balance: { balancer: shards, hash: { keys: [ path ] } }\n",                 \
+      (b->cluster.balancer = GW_STR("shards"), b->list[0] = GW_STR("path"),                        \
+       b->hash.keys = b->list, b->hash.keys_len = 1, b->cluster.hash = &b->hash))                  \
     X(b->c_more = "    balance: { panic_percent: 30 }\n", b->cluster.panic_percent = 30)           \
     X(b->c_more = "    balance: { panic_percent: off }\n", b->cluster.panic_percent = GW_OFF)      \
     X(b->c_more = "    balance: { spare_percent: 150 }\n", b->cluster.spare_percent = 150)         \
