@@ -378,62 +378,6 @@ START_TEST(a_reload_keeps_it_open)
 }
 END_TEST
 
-/* ---- a story: the payment service does not answer ---- */
-
-enum { PER_SECOND = 100 };
-
-/* A hundred requests a second, each on a connection of its own, and an upstream that has stopped answering: when
- * was the first one refused at once, and was any asked after that? */
-static gw_nanos isolation_time(const struct plan *plan)
-{
-    gw_nanos began, isolated = GW_NEVER;
-
-    start(plan);
-    began = host.now;
-    for (int i = 0; i < 3 * PER_SECOND / 2 && isolated == GW_NEVER; i++) {
-        struct mode1_link *client = mode1_accept(&host, "edge");
-        ask(client);
-        if (says(client, "\nbreaker_open\n"))
-            isolated = host.now - began;
-        for (int k = 0; k < host.count; k++)
-            if (host.links[k].link != NULL && !host.links[k].is_upstream &&
-                host.links[k].out_len > 0) { /* answered: it goes */
-                gw_link_received(host.links[k].link, 0, GW_EOF);
-                mode1_pump(&host);
-            }
-        for (int k = 0; k < host.count; k++) /* room for others */
-            if (host.links[k].link == NULL)
-                host.links[k].is_upstream = true;
-        pass(SECOND / PER_SECOND);
-    }
-    for (int i = 0; isolated != GW_NEVER && i < 10; i++) {
-        struct mode1_link *client = mode1_accept(&host, "edge");
-        ask(client);
-        ck_assert(says(client, "\nbreaker_open\n"));
-        pass(SECOND / PER_SECOND);
-    }
-    mode1_stop(&host);
-    return isolated;
-}
-
-START_TEST(payment_is_isolated)
-{
-    struct plan plan = plan_of();
-    gw_nanos time;
-
-    plan.breaker.preset = GW_BREAKER_HYSTRIX;
-    plan.cluster.breaker = &plan.breaker;
-    plan.cluster.response_timeout_ms = 800;
-    plan.cluster.exchanges_max = GW_OFF; /* the breaker alone */
-    plan.cluster.connections_max = 1000;
-    time = isolation_time(&plan);
-    ck_assert_msg(time <= 1200 * MS, "it took %llu ms", (unsigned long long)(time / MS));
-    ck_assert_uint_gt(time, 800 * MS);
-    plan.cluster.breaker = NULL; /* and without it nobody is spared */
-    ck_assert_uint_eq(isolation_time(&plan), GW_NEVER);
-}
-END_TEST
-
 /* The preset says ten at once. */
 START_TEST(hystrix_has_a_ceiling)
 {
@@ -704,7 +648,6 @@ static Suite *guards_suite(void)
     check_add_loop(s, slow_is_failed, 0, 2);
     check_add_loop(s, others_go_on, 0, 8);
     check_add(s, a_reload_keeps_it_open);
-    check_add(s, payment_is_isolated);
     check_add(s, hystrix_has_a_ceiling);
     check_add_loop(s, places_come_back, 0, (int)(sizeof endings / sizeof *endings));
     check_add(s, pending_has_a_ceiling);

@@ -263,51 +263,6 @@ START_TEST(debts_are_carried)
 }
 END_TEST
 
-/* The incident: a limiter that counts what comes in one second by the clock, and forgets it with the next
- * one. Around a second's edge it lets twice as much through, and a step of the clock refills it. */
-struct seconds {
-    uint64_t window;
-    uint32_t count;
-};
-
-static bool take_by_seconds(struct seconds *s, uint32_t most, gw_nanos now)
-{
-    uint64_t window = now / GW_MS(1000);
-    if (window != s->window)
-        *s = (struct seconds){ .window = window };
-    return s->count < most && s->count++ < most;
-}
-
-START_TEST(the_limiter_cut_at_seconds)
-{
-    enum { RATE = 100 };
-    struct seconds cut = { 0, 0 };
-    struct gw_rate rate;
-    struct gw_bucket b = { 0 };
-    gw_nanos edge = GW_MS(1000) * 1000, now;
-    uint32_t by_cut = 0, by_bucket = 0, n = 0;
-    ck_assert_int_eq(gw_rate_init(&rate, RATE, GW_MS(1000), RATE), GW_OK);
-    for (now = edge - GW_MS(100); now < edge + GW_MS(100); now += GW_MS(1) / 2, n++) {
-        by_cut += take_by_seconds(&cut, RATE, now);
-        by_bucket += take(&b, &rate, now);
-    }
-    ck_assert_uint_eq(by_cut, 2 * RATE);           /* in 200 ms */
-    ck_assert_uint_le(by_bucket, RATE + RATE / 5); /* burst + rate * 0.2 s */
-    ck_assert_uint_ge(by_bucket, RATE + RATE / 5 - 1);
-    /* A clock that is put right, back and forth around an edge, ten times in a hundredth of a second. */
-    by_cut = by_bucket = 0;
-    for (int i = 0; i < 10; i++) {
-        now = edge + (i % 2 == 0 ? GW_MS(1) : 0) - GW_MS(1) / 2;
-        for (int k = 0; k < RATE; k++) {
-            by_cut += take_by_seconds(&cut, RATE, now);
-            by_bucket += take(&b, &rate, now);
-        }
-    }
-    ck_assert_uint_ge(by_cut, 9 * RATE);
-    ck_assert_uint_le(by_bucket, RATE / 5 + 1);
-}
-END_TEST
-
 /* ---- keys ---- */
 
 static struct gw_table_key key_of(uint64_t n)
@@ -631,7 +586,6 @@ static Suite *bucket_suite(void)
     check_add_loop(s, threads_that_are_behind, 0, 30);
     check_add(s, numbers_are_exact);
     check_add_loop(s, debts_are_carried, 0, 5);
-    check_add(s, the_limiter_cut_at_seconds);
     return s;
 }
 
