@@ -37,11 +37,53 @@ GW_API gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str na
 GW_API gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set,
                                       size_t n) GW_MUST_CHECK;
 
+enum {
+    GW_KIND_CLUSTER = 1,
+    GW_KIND_ENDPOINT = 2,
+    GW_KIND_SPLIT = 3,
+    GW_KIND_BREAKER = 4, /* of an endpoint */
+    GW_KIND_OUTLIER = 5  /* whether an endpoint is ejected */
+};
+enum {
+    GW_STATE_CLOSED = 1, /* it is asked  */
+    GW_STATE_OPEN = 2,   /* it is not    */
+    GW_STATE_EJECTED = 4 /* it is left out, but in panic */
+};
+
+/* ---- taken for something, for a while ---- */
+
+enum { GW_FORCE_MS_MAX = 86400000 };
+/* What something is taken for, until its time is over, whatever is known of it:
+ *
+ *     kind              state
+ *     GW_KIND_ENDPOINT  GW_STATE_OPEN     nobody is sent there, in panic neither
+ *                       GW_STATE_CLOSED   it is asked, whatever its breaker, its health and ejection say
+ *     GW_KIND_BREAKER   GW_STATE_OPEN, GW_STATE_CLOSED, as if its breaker were so
+ *     GW_KIND_OUTLIER   GW_STATE_EJECTED  as if it were ejected: in panic it is asked all the same
+ *                       GW_STATE_CLOSED   as if it were not
+ *     any of them       0                 what was forced is so no longer
+ *
+ * What goes on behind it does so: when it ends, all is as it would have been. docs/states.md */
+typedef struct gw_force_spec {
+    uint32_t size;
+    uint32_t kind;
+    uint32_t state;
+    uint32_t for_ms; /* 1 to GW_FORCE_MS_MAX; with state 0 not looked at                  */
+    gw_str cluster;
+    gw_str name;  /* of the endpoint; empty: each that the cluster has now                 */
+    gw_nanos now; /* by the clock of the workers; not 0; with state 0 not looked at        */
+} gw_force_spec;
+
+/* From the next pick on; in the place of what was forced of the same kind before, and outlives new
+ * configurations with the endpoint. GW_EINVAL: what is not in the table, no time or too long a one, an
+ * origin, a breaker that there is not; GW_EUNKNOWN: no such cluster or endpoint; GW_ESTATE: no
+ * configuration was applied yet. Allocates nothing; O(endpoints). */
+GW_API gw_status gw_engine_force(gw_engine *e, const gw_force_spec *spec) GW_MUST_CHECK;
+
 /* ---- a look at it ---- */
 
 typedef struct gw_view gw_view; /* what was in force when it was opened; numbers are of now */
 
-enum { GW_KIND_CLUSTER = 1, GW_KIND_ENDPOINT = 2, GW_KIND_SPLIT = 3 };
 typedef struct gw_state {
     uint32_t size;
     uint32_t kind;     /* GW_KIND_*; of a cluster: first itself, then its endpoints; then splits */

@@ -57,7 +57,7 @@ static struct gw_candidates candidates(const struct gw_exchange *x, const struct
         who.warmth = warmth;
     if (x->tries > 0)
         who.is_excluded = is_tried;
-    if (GW_UNLIKELY(x->cluster->guards != NULL)) {
+    if (GW_UNLIKELY(x->guards != NULL)) {
         who.is_excluded = x->tries > 0 ? is_tried_or_shut : is_shut;
         who.is_available = is_available;
         who.available = gw_exchange_use(x)->available;
@@ -95,7 +95,7 @@ static uint32_t choose(struct gw_exchange *x)
     i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
     if (i != UINT32_MAX || x->tries == 0)
         return i;
-    who.is_excluded = x->cluster->guards != NULL ? is_shut : NULL; /* nobody else is left */
+    who.is_excluded = x->guards != NULL ? is_shut : NULL; /* nobody else is left */
     return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
 }
 
@@ -103,7 +103,7 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
 {
     uint32_t i;
 
-    if (GW_LIKELY(x->cluster->guards == NULL))
+    if (GW_LIKELY(x->guards == NULL))
         return choose(x);
     if (!gw_guards_look(x))
         return UINT32_MAX;

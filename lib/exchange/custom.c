@@ -8,7 +8,7 @@
 static bool is_shut(const struct gw_exchange *x, uint32_t i)
 {
     return gw_exchange_use(x)->endpoints->list[i].weight == 0 ||
-           (x->cluster->guards != NULL && gw_guards_is_shut(x, i));
+           (x->guards != NULL && gw_guards_is_shut(x, i));
 }
 
 static uint32_t flags_of(const struct gw_exchange *x, uint32_t i)

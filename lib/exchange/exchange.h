@@ -109,6 +109,7 @@ struct gw_exchange {
     const struct gw_listener_conf *listener;
     const struct gw_route_conf *route;
     const struct gw_cluster_conf *cluster;
+    const struct gw_guards_conf *guards; /* since it has picked; NULL: none */
     const struct gw_endpoint_conf *endpoint;
     uint32_t tried[GW_RETRIES_MAX + 1]; /* indices of the endpoints, tries of them */
     struct gw_kept { /* the begin of the request's body, for a retry: see replay.c */
@@ -328,6 +329,21 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x);
 /* guards.c: what stands between a cluster and its requests; only where the cluster has guards. Before a
  * try: false: it is refused, has failed or goes elsewhere. */
 bool gw_guards_admit(struct gw_exchange *x);
+/* Is there something of its cluster that the host may have forced? */
+static inline bool gw_guards_is_forced(const struct gw_exchange *x)
+{
+    return x->of->links->now <
+           atomic_load_explicit(&gw_exchange_use(x)->state->forced_until, memory_order_relaxed);
+}
+/* They refuse nobody. */
+extern const struct gw_guards_conf gw_guards_none;
+/* Those of its cluster; where it has none, NULL, but while something of it is forced. */
+static inline const struct gw_guards_conf *gw_guards_of(const struct gw_exchange *x)
+{
+    const struct gw_guards_conf *g = x->cluster->guards;
+
+    return GW_UNLIKELY(g == NULL && gw_guards_is_forced(x)) ? &gw_guards_none : g;
+}
 /* Looks who may be asked, if that has changed. False: nobody. */
 bool gw_guards_look(struct gw_exchange *x);
 /* May it be asked; may it not, whoever else is there. */
@@ -350,7 +366,7 @@ void gw_guards_end_try(struct gw_exchange *x);
 void gw_guards_let_go(struct gw_exchange *x); /* all that it holds */
 static inline const struct gw_guards_conf *gw_exchange_guards(const struct gw_exchange *x)
 {
-    return x->cluster == NULL ? NULL : x->cluster->guards;
+    return x->guards;
 }
 
 /* retry.c: as if nothing had been tried; what the failed try left behind is gone. */

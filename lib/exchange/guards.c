@@ -19,8 +19,15 @@ static uint64_t draw(const struct gw_exchange *x)
 
 static void note_change(struct gw_cluster_use *use)
 {
-    atomic_fetch_add_explicit(&use->state->version, 1, memory_order_relaxed);
+    gw_state_changed(use->state);
 }
+
+const struct gw_guards_conf gw_guards_none = {
+    .slow = GW_NEVER,
+    .exchanges_max = GW_OFF,
+    .pending_max = GW_OFF,
+    .retries_max = GW_OFF,
+};
 
 /* ---- where those go that are refused ---- */
 
@@ -29,6 +36,7 @@ static void go_to(struct gw_exchange *x, struct gw_cluster_conf *cluster)
 {
     gw_guards_let_go(x);
     x->cluster = cluster;
+    x->guards = NULL;
     x->endpoint = NULL;
     x->tries = 0;
     gw_exchange_decide_upgrade(x);
@@ -42,7 +50,7 @@ static void go_to(struct gw_exchange *x, struct gw_cluster_conf *cluster)
 
 static void refuse(struct gw_exchange *x, enum gw_reason_id reason, enum gw_stat_id stat)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
 
     gw_stats_add(x->of->stats, stat, 1);
     if (!g->has_fallback || x->has_fallen) {
@@ -63,7 +71,7 @@ static void refuse(struct gw_exchange *x, enum gw_reason_id reason, enum gw_stat
 
 bool gw_guards_admit(struct gw_exchange *x)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
     struct gw_cluster_state *state = gw_exchange_use(x)->state;
 
     if (!gw_state_take(&state->inflight, g->exchanges_max)) {
@@ -79,25 +87,34 @@ bool gw_guards_admit(struct gw_exchange *x)
     return false;
 }
 
-static struct gw_gate gate_of(const struct gw_guards_conf *g, const struct gw_endpoint_state *state,
-                              gw_nanos now)
+static struct gw_gate gate_with(const struct gw_exchange *x, uint32_t endpoint,
+                                const struct gw_force *forces)
 {
+    const struct gw_guards_conf *g = x->guards;
+    const struct gw_endpoint_state *state = gw_exchange_use(x)->states[endpoint];
     struct gw_gate_facts facts = {
+        .forces = forces,
         .breaker = g->has_breaker ? &state->breaker : NULL,
         .breaker_conf = &g->breaker,
         .outlier = g->has_outlier ? &state->outlier : NULL,
     };
 
-    return gw_gate_look(&facts, now);
+    return gw_gate_look(&facts, x->of->links->now);
+}
+
+static const struct gw_force *forces_of(const struct gw_exchange *x, uint32_t endpoint)
+{
+    return gw_guards_is_forced(x) ? gw_exchange_use(x)->states[endpoint]->forces : NULL;
+}
+
+static struct gw_gate gate_of(const struct gw_exchange *x, uint32_t endpoint)
+{
+    return gate_with(x, endpoint, forces_of(x, endpoint));
 }
 
 bool gw_guards_may(const struct gw_exchange *x, uint32_t endpoint)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
-
-    return g == NULL ||
-           gate_of(g, gw_exchange_use(x)->states[endpoint], x->of->links->now).answer !=
-               GW_GATE_SHUT;
+    return x->guards == NULL || gate_of(x, endpoint).answer != GW_GATE_SHUT;
 }
 
 static bool is_shut(const struct gw_gate *gate)
@@ -107,22 +124,32 @@ static bool is_shut(const struct gw_gate *gate)
 
 bool gw_guards_is_shut(const struct gw_exchange *x, uint32_t endpoint)
 {
-    struct gw_gate gate = gate_of(x->cluster->guards, gw_exchange_use(x)->states[endpoint],
-                                  x->of->links->now);
+    struct gw_gate gate = gate_of(x, endpoint);
 
     return is_shut(&gate);
 }
 
+/* Is it asked whatever its breaker says? */
+static bool is_breaker_overruled(const struct gw_exchange *x, uint32_t endpoint)
+{
+    const struct gw_force *forces = forces_of(x, endpoint);
+    gw_nanos now = x->of->links->now;
+
+    return forces != NULL &&
+           (gw_force_look(&forces[GW_FORCE_ENDPOINT], now).state == GW_FORCED_CLOSED ||
+            gw_force_look(&forces[GW_FORCE_BREAKER], now).state == GW_FORCED_CLOSED);
+}
+
 bool gw_guards_take(struct gw_exchange *x, uint32_t endpoint)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
     struct gw_cluster_use *use = gw_exchange_use(x);
     struct gw_endpoint_state *state = use->states[endpoint];
 
-    if (g->has_breaker &&
-        !gw_breaker_take(&state->breaker, &g->breaker, x->of->links->now, &x->ticket))
+    x->has_ticket = g->has_breaker &&
+                    gw_breaker_take(&state->breaker, &g->breaker, x->of->links->now, &x->ticket);
+    if (g->has_breaker && !x->has_ticket && !is_breaker_overruled(x, endpoint))
         return false;
-    x->has_ticket = g->has_breaker;
     if (x->has_ticket && gw_breaker_is_probe(x->ticket))
         note_change(use); /* there is less room for others */
     x->seen = x->outcome = GW_OUTCOME_NEITHER;
@@ -136,16 +163,17 @@ static void look_around(struct gw_exchange *x)
     struct gw_cluster_use *use = gw_exchange_use(x);
     const struct gw_endpoints *e = use->endpoints;
 
-    use->view_version = atomic_load_explicit(&use->state->version, memory_order_relaxed);
+    use->view_version = atomic_load_explicit(&use->state->version, memory_order_acquire);
     use->view_until = GW_NEVER;
-    use->is_all_shut = true;
+    use->is_all_shut = use->is_all_forced = true;
     memset(use->available, 0, sizeof use->available);
     for (uint32_t i = 0; i < e->len; i++) {
-        struct gw_gate gate = gate_of(x->cluster->guards, use->states[i], x->of->links->now);
+        struct gw_gate gate = gate_of(x, i);
         if (e->list[i].weight == 0)
             continue;
         use->view_until = gate.next < use->view_until ? gate.next : use->view_until;
         use->is_all_shut = use->is_all_shut && is_shut(&gate);
+        use->is_all_forced = use->is_all_forced && gate.cause == GW_GATE_FORCED;
         if (gate.answer != GW_GATE_SHUT)
             use->available[e->list[i].priority] += e->list[i].weight;
     }
@@ -172,12 +200,13 @@ void gw_guards_refuse_all(struct gw_exchange *x)
         return;
     }
     x->refused_until = use->view_until;
-    refuse(x, GW_REASON_breaker_open, GW_STAT_BREAKER_REFUSED);
+    refuse(x, use->is_all_forced ? GW_REASON_forced_out : GW_REASON_breaker_open,
+           GW_STAT_BREAKER_REFUSED);
 }
 
 bool gw_guards_wait(struct gw_exchange *x)
 {
-    if (gw_state_take(&gw_exchange_use(x)->state->pending, x->cluster->guards->pending_max)) {
+    if (gw_state_take(&gw_exchange_use(x)->state->pending, x->guards->pending_max)) {
         x->is_pending = true;
         return true;
     }
@@ -196,8 +225,7 @@ bool gw_guards_retry(struct gw_exchange *x)
 {
     gw_exchange_end_try(x);
     GW_ASSERT(!x->is_retry);
-    x->is_retry = gw_state_take(&gw_exchange_use(x)->state->retries,
-                                x->cluster->guards->retries_max);
+    x->is_retry = gw_state_take(&gw_exchange_use(x)->state->retries, x->guards->retries_max);
     if (!x->is_retry)
         gw_stats_add(x->of->stats, GW_STAT_RETRIES_REFUSED, 1);
     return x->is_retry;
@@ -213,7 +241,7 @@ static enum gw_outcome of_answer(const struct gw_guards_conf *g, enum gw_outcome
 
 static enum gw_outcome of_head(const struct gw_exchange *x)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
     uint32_t code = x->response.code;
 
     if (code >= 502 && code <= 504)
@@ -238,7 +266,7 @@ uint32_t gw_exchange_grpc_status(const struct gw_exchange *x)
 
 static enum gw_outcome of_grpc(const struct gw_exchange *x)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
 
     return (g->grpc_failures & 1u << gw_exchange_grpc_status(x)) != 0
                ? of_answer(g, GW_OUTCOME_GRPC)
@@ -264,7 +292,7 @@ static void log_change(const struct gw_exchange *x, const char *event, const cha
 static void tell_breaker(struct gw_exchange *x, struct gw_endpoint_state *state,
                          enum gw_breaker_verdict verdict)
 {
-    const struct gw_breaker_conf *conf = &x->cluster->guards->breaker;
+    const struct gw_breaker_conf *conf = &x->guards->breaker;
     enum gw_breaker_state now_is;
     gw_nanos now = x->of->links->now;
 
@@ -348,7 +376,7 @@ void gw_guards_blame(struct gw_exchange *x, enum gw_reason_id reason)
     if (!x->is_in_flight)
         return;
     outcome = of_reason(x, reason);
-    if (outcome != GW_OUTCOME_NEITHER && (x->cluster->guards->failures & 1u << outcome) == 0)
+    if (outcome != GW_OUTCOME_NEITHER && (x->guards->failures & 1u << outcome) == 0)
         outcome = GW_OUTCOME_NEITHER;
     /* What its head said stands, whoever broke off then. */
     if (outcome == GW_OUTCOME_NEITHER && x->seen < GW_OUTCOME_OK)
@@ -358,10 +386,17 @@ void gw_guards_blame(struct gw_exchange *x, enum gw_reason_id reason)
 
 /* ---- after a try ---- */
 
+/* Or would be, were it not for the host, whose word ends. */
+static bool is_gone(const struct gw_exchange *x, uint32_t endpoint)
+{
+    return gate_of(x, endpoint).answer == GW_GATE_SHUT ||
+           gate_with(x, endpoint, NULL).answer == GW_GATE_SHUT;
+}
+
 /* Out first, then counted: two that go at the same time are both taken back rather than both gone. */
 static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_cause cause)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
     struct gw_cluster_use *use = gw_exchange_use(x);
     struct gw_outlier *outlier = &use->states[endpoint]->outlier;
     gw_nanos now = x->of->links->now;
@@ -370,7 +405,7 @@ static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_caus
     if (!gw_outlier_eject(outlier, &g->outlier, now, cause))
         return;
     for (uint32_t i = 0; i < use->endpoints->len; i++)
-        gone += gate_of(g, use->states[i], now).answer == GW_GATE_SHUT;
+        gone += is_gone(x, i);
     if (gone > gw_outlier_room(&g->outlier, use->endpoints->len)) {
         gw_outlier_take_back(outlier, now);
         return;
@@ -383,7 +418,7 @@ static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_caus
 /* Once an interval, by the worker that comes first. O(endpoints). */
 static void compare(struct gw_exchange *x)
 {
-    const struct gw_outlier_conf *conf = &x->cluster->guards->outlier;
+    const struct gw_outlier_conf *conf = &x->guards->outlier;
     const struct gw_cluster_use *use = gw_exchange_use(x);
     struct gw_outlier_sums sums = { 0 };
 
@@ -398,7 +433,7 @@ static void compare(struct gw_exchange *x)
 
 static void tell_outlier(struct gw_exchange *x, struct gw_endpoint_state *state, bool is_good)
 {
-    const struct gw_outlier_conf *conf = &x->cluster->guards->outlier;
+    const struct gw_outlier_conf *conf = &x->guards->outlier;
 
     if (gw_outlier_report(&state->outlier, conf, is_good, x->latency))
         eject(x, x->endpoint->index, GW_OUTLIER_FAILURES);
@@ -409,7 +444,7 @@ static void tell_outlier(struct gw_exchange *x, struct gw_endpoint_state *state,
 
 void gw_guards_end_try(struct gw_exchange *x)
 {
-    const struct gw_guards_conf *g = x->cluster->guards;
+    const struct gw_guards_conf *g = x->guards;
     struct gw_cluster_use *use = gw_exchange_use(x);
     struct gw_endpoint_state *state = use->states[x->endpoint->index];
     bool is_good = x->outcome == GW_OUTCOME_OK, is_void = x->outcome == GW_OUTCOME_NEITHER;

@@ -117,7 +117,9 @@ static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str 
     /* What was short may be there again soon (RFC 9110 15.6.4). Benign if there is no room to say it. */
     if (x->is_failed && x->cause.reason == GW_REASON_no_memory)
         add_retry_after(x, 1);
-    if (x->is_failed && x->cause.reason == GW_REASON_breaker_open && x->refused_until != GW_NEVER)
+    if (x->is_failed &&
+        (x->cause.reason == GW_REASON_breaker_open || x->cause.reason == GW_REASON_forced_out) &&
+        x->refused_until != GW_NEVER)
         add_retry_after(x, (x->refused_until - x->of->links->now + SECOND - 1) / SECOND);
     if (add_body_fields(x, type, body.len, &has_body) == GW_OK &&
         (!has_body || gw_pipe_put(&x->response_pipe, body.ptr, body.len) == body.len))

@@ -93,7 +93,7 @@ void gw_exchange_end_try(struct gw_exchange *x)
     if (!x->is_in_flight)
         return;
     x->is_in_flight = false;
-    if (GW_UNLIKELY(x->cluster->guards != NULL))
+    if (GW_UNLIKELY(x->guards != NULL))
         gw_guards_end_try(x);
     use = gw_exchange_use(x);
     gw_state_leave(use->state, use->states[x->endpoint->index]);
@@ -129,7 +129,7 @@ static void refuse(struct gw_exchange *x, bool is_nobody)
     if (!is_nobody) {
         gw_misuse_note(x->of->links->misuse, GW_MISUSE_CHOICE_UNKNOWN);
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_bad_choice, GW_EINVAL);
-    } else if (x->cluster->guards != NULL) {
+    } else if (x->guards != NULL) {
         gw_guards_refuse_all(x);
     } else {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
@@ -141,7 +141,9 @@ static bool pick(struct gw_exchange *x)
 {
     uint32_t i;
 
-    if (GW_UNLIKELY(x->cluster->guards != NULL) && !gw_guards_admit(x))
+    if (x->guards == NULL)
+        x->guards = gw_guards_of(x);
+    if (GW_UNLIKELY(x->guards != NULL) && !gw_guards_admit(x))
         return false;
     i = gw_exchange_choose(x);
     if (i >= gw_exchange_use(x)->endpoints->len) {
@@ -177,7 +179,7 @@ static void wait_for_stream(struct gw_exchange *x)
     x->waiter.wants_fresh = x->tries > 1;
     gw_exchange_enter(x, GW_PHASE_CONNECT);
     gw_upstream_wait(u, &x->waiter);
-    if (GW_UNLIKELY(x->cluster->guards != NULL) && gw_list_is_linked(&x->waiter.node))
+    if (GW_UNLIKELY(x->guards != NULL) && gw_list_is_linked(&x->waiter.node))
         (void)gw_guards_wait(x);
 }
 
@@ -256,7 +258,7 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
         x->upstream_in = x->of->links->now;
     if ((news & GW_NEWS_INFO) != 0)
         pass_info(x);
-    if (GW_UNLIKELY(x->cluster->guards != NULL))
+    if (GW_UNLIKELY(x->guards != NULL))
         gw_guards_hear(x, news);
     if ((news & GW_NEWS_END) != 0) {
         x->is_response_whole = true;

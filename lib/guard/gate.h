@@ -6,6 +6,7 @@
 #define GW_GUARD_GATE_H
 
 #include "guard/breaker.h"
+#include "guard/force.h"
 #include "guard/outlier.h"
 
 /* Why it may not: the first of them that holds. */
@@ -21,10 +22,10 @@ enum gw_gate_answer { GW_GATE_OPEN, GW_GATE_PROBE, GW_GATE_SHUT };
 
 /* What is known. All zero: nothing, and it may be asked. */
 struct gw_gate_facts {
-    bool is_forced_out,
-        is_forced_in; /* until forced_until; in: whatever breaker, health and ejection say */
+    /* By gw_force_on; NULL: none. The endpoint CLOSED: whatever breaker, health and ejection say; OPEN: nobody
+     * is sent there. Breaker and outlier: as if they were so. */
+    const struct gw_force *forces;
     bool is_draining, is_unhealthy;
-    gw_nanos forced_until;            /* GW_NEVER: it does not end */
     const struct gw_breaker *breaker; /* NULL: none */
     const struct gw_breaker_conf *breaker_conf;
     const struct gw_outlier *outlier; /* NULL: none */

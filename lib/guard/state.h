@@ -1,9 +1,10 @@
-/* guard/state.h: what all workers know of a cluster and of an endpoint. Changed by atomics; nothing here
- * is read to learn of other memory, so relaxed order is enough. */
+/* guard/state.h: what all workers know of a cluster and of an endpoint. Changed by atomics; but for
+ * the version nothing here is read to learn of other memory, so relaxed order is enough. */
 #ifndef GW_GUARD_STATE_H
 #define GW_GUARD_STATE_H
 
 #include "guard/breaker.h"
+#include "guard/force.h"
 #include "guard/outlier.h"
 #include "guard/shared.h"
 #include "guard/throttle.h"
@@ -14,15 +15,17 @@ struct gw_endpoint_state {
     _Atomic uint64_t since; /* when a worker first asked for it; 0: never yet        */
     struct gw_breaker breaker;
     struct gw_outlier outlier;
+    struct gw_force forces[GW_FORCE_ON_COUNT];
 };
 
 struct gw_cluster_state {
     struct gw_shared shared;
-    atomic_uint inflight;         /* of all its endpoints, those of an earlier configuration too */
-    atomic_uint pending;          /* of these, who waits for a connection  */
-    atomic_uint retries;          /* ... and whose first try it is not     */
-    atomic_uint version;          /* another whenever it is another who may be asked */
-    _Atomic uint64_t compare_due; /* when its endpoints are compared next      */
+    atomic_uint inflight;          /* of all its endpoints, those of an earlier configuration too */
+    atomic_uint pending;           /* of these, who waits for a connection  */
+    atomic_uint retries;           /* ... and whose first try it is not     */
+    atomic_uint version;           /* another whenever it is another who may be asked */
+    _Atomic uint64_t forced_until; /* from then on nothing of its endpoints is forced */
+    _Atomic uint64_t compare_due;  /* when its endpoints are compared next      */
     struct gw_throttle throttle;
 };
 
@@ -49,6 +52,11 @@ static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
     return since == 0 ? now : since;
 }
 
+/* Behind the change: who sees the version sees it. */
+static inline void gw_state_changed(struct gw_cluster_state *c)
+{
+    atomic_fetch_add_explicit(&c->version, 1, memory_order_release);
+}
 /* One of at most max; false: there are as many. */
 static inline bool gw_state_take(atomic_uint *count, uint32_t max)
 {

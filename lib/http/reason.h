@@ -92,6 +92,7 @@ enum gw_h2_code {
     X(limited, 429, 8, 8, "too many requests: a limit was reached")                                \
     /* what guards a cluster */                                                                    \
     X(breaker_open, 503, 14, 7, "the upstream has failed too often: it is not asked for a while")  \
+    X(forced_out, 503, 14, 7, "the host has shut the upstream off for a while")                    \
     X(throttled, 503, 14, 7, "the upstream fails too often: it is asked less")                     \
     X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")          \
     /* only of a try that another one followed */                                                  \

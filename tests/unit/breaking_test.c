@@ -450,6 +450,7 @@ START_TEST(gate_has_an_order)
     struct gw_breaker open = { 0 };
     struct gw_outlier out = { 0 };
     struct gw_gate_facts facts = { .breaker_conf = &in_a_row };
+    struct gw_force forces[GW_FORCE_ON_COUNT] = { 0 };
     struct gw_gate gate;
     for (int i = 0; i < 3; i++)
         fail_once(&open, &in_a_row, 0);
@@ -474,17 +475,52 @@ START_TEST(gate_has_an_order)
     facts.is_unhealthy = false;
     gate = gw_gate_look(&facts, SECOND * 30);
     ck_assert(gate.answer == GW_GATE_PROBE && gate.cause == GW_GATE_NONE);
-    facts.is_forced_in = true;
-    facts.forced_until = 5;
+    facts.forces = forces;
+    gw_force_set(&forces[GW_FORCE_ENDPOINT], GW_FORCED_CLOSED, 1, 5);
     gate = gw_gate_look(&facts, 1);
     ck_assert(gate.answer == GW_GATE_OPEN && gate.next == 5);
     ck_assert(gw_gate_look(&facts, 5).cause == GW_GATE_BREAKER);
     facts.is_draining = true;
     ck_assert(gw_gate_look(&facts, 1).cause == GW_GATE_DRAINING);
-    facts.is_forced_out = true;
+    gw_force_set(&forces[GW_FORCE_ENDPOINT], GW_FORCED_OPEN, 1, 5);
     gate = gw_gate_look(&facts, 1);
     ck_assert(gate.cause == GW_GATE_FORCED && gate.next == 5);
     ck_assert(!gw_gate_is_open_in_panic(&gate));
+}
+END_TEST
+
+/* Breaker and ejection are taken for what is said, and are what they are when that ends. */
+START_TEST(each_machine_is_forced)
+{
+    struct gw_breaker open = { 0 };
+    struct gw_outlier out = { 0 };
+    struct gw_force forces[GW_FORCE_ON_COUNT] = { 0 };
+    struct gw_gate_facts facts = { .forces = forces, .breaker_conf = &in_a_row };
+    struct gw_gate gate;
+    gw_force_set(&forces[GW_FORCE_BREAKER], GW_FORCED_OPEN, 1, 9);
+    gate = gw_gate_look(&facts, 8);
+    ck_assert(gate.cause == GW_GATE_BREAKER && gate.next == 9 && !gw_gate_is_open_in_panic(&gate));
+    ck_assert(gw_gate_look(&facts, 9).answer == GW_GATE_OPEN);
+    gw_force_set(&forces[GW_FORCE_OUTLIER], GW_FORCED_EJECTED, 1, 7);
+    gw_force_set(&forces[GW_FORCE_BREAKER], GW_FORCED_NOT, 1, 0);
+    gate = gw_gate_look(&facts, 6);
+    ck_assert(gate.cause == GW_GATE_EJECTED && gate.next == 7 && gw_gate_is_open_in_panic(&gate));
+    for (int i = 0; i < 3; i++)
+        fail_once(&open, &in_a_row, 0);
+    facts.breaker = &open;
+    ck_assert(gw_outlier_eject(&out, &out_conf, 0, GW_OUTLIER_RATE));
+    facts.outlier = &out;
+    gw_force_set(&forces[GW_FORCE_BREAKER], GW_FORCED_CLOSED, 1, 5);
+    ck_assert(gw_gate_look(&facts, 4).cause == GW_GATE_EJECTED);
+    gw_force_set(&forces[GW_FORCE_OUTLIER], GW_FORCED_CLOSED, 1, 6);
+    gate = gw_gate_look(&facts, 4);
+    ck_assert(gate.answer == GW_GATE_OPEN && gate.next == 5);
+    gate = gw_gate_look(&facts, 5);
+    ck_assert(gate.cause == GW_GATE_BREAKER && gate.next == SECOND);
+    /* By another clock. */
+    gw_force_set(&forces[GW_FORCE_ENDPOINT], GW_FORCED_OPEN, SECOND, GW_MS(3u * GW_FORCE_MS_MAX));
+    ck_assert(gw_gate_look(&facts, 1).cause == GW_GATE_NONE);
+    ck_assert(gw_gate_look(&facts, 2 * SECOND).cause == GW_GATE_EJECTED);
 }
 END_TEST
 
@@ -564,6 +600,7 @@ static Suite *breaking_suite(void)
     check_add(s, latencies_are_compared);
     check_add(s, an_interval_is_one_callers);
     check_add(s, gate_has_an_order);
+    check_add(s, each_machine_is_forced);
     check_add(s, names_are_said);
     check_add(s, two_threads_lose_nothing);
     return s;

@@ -111,6 +111,9 @@ ROW(gw_cstr, (void)gw_cstr("text"))
 ROW(gw_engine_apply, (void)!gw_engine_apply(a->engine, a->config, NULL))
 ROW(gw_engine_drop_endpoint,
     (void)!gw_engine_drop_endpoint(a->engine, gw_cstr("web"), gw_cstr("none")))
+ROW(gw_engine_force, gw_force_spec s = GW_SPEC(gw_force_spec); s.kind = GW_KIND_ENDPOINT;
+    s.cluster = gw_cstr("web"); /* nothing was forced */
+    (void)!gw_engine_force(a->engine, &s))
 ROW(gw_engine_free, gw_engine_free(a->engine)) /* while a worker is left it does nothing */
 ROW(gw_engine_generation, (void)gw_engine_generation(a->engine))
 ROW(gw_engine_new, gw_engine_spec s = GW_SPEC(gw_engine_spec); gw_engine *e = NULL;
