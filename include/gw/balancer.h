@@ -10,9 +10,10 @@ extern "C" {
 #endif
 
 enum {
-    GW_CANDIDATE_OUT = 1u,  /* something speaks against it, as ejection does: it may be asked all
+    GW_CANDIDATE_OUT = 1u, /* something speaks against it, as ejection does: it may be asked all
                                the same, as panic would                                       */
-    GW_CANDIDATE_SHUT = 2u, /* it is not asked, whoever chooses it: its weight is off, or its
+    GW_CANDIDATE_SHUT =
+        2u, /* it is not asked, whoever chooses it: its weight is off, it is forced out, or its
                                breaker lets nobody through                                    */
     GW_CANDIDATE_TRIED = 4u /* by this request                                                */
 };

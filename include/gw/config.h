@@ -135,6 +135,22 @@ typedef struct gw_fallback_spec {
     gw_str cluster;    /* whose own fallback is not asked                                      */
 } gw_fallback_spec;
 
+enum {
+    GW_AFFINITY_SECURE = 1u, /* only over TLS                         */
+    GW_AFFINITY_SCRIPTS = 2u /* scripts may read it: without HttpOnly */
+};
+enum { GW_SAME_SITE_LAX = 1, GW_SAME_SITE_STRICT = 2, GW_SAME_SITE_NONE = 3 };
+/* A cookie by which a client comes back to the endpoint that has answered it (docs/balancing.md). */
+typedef struct gw_affinity_spec {
+    uint32_t size;
+    uint32_t flags;     /* GW_AFFINITY_*                                                       */
+    uint32_t ttl_ms;    /* the client keeps it so long, in whole seconds; as long as it runs   */
+    uint32_t same_site; /* GW_SAME_SITE_*; LAX; GW_OFF: nothing is said                        */
+    gw_str cookie;      /* its name: a token of up to 64 bytes                                 */
+    gw_str path;        /* up to 255 bytes; "/"                                                */
+    gw_str secret;      /* makes its values those of nobody else; up to 256 bytes; none        */
+} gw_affinity_spec;
+
 /* Endpoints that are interchangeable, or the host itself (origin). */
 typedef struct gw_cluster_spec {
     uint32_t size;
@@ -175,6 +191,7 @@ typedef struct gw_cluster_spec {
     uint32_t pending_max;   /* of these without a connection; none                             */
     uint32_t retries_max;   /* of these not the first try; none                                */
     gw_str balancer;        /* instead of balance: the name of one of gw_builder_balancer      */
+    const gw_affinity_spec *affinity; /* copied; NULL: none                                     */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

@@ -159,6 +159,8 @@ struct cluster {
     gw_outlier_spec outlier;
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
+    gw_affinity_spec affinity;
+    uint32_t is_secure, is_http_only;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
     uint32_t is_live;
     const struct gw_yaml_node *endpoints;
@@ -274,6 +276,22 @@ static const struct gw_yaml_field fallback_fields[] = {
     NAME("cluster", struct cluster, fallback.cluster),
 };
 static const struct gw_yaml_table fallback_table = TABLE(fallback_fields);
+static const struct gw_yaml_word same_sites[] = { { "lax", GW_SAME_SITE_LAX },
+                                                  { "strict", GW_SAME_SITE_STRICT },
+                                                  { "none", GW_SAME_SITE_NONE },
+                                                  { "off", GW_OFF },
+                                                  { NULL, 0 } };
+static const struct gw_yaml_field affinity_fields[] = {
+    NAME("cookie", struct cluster, affinity.cookie),
+    { "ttl", GW_YAML_DURATION, offsetof(struct cluster, affinity.ttl_ms), 1, MS_MAX, 0, NULL },
+    NAME("path", struct cluster, affinity.path),
+    NAME("secret", struct cluster, affinity.secret),
+    { "secure", GW_YAML_TRUTH, offsetof(struct cluster, is_secure), 0, 0, 0, NULL },
+    { "http_only", GW_YAML_TRUTH, offsetof(struct cluster, is_http_only), 0, 0, 0, NULL },
+    { "same_site", GW_YAML_WORD, offsetof(struct cluster, affinity.same_site), 0, 0, 0,
+      same_sites },
+};
+static const struct gw_yaml_table affinity_table = TABLE(affinity_fields);
 static const struct gw_yaml_field ceiling_fields[] = {
     GUARD_COUNT("exchanges", spec.exchanges_max),
     GUARD_COUNT("pending", spec.pending_max),
@@ -302,6 +320,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "outlier", GW_YAML_FIELDS, 0, 0, 0, 0, &outlier_table },
     { "throttle", GW_YAML_FIELDS, 0, 0, 0, 0, &throttle_table },
     { "fallback", GW_YAML_FIELDS, 0, 0, 0, 0, &fallback_table },
+    { "affinity", GW_YAML_FIELDS, 0, 0, 0, 0, &affinity_table },
     { "ceilings", GW_YAML_FIELDS, 0, 0, 0, 0, &ceiling_table },
     { "failures", GW_YAML_WORDS, offsetof(struct cluster, spec.failures), 0, 0, 0, failures },
     { "grpc_failures", GW_YAML_WORDS, offsetof(struct cluster, spec.grpc_failures), 0, 0, 0,
@@ -641,6 +660,15 @@ static void take_guards(const struct gw_yaml_node *node, struct cluster *own)
         own->spec.fallback = &own->fallback;
 }
 
+static void take_affinity(const struct gw_yaml_node *node, struct cluster *own)
+{
+    own->affinity.size = sizeof own->affinity;
+    own->affinity.flags = (own->is_secure ? GW_AFFINITY_SECURE : 0) |
+                          (own->is_http_only ? 0 : GW_AFFINITY_SCRIPTS);
+    if (gw_yaml_find(node, GW_STR("affinity")) != NULL)
+        own->spec.affinity = &own->affinity;
+}
+
 static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
 {
     gw_str key;
@@ -648,6 +676,7 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     if (own == NULL)
         return gw_yaml_no_memory(&l->reader);
     own->spec.size = sizeof own->spec;
+    own->is_http_only = 1; /* unless it says something else */
     gw_status status = gw_yaml_read(&l->reader, node, &cluster_table, own);
     if (status != GW_OK)
         return status;
@@ -661,6 +690,7 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     if (status != GW_OK)
         return status;
     take_guards(node, own);
+    take_affinity(node, own);
     own->spec.mark = mark_of(l, node);
     return read_endpoints(l, gw_builder_cluster(l->builder, &own->spec), own->endpoints);
 }
@@ -997,6 +1027,7 @@ static const struct rename {
     { "clusters", "throttle.volume_min", "throttle.volume" },
     { "clusters", "throttle.window_ms", "throttle.window" },
     { "clusters", "fallback.code", "fallback.status" },
+    { "clusters", "affinity.ttl_ms", "affinity.ttl" },
     { "clusters", "exchanges_max", "ceilings.exchanges" },
     { "clusters", "pending_max", "ceilings.pending" },
     { "clusters", "retries_max", "ceilings.retries" },

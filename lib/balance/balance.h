@@ -8,6 +8,7 @@
 
 #include "balance/hash_ring.h"
 #include "balance/levels.h"
+#include "balance/pins.h"
 #include "balance/random.h"
 #include "balance/round_robin.h"
 
@@ -20,14 +21,15 @@ enum { GW_PANIC_PERCENT = 50, GW_SPARE_PERCENT = 140, GW_CHOICES = 2 };
 struct gw_balance_spec {
     uint32_t kind; /* GW_BALANCE_*, GW_BALANCE_HOST */
     uint32_t n;
-    const gw_str *names;        /* unique; for the ring alone                          */
-    const uint32_t *weights;    /* 0: none                                             */
-    const uint32_t *priorities; /* under GW_LEVELS_MAX; NULL: all 0                   */
-    uint32_t points;            /* of the ring, for each unit of weight; 0: default    */
-    uint32_t load_percent;      /* bounded load: 100 and more; 0: no bound             */
-    uint32_t choices;           /* least request: 2 to GW_CHOICES_MAX; 0: default      */
-    uint32_t panic_percent;     /* 1 to 100; 0: default; GW_OFF: never                 */
-    uint32_t spare_percent;     /* 100 and more; 0: default                            */
+    const gw_str *names;              /* unique; for the ring alone                          */
+    const uint32_t *weights;          /* 0: none                                             */
+    const uint32_t *priorities;       /* under GW_LEVELS_MAX; NULL: all 0                   */
+    uint32_t points;                  /* of the ring, for each unit of weight; 0: default    */
+    uint32_t load_percent;            /* bounded load: 100 and more; 0: no bound             */
+    uint32_t choices;                 /* least request: 2 to GW_CHOICES_MAX; 0: default      */
+    uint32_t panic_percent;           /* 1 to 100; 0: default; GW_OFF: never                 */
+    uint32_t spare_percent;           /* 100 and more; 0: default                            */
+    const struct gw_sip_key *pin_key; /* of the pins beside it; NULL: there are none   */
 };
 
 /* The endpoints of one priority that weigh anything. */

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/spec.h"
+#include "config/affinity.h"
 #include "config/balancing.h"
 #include "config/check.h"
 #include "config/freeze.h"
@@ -271,6 +272,24 @@ static void keep_guards(const struct gw_part *part, struct gw_cluster_draft *dra
     gw_guards_check_fallback(part, &draft->fallback);
 }
 
+static void keep_affinity(const struct gw_part *part, struct gw_cluster_draft *draft)
+{
+    const gw_affinity_spec *given = draft->spec.affinity;
+    if (given == NULL)
+        return;
+    draft->spec.affinity = &draft->affinity;
+    if (gw_spec_copy(&draft->affinity, sizeof draft->affinity, given) != GW_OK) {
+        gw_fault_add(part, "affinity.size", GW_EINVAL, "start it as GW_SPEC(gw_affinity_spec)");
+        return;
+    }
+    keep(part, &draft->affinity.cookie);
+    keep(part, &draft->affinity.path);
+    keep(part, &draft->affinity.secret);
+    gw_affinity_check(part, &draft->affinity);
+    if (draft->spec.origin != NULL)
+        gw_fault_add(part, "affinity", GW_EINVAL, "an origin has no endpoints to come back to");
+}
+
 static bool is_one_protocol(uint32_t protocols)
 {
     return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2;
@@ -300,6 +319,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     if (draft->spec.reserved != 0)
         gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     keep_guards(&part, draft);
+    keep_affinity(&part, draft);
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

@@ -36,6 +36,7 @@ struct gw_cluster_draft {
     gw_outlier_spec outlier;
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
+    gw_affinity_spec affinity;
     uint32_t fallback_cluster; /* found by the check; UINT32_MAX: none */
     uint32_t balancer;         /* likewise                             */
     struct gw_drafts endpoints;

@@ -55,6 +55,7 @@ gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_sp
 {
     size_t n = e->len;
     gw_balancer_fini(&e->balancer); /* it may have been finished before */
+    gw_pins_fini(&e->pins, &e->heap);
     if (n == 0)
         return GW_OK;
     gw_str *names = gw_heap_alloc(&e->heap, n * sizeof *names);
@@ -74,11 +75,32 @@ gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_sp
     spec.weights = weights;
     spec.priorities = priorities;
     status = gw_balancer_init(&e->balancer, &e->heap, &spec);
+    if (status == GW_OK && how->pin_key != NULL)
+        status = gw_pins_init(&e->pins, &e->heap, *how->pin_key, names, e->len);
 done:
     gw_heap_release(&e->heap, priorities, n * sizeof *priorities);
     gw_heap_release(&e->heap, weights, n * sizeof *weights);
     gw_heap_release(&e->heap, names, n * sizeof *names);
     return status;
+}
+
+struct gw_endpoints *gw_endpoints_remake(const gw_allocator *allocator,
+                                         const struct gw_endpoints *e,
+                                         const struct gw_balance_spec *how)
+{
+    struct gw_endpoints *made = gw_endpoints_new(allocator, e->len);
+    gw_status status = made != NULL ? GW_OK : GW_ENOMEM;
+    for (uint32_t i = 0; status == GW_OK && i < e->len; i++) {
+        gw_endpoint_spec spec;
+        gw_endpoints_get(e, i, &spec);
+        status = gw_endpoints_set(made, i, &spec);
+    }
+    if (status == GW_OK)
+        status = gw_endpoints_finish(made, how);
+    if (status == GW_OK)
+        return made;
+    gw_endpoints_unref(made);
+    return NULL;
 }
 
 struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e)
@@ -90,6 +112,7 @@ struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e)
 static void free_endpoints(struct gw_endpoints *e)
 {
     gw_balancer_fini(&e->balancer);
+    gw_pins_fini(&e->pins, &e->heap);
     gw_store_fini(&e->store);
     struct gw_heap heap = e->heap;
     gw_heap_release(&heap, e, sizeof *e);

@@ -25,6 +25,7 @@ struct gw_endpoints {
     struct gw_endpoint_conf *list;
     uint32_t len;
     struct gw_balance balancer;
+    struct gw_pins pins; /* empty, where clients need not come back */
 };
 
 /* Room for n, with one reference; NULL: no memory. */
@@ -38,6 +39,10 @@ void gw_endpoints_get(const struct gw_endpoints *e, uint32_t i, gw_endpoint_spec
  * them: with another how. GW_ENOMEM. */
 gw_status gw_endpoints_finish(struct gw_endpoints *e, const struct gw_balance_spec *how)
     GW_MUST_CHECK;
+/* The same ones, finished another way; NULL: no memory. */
+struct gw_endpoints *gw_endpoints_remake(const gw_allocator *allocator,
+                                         const struct gw_endpoints *e,
+                                         const struct gw_balance_spec *how) GW_MUST_CHECK;
 /* One more owner. Returns e. Any thread. */
 struct gw_endpoints *gw_endpoints_ref(struct gw_endpoints *e);
 /* One owner less. NULL is fine. Any thread. */

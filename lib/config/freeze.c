@@ -3,6 +3,7 @@
 #include "config/freeze.h"
 
 #include "base/assert.h"
+#include "config/affinity.h"
 #include "config/balancing.h"
 #include "config/guards.h"
 #include "config/keys.h"
@@ -144,7 +145,12 @@ static gw_status freeze_balance(const struct gw_cluster_draft *draft, gw_config 
 {
     const gw_balancer *custom = draft->balancer == UINT32_MAX ? NULL
                                                               : &config->balancers[draft->balancer];
-    return gw_balancing_freeze(&draft->spec, custom, &config->store, &cluster->balance);
+    gw_status status = gw_balancing_freeze(&draft->spec, custom, &config->store, &cluster->balance);
+    if (status == GW_OK)
+        status = gw_affinity_freeze(draft, &config->store, &cluster->affinity);
+    if (status == GW_OK && cluster->affinity != NULL)
+        cluster->balance.rule.pin_key = &cluster->affinity->key;
+    return status;
 }
 
 static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)

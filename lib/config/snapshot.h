@@ -51,6 +51,12 @@ struct gw_guards_conf {
     uint32_t reply_code;
     gw_str reply_type, reply_body;
 };
+/* The cookie by which clients come back. */
+struct gw_affinity_conf {
+    gw_str cookie;
+    gw_str attributes; /* "; Path=/..." */
+    struct gw_sip_key key;
+};
 struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
@@ -62,6 +68,7 @@ struct gw_cluster_conf {
     struct gw_endpoints *endpoints;      /* none for an origin; not NULL once it is built */
     bool is_live;                        /* what calls have put in their place outlives this one  */
     const struct gw_guards_conf *guards; /* NULL: none */
+    const struct gw_affinity_conf *affinity; /* likewise */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };

@@ -103,6 +103,11 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
 {
     uint32_t i;
 
+    if (GW_UNLIKELY(x->cluster->affinity != NULL)) {
+        i = gw_affinity_choose(x);
+        if (i != UINT32_MAX && (x->guards == NULL || gw_guards_take(x, i)))
+            return i;
+    }
     if (GW_LIKELY(x->guards == NULL))
         return choose(x);
     if (!gw_guards_look(x))

@@ -9,19 +9,22 @@ static bool is_same_config(const struct gw_edition_plan *plan)
     return plan->changed != NULL || plan->reweighed != NULL;
 }
 
-static struct gw_endpoints *endpoints_of(const struct gw_edition_plan *plan, uint32_t i)
+/* A reference; NULL: no memory. What calls have put in a live cluster stays, picked as conf says now. */
+static struct gw_endpoints *take_endpoints(const gw_allocator *allocator,
+                                           const struct gw_edition_plan *plan, uint32_t i)
 {
-    const struct gw_cluster_conf *conf = &plan->config->clusters[i], *before;
+    const struct gw_cluster_conf *conf = &plan->config->clusters[i], *before = NULL;
 
     if (plan->changed == conf)
-        return plan->endpoints;
+        return gw_endpoints_ref(plan->endpoints);
     if (is_same_config(plan))
-        return plan->before->clusters[i].endpoints;
-    if (plan->before == NULL || !conf->is_live)
-        return conf->endpoints;
-    before = gw_config_find_cluster(plan->before->config, conf->name);
-    return before != NULL && before->is_live ? plan->before->clusters[before->index].endpoints
-                                             : conf->endpoints;
+        return gw_endpoints_ref(plan->before->clusters[i].endpoints);
+    if (plan->before != NULL && conf->is_live)
+        before = gw_config_find_cluster(plan->before->config, conf->name);
+    if (before == NULL || !before->is_live)
+        return gw_endpoints_ref(conf->endpoints);
+    return gw_endpoints_remake(allocator, plan->before->clusters[before->index].endpoints,
+                               &conf->balance.rule);
 }
 
 static struct gw_splits *splits_of(const struct gw_edition_plan *plan, uint32_t i)
@@ -63,7 +66,9 @@ static gw_status fill(struct gw_edition *e, struct gw_registry *registry,
     const struct gw_cluster_conf *conf = &e->config->clusters[i];
     struct gw_edition_cluster *c = &e->clusters[i];
 
-    c->endpoints = gw_endpoints_ref(endpoints_of(plan, i));
+    c->endpoints = take_endpoints(&e->allocator, plan, i);
+    if (c->endpoints == NULL)
+        return GW_ENOMEM;
     c->states = gw_allocator_take(&e->allocator, c->endpoints->len,
                                   sizeof(struct gw_endpoint_state *));
     if (c->states == NULL)

@@ -256,6 +256,10 @@ void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
 /* The endpoint of its next try, another one than before if there is one; UINT32_MAX: nobody; any other that
  * there is not: the host is mistaken. */
 uint32_t gw_exchange_choose(struct gw_exchange *x);
+/* affinity.c: the endpoint that its client is to come back to, if it may be asked; UINT32_MAX: none. */
+uint32_t gw_affinity_choose(const struct gw_exchange *x);
+/* The response's client is told where to come back to, if that is another one than it has said. */
+void gw_affinity_tell(struct gw_exchange *x);
 /* custom.c: likewise, of a cluster whose endpoints the host chooses; any number that the host may say. */
 uint32_t gw_custom_choose(const struct gw_exchange *x);
 /* The hash of the first of these keys that the request has; false: it has none. */

@@ -268,6 +268,8 @@ void gw_exchange_take_upstream_news(struct gw_exchange *x)
         if (GW_UNLIKELY(gw_exchange_is_refusal(x)) && gw_exchange_retry_answer(x))
             return;
         x->has_response = true;
+        if (GW_UNLIKELY(x->cluster->affinity != NULL))
+            gw_affinity_tell(x);
         gw_relay_response(x);
     }
     if (x->is_failed)

@@ -13,15 +13,21 @@ static gw_str cut(gw_str *rest, char c)
     return piece;
 }
 
+bool gw_pair_next(gw_str *rest, char between, gw_str name, gw_str *value)
+{
+    while (rest->len > 0) {
+        *value = gw_str_trim(cut(rest, between));
+        gw_str key = cut(value, '=');
+        if (gw_str_eq(key, name))
+            return true;
+    }
+    return false;
+}
+
 gw_str gw_pair_find(gw_str list, char between, gw_str name)
 {
-    while (list.len > 0) {
-        gw_str value = gw_str_trim(cut(&list, between));
-        gw_str key = cut(&value, '=');
-        if (gw_str_eq(key, name))
-            return value;
-    }
-    return (gw_str){ NULL, 0 };
+    gw_str value;
+    return gw_pair_next(&list, between, name, &value) ? value : (gw_str){ NULL, 0 };
 }
 
 gw_str gw_pair_cookie(const struct gw_fields *fields, gw_str name)

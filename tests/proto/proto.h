@@ -100,6 +100,7 @@ struct proto {
     gw_cluster_spec cluster;
     gw_breaker_spec breaker; /* cluster's, or none */
     gw_fallback_spec fallback;
+    gw_affinity_spec affinity;
     gw_route_spec route, host_route;
     gw_limiter_spec limiter; /* of both routes, where it has tokens or a ceiling */
     gw_retry_spec retry;

@@ -181,6 +181,10 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->fallback.code = (uint32_t)strtoul(value.ptr, NULL, 10);
         p->fallback.body = GW_STR("later");
         p->cluster.fallback = &p->fallback;
+    } else if (is(what, "affinity")) {
+        p->affinity = GW_SPEC(gw_affinity_spec);
+        p->affinity.cookie = value;
+        p->cluster.affinity = &p->affinity;
     } else if (is(what, "refuses"))
         p->refuses = true;
     else if (is(what, "returns"))

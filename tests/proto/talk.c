@@ -89,6 +89,7 @@ gw_config *proto_config(struct proto *p)
     SIM_CHECK(&p->sim, gw_builder_new(&env, &b) == GW_OK, "builder");
     gw_builder_listener(b, &p->listener);
     id = gw_builder_cluster(b, &p->cluster);
+    endpoint.name = gw_cstr("up");
     endpoint.address = gw_cstr(p->address);
     gw_builder_endpoint(b, id, &endpoint);
     host.name = gw_cstr("host");

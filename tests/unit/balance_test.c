@@ -202,4 +202,5 @@ Suite *round_robin_suite(void)
     return suite;
 }
 
-CHECK_MAIN(round_robin_suite, ring_suite, lots_suite, levels_suite, picks_suite, hash_key_suite)
+CHECK_MAIN(round_robin_suite, ring_suite, lots_suite, levels_suite, picks_suite, pins_suite,
+           hash_key_suite)

@@ -236,6 +236,7 @@ struct parts {
     gw_fallback_spec fallback;
     gw_filter filter, filter2;
     gw_balancer balancer;
+    gw_affinity_spec affinity;
     gw_origin origin;
     gw_str list[40];
     gw_split_spec splits[2];
@@ -287,6 +288,8 @@ static void parts_init(struct parts *p)
     p->route2.path = GW_STR("/more");
     p->route2.mark = 42;
     p->hash = GW_SPEC(gw_hash_spec);
+    p->affinity = GW_SPEC(gw_affinity_spec);
+    p->affinity.cookie = GW_STR("sid");
     p->balancer = GW_SPEC(gw_balancer);
     p->balancer.name = "shards";
     p->balancer.choose = choose;
@@ -340,6 +343,7 @@ static void parts_add(struct parts *p)
         p->hash.keys_len = sizeof list_ / sizeof list_[0];                                         \
     } while (0)
 #define BALANCER(field, value) (p->cluster.balancer = GW_STR("shards"), p->cluster.field = (value))
+#define AFFINITY(field, value) p->affinity.field = (value), p->cluster.affinity = &p->affinity
 #define UPGRADES(...)                                                                              \
     do {                                                                                           \
         const gw_str list_[] = { __VA_ARGS__ };                                                    \
@@ -388,6 +392,37 @@ static void parts_add(struct parts *p)
       p->hash.load_percent = 125)                                                                  \
     X(GW_EINVAL, 22, "clusters[1].balancer", "no endpoints", p->has_cluster2 = true,               \
       p->cluster2.balancer = GW_STR("shards"))                                                     \
+    X(GW_EINVAL, 21, "clusters[0].affinity.size", "GW_SPEC", AFFINITY(size, 0))                    \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "a name is needed",                            \
+      AFFINITY(cookie, GW_STR("")))                                                                \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "no cookie can have that name",                \
+      AFFINITY(cookie, GW_STR("a=b")))                                                             \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "no cookie can have that name",                \
+      AFFINITY(cookie, GW_STR("a\r\nX: y")))                                                       \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "no cookie can have that name",                \
+      AFFINITY(cookie, GW_STR("a; Domain=b")))                                                     \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "at most 64", AFFINITY(cookie, longer(65)))    \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "secure and for the path /",                   \
+      AFFINITY(cookie, GW_STR("__Host-a")))                                                        \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "secure and for the path /",                   \
+      AFFINITY(cookie, GW_STR("__host-a")),                                                        \
+      (p->affinity.flags = GW_AFFINITY_SECURE, p->affinity.path = GW_STR("/a")))                   \
+    X(GW_EINVAL, 21, "clusters[0].affinity.cookie", "only if it is secure",                        \
+      AFFINITY(cookie, GW_STR("__Secure-a")))                                                      \
+    X(GW_EINVAL, 21, "clusters[0].affinity.path", "begins with /", AFFINITY(path, GW_STR("a")))    \
+    X(GW_EINVAL, 21, "clusters[0].affinity.path", "begins with /",                                 \
+      AFFINITY(path, GW_STR("/; Domain=b")))                                                       \
+    X(GW_EINVAL, 21, "clusters[0].affinity.path", "begins with /",                                 \
+      AFFINITY(path, GW_STR("/\r\nX: y")))                                                         \
+    X(GW_EINVAL, 21, "clusters[0].affinity.path", "at most 255", AFFINITY(path, longer(256)))      \
+    X(GW_EINVAL, 21, "clusters[0].affinity.secret", "at most 256", AFFINITY(secret, longer(257)))  \
+    X(GW_EINVAL, 21, "clusters[0].affinity.ttl_ms", "too long", AFFINITY(ttl_ms, GW_OFF))          \
+    X(GW_EINVAL, 21, "clusters[0].affinity.flags", "bits", AFFINITY(flags, 4))                     \
+    X(GW_EINVAL, 21, "clusters[0].affinity.same_site", "not a way", AFFINITY(same_site, 4))        \
+    X(GW_EINVAL, 21, "clusters[0].affinity.same_site", "secure",                                   \
+      AFFINITY(same_site, GW_SAME_SITE_NONE))                                                      \
+    X(GW_EINVAL, 22, "clusters[1].affinity", "no endpoints", p->has_cluster2 = true,               \
+      p->cluster2.affinity = &p->affinity)                                                         \
     X(GW_EINVAL, 0, "balancers[0].name", "a name is needed", p->balancer.name = NULL)              \
     X(GW_EINVAL, 0, "balancers[0].choose", "needs choose", p->balancer.choose = NULL)              \
     X(GW_EINVAL, 0, "balancers[0].reserved", "must be 0", p->balancer.reserved = 1)                \

@@ -91,6 +91,9 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
     say(d, "\n");
     if (c->guards != NULL)
         say_guards(d, c->guards);
+    if (c->affinity != NULL)
+        say(d, "  affinity %.*s%.*s %llx %llx\n", STR(c->affinity->cookie),
+            STR(c->affinity->attributes), NUM(c->affinity->key.k0), NUM(c->affinity->key.k1));
     for (uint32_t i = 0; i < c->endpoints->len; i++)
         say(d, "  endpoint %.*s %.*s %u %u\n", STR(c->endpoints->list[i].name),
             STR(c->endpoints->list[i].address), c->endpoints->list[i].weight,
@@ -187,6 +190,7 @@ struct both {
     gw_outlier_spec outlier;
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
+    gw_affinity_spec affinity;
     gw_endpoint_spec endpoint;
     gw_route_spec route;
     gw_limiter_spec limiter;
@@ -215,6 +219,8 @@ static void both_init(struct both *b)
     b->limiter.period_ms = 2000;
     b->listener = GW_SPEC(gw_listener_spec);
     b->hash = GW_SPEC(gw_hash_spec);
+    b->affinity = GW_SPEC(gw_affinity_spec);
+    b->affinity.cookie = GW_STR("sid");
     b->listener.name = GW_STR("edge");
     b->listener.address = GW_STR("127.0.0.1:80");
     b->cluster = GW_SPEC(gw_cluster_spec);
@@ -299,7 +305,8 @@ _Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
 _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 176, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 184, "a field without a row");
+_Static_assert(sizeof(gw_affinity_spec) == 64, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 248, "a field without a row");
@@ -314,6 +321,8 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
 #define HASH_KEYS(n, first, second)                                                                \
     (b->list[0] = (first), b->list[1] = (second), HASH_C(keys, b->list), HASH_C(keys_len, (n)))
 
+#define AFFINITY_FILE(fields) "    affinity: { cookie: sid" fields " }\n"
+#define AFFINITY(field, value) b->affinity.field = (value), b->cluster.affinity = &b->affinity
 #define RETRY(assignment) (b->retry.assignment, b->route.retry = &b->retry)
 
 /* X(in the file, in C) */
@@ -498,6 +507,18 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->c_more = "    breaker: {}\n    slow: 50ms\n",                                             \
       (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
        b->cluster.slow_ms = 50))                                                                   \
+    X(b->c_more = AFFINITY_FILE(""), b->cluster.affinity = &b->affinity)                           \
+    X(b->c_more = "    affinity: { cookie: other }\n", AFFINITY(cookie, GW_STR("other")))          \
+    X(b->c_more = AFFINITY_FILE(", ttl: 1500ms"), AFFINITY(ttl_ms, 1500))                          \
+    X(b->c_more = AFFINITY_FILE(", path: /shop"), AFFINITY(path, GW_STR("/shop")))                 \
+    X(b->c_more = AFFINITY_FILE(", secret: s"), AFFINITY(secret, GW_STR("s")))                     \
+    X(b->c_more = AFFINITY_FILE(", secure: true"), AFFINITY(flags, GW_AFFINITY_SECURE))            \
+    X(b->c_more = AFFINITY_FILE(", http_only: false"), AFFINITY(flags, GW_AFFINITY_SCRIPTS))       \
+    X(b->c_more = AFFINITY_FILE(", http_only: true, same_site: strict"),                           \
+      AFFINITY(same_site, GW_SAME_SITE_STRICT))                                                    \
+    X(b->c_more = AFFINITY_FILE(", same_site: off"), AFFINITY(same_site, GW_OFF))                  \
+    X(b->c_more = AFFINITY_FILE(", same_site: none, secure: true"),                                \
+      (b->affinity.flags = GW_AFFINITY_SECURE, AFFINITY(same_site, GW_SAME_SITE_NONE)))            \
     X(b->e_address = "\"[::1]:9\"", b->endpoint.address = GW_STR("[::1]:9"))                       \
     X(b->e_more = "        name: one\n", b->endpoint.name = GW_STR("one"))                         \
     X(b->e_more = "        weight: 12\n", b->endpoint.weight = 12)                                 \
