@@ -41,13 +41,32 @@ enum {
     GW_KIND_CLUSTER = 1,
     GW_KIND_ENDPOINT = 2,
     GW_KIND_SPLIT = 3,
-    GW_KIND_BREAKER = 4, /* of an endpoint */
-    GW_KIND_OUTLIER = 5  /* whether an endpoint is ejected */
+    GW_KIND_BREAKER = 4, /* of an endpoint                         */
+    GW_KIND_OUTLIER = 5, /* whether an endpoint is ejected         */
+    GW_KIND_THROTTLE = 6 /* of a cluster                           */
 };
 enum {
-    GW_STATE_CLOSED = 1, /* it is asked  */
-    GW_STATE_OPEN = 2,   /* it is not    */
-    GW_STATE_EJECTED = 4 /* it is left out, but in panic */
+    GW_STATE_CLOSED = 1,    /* it is asked                         */
+    GW_STATE_OPEN = 2,      /* it is not                           */
+    GW_STATE_HALF_OPEN = 3, /* only by probes                      */
+    GW_STATE_EJECTED = 4,   /* it is left out, but in panic        */
+    GW_STATE_DRAINING = 5,  /* it has no weight                    */
+    GW_STATE_UNHEALTHY = 6  /* it is left out, but in panic        */
+};
+/* Why. */
+enum {
+    GW_WHY_FAILURES = 1, /* so many in a row                       */
+    GW_WHY_SHARE = 2,    /* so many of all; far more than others   */
+    GW_WHY_LATENCY = 3,  /* far slower than others                 */
+    GW_WHY_PROBE = 4,    /* a probe failed                         */
+    GW_WHY_TIME = 5,     /* its time was over                      */
+    GW_WHY_PROBED = 6,   /* its probes were good                   */
+    /* Of an endpoint: who decides. */
+    GW_WHY_FORCED = 7,
+    GW_WHY_WEIGHT = 8,
+    GW_WHY_BREAKER = 9,
+    GW_WHY_HEALTH = 10,
+    GW_WHY_OUTLIER = 11
 };
 
 /* ---- taken for something, for a while ---- */
@@ -86,7 +105,7 @@ typedef struct gw_view gw_view; /* what was in force when it was opened; numbers
 
 typedef struct gw_state {
     uint32_t size;
-    uint32_t kind;     /* GW_KIND_*; of a cluster: first itself, then its endpoints; then splits */
+    uint32_t kind;     /* GW_KIND_*; see docs/states.md for their order; there may be more     */
     uint32_t weight;   /* endpoint, split; 0: none                                      */
     uint32_t inflight; /* exchanges that were given to it and have not ended            */
     gw_str cluster;
@@ -97,11 +116,36 @@ typedef struct gw_state {
     uint64_t requests; /* that were given to it                                         */
     uint64_t failures; /* of them: 5xx, gRPC's UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE,
                           DATA_LOSS, and what the gateway had to answer for the cluster */
+    /* Of an endpoint (all things taken together, what is forced too), a breaker, an outlier (by itself): */
+    uint32_t state; /* GW_STATE_*                                                    */
+    uint32_t cause; /* GW_WHY_*; 0: it was never another                             */
+    gw_nanos since; /* ... it is so, to a microsecond; 0: as long as it is there, or just now */
+    gw_nanos next;  /* when this may end by itself; one that has passed: with the next request;
+                          UINT64_MAX: it does not                                       */
+    gw_nanos forced_until;
+    gw_nanos forced_since;
+    uint32_t forced;  /* GW_STATE_*: what it is taken for until then; 0: for what it is */
+    uint32_t times;   /* breaker: it opened; outlier: it was ejected                   */
+    uint32_t row;     /* breaker, outlier: failures in a row                           */
+    uint32_t failure; /* GW_FAILURE_*: the last one of the endpoint; 0: none           */
+    gw_nanos failed_at;
+    uint64_t
+        successes; /* endpoint: tries that were good; failures: that were not; throttle: both, of its
+                           window. Clusters without guards count none                   */
+    uint32_t refused_ppm; /* throttle: so many of a million requests                    */
+    /* Of a cluster; of most: UINT32_MAX: none. */
+    uint32_t inflight_most;
+    uint32_t pending,
+        pending_most; /* of inflight: without a connection; counted if it is bounded */
+    uint32_t retries, retries_most; /* ... not the first try; likewise                  */
 } gw_state;
 
 /* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:
  * no configuration was applied yet; GW_EINVAL; GW_ENOMEM. Allocates; O(1). */
 GW_API gw_status gw_view_open(gw_engine *e, gw_view **out) GW_MUST_CHECK;
+/* The time that states are told for, by the clock of the workers; else it is when the newest of them was
+ * stepped last. O(1). */
+GW_API void gw_view_at(gw_view *v, gw_nanos now);
 /* The next state, in the configuration's order; fills what out->size covers. Strings live as long as the
  * view. The host's origins have none. False: no more, or out has no size. O(1). */
 GW_API bool gw_view_next(gw_view *v, gw_state *out);

@@ -6,6 +6,7 @@
 #define GW_EXCHANGE_EDITION_H
 
 #include "config/snapshot.h"
+#include "guard/gate.h"
 #include "guard/state.h"
 
 struct gw_edition_cluster {
@@ -26,6 +27,19 @@ struct gw_edition {
     struct gw_limit_state **limits;      /* by index of the limiter */
     struct gw_edition_split *splits;     /* by gw_route_conf.split */
 };
+
+/* Guards that refuse nobody. */
+extern const struct gw_guards_conf gw_guards_none;
+/* What is known of an endpoint of a cluster with these guards, but for what is forced. */
+static inline struct gw_gate_facts gw_edition_facts(const struct gw_guards_conf *g,
+                                                    const struct gw_endpoint_state *state)
+{
+    return (struct gw_gate_facts){
+        .breaker = g->has_breaker ? &state->breaker : NULL,
+        .breaker_conf = &g->breaker,
+        .outlier = g->has_outlier ? &state->outlier : NULL,
+    };
+}
 
 /* What the next one is: a configuration with the endpoints that it says, but for those of live clusters,
  * which are as before; or the same configuration with other endpoints in one cluster, or other weights for

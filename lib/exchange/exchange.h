@@ -339,8 +339,6 @@ static inline bool gw_guards_is_forced(const struct gw_exchange *x)
     return x->of->links->now <
            atomic_load_explicit(&gw_exchange_use(x)->state->forced_until, memory_order_relaxed);
 }
-/* They refuse nobody. */
-extern const struct gw_guards_conf gw_guards_none;
 /* Those of its cluster; where it has none, NULL, but while something of it is forced. */
 static inline const struct gw_guards_conf *gw_guards_of(const struct gw_exchange *x)
 {

@@ -90,15 +90,9 @@ bool gw_guards_admit(struct gw_exchange *x)
 static struct gw_gate gate_with(const struct gw_exchange *x, uint32_t endpoint,
                                 const struct gw_force *forces)
 {
-    const struct gw_guards_conf *g = x->guards;
-    const struct gw_endpoint_state *state = gw_exchange_use(x)->states[endpoint];
-    struct gw_gate_facts facts = {
-        .forces = forces,
-        .breaker = g->has_breaker ? &state->breaker : NULL,
-        .breaker_conf = &g->breaker,
-        .outlier = g->has_outlier ? &state->outlier : NULL,
-    };
+    struct gw_gate_facts facts = gw_edition_facts(x->guards, gw_exchange_use(x)->states[endpoint]);
 
+    facts.forces = forces;
     return gw_gate_look(&facts, x->of->links->now);
 }
 
@@ -411,6 +405,7 @@ static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_caus
         return;
     }
     note_change(use);
+    atomic_fetch_add_explicit(&use->states[endpoint]->ejected, 1, memory_order_relaxed);
     gw_stats_add(x->of->stats, GW_STAT_EJECTIONS, 1);
     log_change(x, "endpoint.ejected", gw_outlier_cause_name(cause));
 }
@@ -459,6 +454,8 @@ void gw_guards_end_try(struct gw_exchange *x)
                                : GW_BREAKER_BAD);
     if (is_void)
         return;
+    if (GW_LIKELY(g != &gw_guards_none))
+        gw_state_count(state, (enum gw_outcome)x->outcome, x->of->links->now);
     if (g->has_outlier)
         tell_outlier(x, state, is_good);
     if (g->has_throttle)

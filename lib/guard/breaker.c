@@ -7,6 +7,9 @@
  *     bits 19-25  good: probes that were good
  *     bits 26-63  until, in milliseconds, open: asked again from then; half open: probes are lost then
  *
+ * The note of the last change is another word, which follows it: bits 0-4 the turn that it is of, 5-7 why,
+ * 8-63 when, in microseconds.
+ *
  * Times are compared modulo 2^38 ms: an open one that nobody asks for four years stays open for as many.
  */
 
@@ -21,6 +24,10 @@ enum { TURN_MAX = 31, OPENS_MAX = 31, PROBE_BIT = 0x80 };
 #define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
 #define MS UINT64_C(1000000)
 
+enum { CAUSE_AT = 5, SINCE_AT = 8 };
+#define US UINT64_C(1000)
+
+_Static_assert(GW_BREAKER_CAUSE_COUNT <= 8, "three bits");
 _Static_assert(GW_BREAKER_STATE_COUNT <= 4 && GW_BREAKER_PROBES_MAX < 128, "fit into the word");
 
 struct parts {
@@ -89,6 +96,19 @@ static bool swap(struct gw_breaker *b, uint64_t *word, const struct parts *next)
                                                  memory_order_relaxed);
 }
 
+/* Of whose change it is; a later one's stays. */
+static void note(struct gw_breaker *b, uint32_t turn, enum gw_breaker_cause cause, gw_nanos now)
+{
+    uint64_t word = atomic_load_explicit(&b->note, memory_order_relaxed);
+    uint64_t next = (uint64_t)turn | (uint64_t)cause << CAUSE_AT | now / US << SINCE_AT;
+
+    do
+        if (((turn - word) & TURN_MAX) > TURN_MAX / 2)
+            return;
+    while (!atomic_compare_exchange_weak_explicit(&b->note, &word, next, memory_order_relaxed,
+                                                  memory_order_relaxed));
+}
+
 static void enter(struct parts *p, enum gw_breaker_state state)
 {
     p->state = state;
@@ -111,6 +131,32 @@ struct gw_breaker_view gw_breaker_look(const struct gw_breaker *b,
     if (!view.has_room)
         view.next = time_of(p.until, now);
     return view;
+}
+
+/* ... also if that has passed. */
+static gw_nanos past_or_future(uint64_t until, gw_nanos now)
+{
+    uint64_t ms = now / MS, ago = (ms - until) & UNTIL_MASK;
+
+    return has_passed(until, now) ? (ms > ago ? ms - ago : 0) * MS : time_of(until, now);
+}
+
+struct gw_breaker_story gw_breaker_tell(const struct gw_breaker *b, gw_nanos now)
+{
+    struct parts p = unpack(atomic_load(&b->word));
+    uint64_t word = atomic_load(&b->note);
+    struct gw_breaker_story story = { .state = (enum gw_breaker_state)p.state,
+                                      .until = GW_NEVER,
+                                      .opened = atomic_load(&b->opened),
+                                      .row = atomic_load(&b->row) };
+
+    if (p.state != GW_BREAKER_CLOSED)
+        story.until = past_or_future(p.until, now);
+    if ((word & TURN_MAX) == p.turn) {
+        story.cause = (enum gw_breaker_cause)(word >> CAUSE_AT & 7);
+        story.since = (word >> SINCE_AT) * US;
+    }
+    return story;
 }
 
 /* One more probe. False: there is no room for one. */
@@ -148,6 +194,8 @@ bool gw_breaker_take(struct gw_breaker *b, const struct gw_breaker_conf *conf, g
         if (!add_probe(&p, conf, now))
             return false;
     } while (!swap(b, &word, &p));
+    if (p.turn != unpack(word).turn)
+        note(b, p.turn, GW_BREAKER_BY_TIME, now);
     *out = (gw_breaker_ticket)(p.turn | PROBE_BIT);
     return true;
 }
@@ -184,19 +232,29 @@ static void open_it(struct parts *p, const struct gw_breaker_conf *conf, gw_nano
     p->until = until_after(now, sleep_of(conf, opens, seed));
 }
 
-static bool is_too_bad(const struct gw_breaker *b, const struct gw_breaker_conf *conf, gw_nanos now,
-                       uint32_t row)
+static void note_open(struct gw_breaker *b, uint32_t turn, enum gw_breaker_cause cause,
+                      gw_nanos now)
+{
+    atomic_fetch_add_explicit(&b->opened, 1, memory_order_relaxed);
+    note(b, turn, cause, now);
+}
+
+/* NONE: it is not. */
+static enum gw_breaker_cause too_bad(const struct gw_breaker *b, const struct gw_breaker_conf *conf,
+                                     gw_nanos now, uint32_t row)
 {
     struct gw_window_sums sums;
     uint64_t all;
 
     if (conf->failures > 0 && row >= conf->failures)
-        return true;
+        return GW_BREAKER_BY_ROW;
     if (conf->percent == 0)
-        return false;
+        return GW_BREAKER_BY_NONE;
     sums = gw_window_sum(&b->window, conf->window, now);
     all = (uint64_t)sums.ok + sums.failed;
-    return all >= conf->volume && (uint64_t)sums.failed * 100 >= all * conf->percent;
+    return all >= conf->volume && (uint64_t)sums.failed * 100 >= all * conf->percent
+               ? GW_BREAKER_BY_SHARE
+               : GW_BREAKER_BY_NONE;
 }
 
 static void forget(struct gw_breaker *b)
@@ -209,6 +267,7 @@ static bool report_closed(struct gw_breaker *b, const struct gw_breaker_conf *co
                           uint64_t word, bool is_bad, uint64_t seed)
 {
     uint32_t row = 0, turn = unpack(word).turn;
+    enum gw_breaker_cause cause;
     struct parts p;
 
     if (conf->percent > 0)
@@ -217,7 +276,8 @@ static bool report_closed(struct gw_breaker *b, const struct gw_breaker_conf *co
         row = atomic_fetch_add_explicit(&b->row, 1, memory_order_relaxed) + 1;
     else if (atomic_load_explicit(&b->row, memory_order_relaxed) != 0)
         atomic_store_explicit(&b->row, 0, memory_order_relaxed);
-    if (!is_bad || !is_too_bad(b, conf, now, row))
+    cause = is_bad ? too_bad(b, conf, now, row) : GW_BREAKER_BY_NONE;
+    if (cause == GW_BREAKER_BY_NONE)
         return false;
     do {
         p = unpack(word);
@@ -225,6 +285,7 @@ static bool report_closed(struct gw_breaker *b, const struct gw_breaker_conf *co
             return false; /* another has */
         open_it(&p, conf, now, seed);
     } while (!swap(b, &word, &p));
+    note_open(b, p.turn, cause, now);
     forget(b);
     return true;
 }
@@ -260,6 +321,10 @@ static bool report_probe(struct gw_breaker *b, const struct gw_breaker_conf *con
         else
             count_probe(b, &p, conf, verdict);
     } while (!swap(b, &word, &p));
+    if (p.state == GW_BREAKER_OPEN)
+        note_open(b, p.turn, GW_BREAKER_BY_PROBE, now);
+    else if (p.state == GW_BREAKER_CLOSED)
+        note(b, p.turn, GW_BREAKER_BY_PROBED, now);
     return p.state != GW_BREAKER_HALF_OPEN || verdict == GW_BREAKER_VOID;
 }
 

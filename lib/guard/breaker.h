@@ -22,6 +22,22 @@ enum gw_breaker_state {
 };
 #define GW_BREAKER_TO(id) (1u << GW_BREAKER_##id)
 
+/* Why it is in that state. X(id) */
+#define GW_BREAKER_CAUSES(X)                                                                       \
+    X(NONE)                                                                                        \
+    X(ROW)    /* open: failures in a row    */                                                     \
+    X(SHARE)  /* ... so many of the window  */                                                     \
+    X(PROBE)  /* ... a probe failed         */                                                     \
+    X(TIME)   /* half open: its time was over */                                                   \
+    X(PROBED) /* closed: its probes were good */
+
+enum gw_breaker_cause {
+#define GW_BREAKER_CAUSE_ENUM(id) GW_BREAKER_BY_##id,
+    GW_BREAKER_CAUSES(GW_BREAKER_CAUSE_ENUM)
+#undef GW_BREAKER_CAUSE_ENUM
+        GW_BREAKER_CAUSE_COUNT
+};
+
 /* How a try went. X(id, name: a bit of the failures in a file and in gw/config.h) */
 #define GW_OUTCOMES(X)                                                                             \
     X(CONNECT, "connect")           /* no connection: refused, unreachable, too slow         */    \
@@ -65,6 +81,8 @@ struct gw_breaker_conf {
 struct gw_breaker {
     _Atomic uint64_t word; /* state, turn, opens, probes, until: see breaker.c */
     atomic_uint row;       /* failures in a row                                */
+    atomic_uint opened;    /* so often                                         */
+    _Atomic uint64_t note; /* of the last change: turn, cause, when; see breaker.c */
     struct gw_window window;
 };
 
@@ -80,6 +98,15 @@ struct gw_breaker_view {
 };
 struct gw_breaker_view gw_breaker_look(const struct gw_breaker *b,
                                        const struct gw_breaker_conf *conf, gw_nanos now);
+/* What became of it: for who looks. since 0: it was never another, or is becoming so just now. until: OPEN: a
+ * probe may go from then on; HALF_OPEN: other probes may; GW_NEVER: closed. Any thread. */
+struct gw_breaker_story {
+    enum gw_breaker_state state;
+    enum gw_breaker_cause cause;
+    gw_nanos since, until;
+    uint32_t opened, row;
+};
+struct gw_breaker_story gw_breaker_tell(const struct gw_breaker *b, gw_nanos now);
 /* May there be a try? Then it is counted, and the ticket says as what. Any thread. */
 bool gw_breaker_take(struct gw_breaker *b, const struct gw_breaker_conf *conf, gw_nanos now,
                      gw_breaker_ticket *out);

@@ -1,5 +1,6 @@
 /* guard/outlier.c: one word says whether it is out: bits 0-1 why, 2-9 how often, 10-63 until when, in
- * milliseconds. A time that has passed is an ejection that is over. */
+ * milliseconds. A time that has passed is an ejection that is over. Another word says since when: bits 0-7 of
+ * until, by which it is known which ejection it is of, and above microseconds. */
 
 #include "guard/outlier.h"
 
@@ -7,6 +8,8 @@
 
 enum { TIMES_AT = 2, UNTIL_AT = 10, TIMES_MAX = 255, RATE_ONE = 10000 };
 #define MS UINT64_C(1000000)
+enum { SINCE_AT = 8, SINCE_MASK = 255 };
+#define US UINT64_C(1000)
 
 _Static_assert(GW_OUTLIER_CAUSE_COUNT <= 4, "two bits");
 
@@ -42,6 +45,13 @@ struct gw_outlier_view gw_outlier_look(const struct gw_outlier *o, gw_nanos now)
     };
 
     return view;
+}
+
+gw_nanos gw_outlier_since(const struct gw_outlier *o)
+{
+    uint64_t word = atomic_load(&o->word), since = atomic_load(&o->since);
+
+    return (since & SINCE_MASK) == (word >> UNTIL_AT & SINCE_MASK) ? (since >> SINCE_AT) * US : 0;
 }
 
 bool gw_outlier_report(struct gw_outlier *o, const struct gw_outlier_conf *conf, bool is_good,
@@ -95,6 +105,7 @@ bool gw_outlier_eject(struct gw_outlier *o, const struct gw_outlier_conf *conf, 
         times += times < TIMES_MAX;
         until = now / MS + (time_of(conf, times) + MS - 1) / MS;
     } while (!atomic_compare_exchange_weak(&o->word, &word, pack(until, times, cause)));
+    atomic_store(&o->since, now / US << SINCE_AT | (until & SINCE_MASK));
     return true;
 }
 

@@ -40,8 +40,9 @@ struct gw_outlier_conf {
 
 /* Of one endpoint. All zero is one that is in. */
 struct gw_outlier {
-    _Atomic uint64_t word; /* until, how often, why: see outlier.c */
-    atomic_uint row;       /* failures in a row                    */
+    _Atomic uint64_t word;  /* until, how often, why: see outlier.c */
+    _Atomic uint64_t since; /* of the last ejection, likewise       */
+    atomic_uint row;        /* failures in a row                    */
     /* Of the present interval, and of the last one. */
     atomic_uint ok, failed, last_ok, last_failed;
     _Atomic uint64_t micros, last_micros; /* of the good ones */
@@ -60,6 +61,8 @@ struct gw_outlier_view {
     uint32_t times; /* that were not forgiven yet */
     gw_nanos until;
 };
+/* When the last ejection began; 0: there was none, or it begins just now. Any thread. */
+gw_nanos gw_outlier_since(const struct gw_outlier *o);
 struct gw_outlier_view gw_outlier_look(const struct gw_outlier *o, gw_nanos now);
 /* True: it has failed so often in a row that it is to go. Any thread. */
 bool gw_outlier_report(struct gw_outlier *o, const struct gw_outlier_conf *conf, bool is_good,

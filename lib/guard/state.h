@@ -16,6 +16,10 @@ struct gw_endpoint_state {
     struct gw_breaker breaker;
     struct gw_outlier outlier;
     struct gw_force forces[GW_FORCE_ON_COUNT];
+    /* For who looks. Of tries that say something of it, in a cluster with guards: */
+    _Atomic uint64_t good, failed;
+    _Atomic uint64_t failure; /* the last one: gw_outcome, and above microseconds; 0: none */
+    atomic_uint ejected;      /* so often */
 };
 
 struct gw_cluster_state {
@@ -52,6 +56,20 @@ static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
     return since == 0 ? now : since;
 }
 
+enum { GW_STATE_FAILURE_AT = 4 };
+_Static_assert(GW_OUTCOME_COUNT <= 1 << GW_STATE_FAILURE_AT, "its outcome fits");
+
+static inline void gw_state_count(struct gw_endpoint_state *e, enum gw_outcome outcome,
+                                  uint64_t now)
+{
+    if (GW_LIKELY(outcome == GW_OUTCOME_OK)) {
+        atomic_fetch_add_explicit(&e->good, 1, memory_order_relaxed);
+        return;
+    }
+    atomic_fetch_add_explicit(&e->failed, 1, memory_order_relaxed);
+    atomic_store_explicit(&e->failure, now / 1000 << GW_STATE_FAILURE_AT | (uint64_t)outcome,
+                          memory_order_relaxed);
+}
 /* Behind the change: who sees the version sees it. */
 static inline void gw_state_changed(struct gw_cluster_state *c)
 {

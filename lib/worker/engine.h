@@ -17,6 +17,7 @@ struct gw_engine_seat {
     _Atomic(struct gw_binding *) binding;
     atomic_bool is_taken;        /* by a worker; the last to be given back */
     struct gw_waker_place waker; /* how that one is woken */
+    _Atomic uint64_t now;        /* when it was stepped last */
 };
 
 struct gw_engine {

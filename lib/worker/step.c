@@ -159,6 +159,7 @@ gw_status gw_worker_turn(gw_worker *w, gw_nanos now)
     w->exchanges.unix_now = 0;
     if (now > w->links.now)
         w->links.now = now;
+    atomic_store_explicit(&w->seat->now, w->links.now, memory_order_relaxed);
     if (gw_misuse_is_due(&w->misuse))
         gw_stats_add(&w->stats, GW_STAT_HOST_MISUSES,
                      gw_misuse_say(&w->misuse, &w->log, w->links.now));

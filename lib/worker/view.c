@@ -1,16 +1,29 @@
-/* worker/view.c: a look at what is in force: clusters, endpoints, and what shares a route. */
+/* worker/view.c: a look at what is in force: what there is of each cluster, in which order, and what shares a route. */
 
 #include <gw/live.h>
 
 #include "base/spec.h"
 #include "worker/engine.h"
+#include "worker/tell.h"
 
 struct gw_view {
     gw_engine *engine;
     struct gw_edition *edition;
-    uint32_t cluster, endpoint; /* the next to be told; endpoint 0: the cluster itself */
-    uint32_t route, split;      /* ... when there are no more clusters */
+    gw_nanos now;
+    uint32_t cluster, place; /* the next to be told, and what of it    */
+    uint32_t route, split;   /* ... when there are no more clusters    */
 };
+
+static gw_nanos newest(const gw_engine *e)
+{
+    gw_nanos now = 0, at;
+
+    for (uint32_t i = 0; i < e->workers_max; i++) {
+        at = atomic_load_explicit(&e->seats[i].now, memory_order_relaxed);
+        now = at > now ? at : now;
+    }
+    return now;
+}
 
 gw_status gw_view_open(gw_engine *e, gw_view **out)
 {
@@ -22,6 +35,7 @@ gw_status gw_view_open(gw_engine *e, gw_view **out)
     if (v == NULL)
         return GW_ENOMEM;
     v->engine = e;
+    v->now = newest(e);
     gw_engine_enter(e);
     if (e->current != NULL)
         v->edition = gw_edition_ref(e->current);
@@ -35,43 +49,63 @@ gw_status gw_view_open(gw_engine *e, gw_view **out)
     return GW_OK;
 }
 
-static void tell_cluster(const struct gw_edition_cluster *c, gw_state *out)
+/* What there may be to tell of a cluster, by number: itself, its throttle, and these of each endpoint. */
+enum { OF_ITSELF, OF_THROTTLE, OF_ENDPOINTS };
+enum { OF_ENDPOINT, OF_BREAKER, OF_OUTLIER, OF_EACH };
+
+static bool tell_of_endpoint(const gw_view *v, uint32_t i, uint32_t what, gw_state *own)
 {
-    out->kind = GW_KIND_CLUSTER;
-    out->inflight = atomic_load_explicit(&c->state->inflight, memory_order_relaxed);
+    const struct gw_edition_cluster *c = &v->edition->clusters[v->cluster];
+    const struct gw_guards_conf *g = v->edition->config->clusters[v->cluster].guards;
+    const struct gw_endpoint_state *s = c->states[i];
+
+    own->name = c->endpoints->list[i].name;
+    own->address = c->endpoints->list[i].address;
+    if (what == OF_ENDPOINT) {
+        gw_tell_endpoint(g, &c->endpoints->list[i], s, v->now, own);
+        return true;
+    }
+    if (what == OF_BREAKER) {
+        gw_tell_breaker(s, v->now, own);
+        return g != NULL && g->has_breaker;
+    }
+    gw_tell_outlier(s, v->now, own);
+    return own->forced != 0 || (g != NULL && g->has_outlier);
 }
 
-static void tell_endpoint(const struct gw_edition_cluster *c, uint32_t i, gw_state *out)
+/* False: there is no such thing. */
+static bool tell(const gw_view *v, uint32_t what, gw_state *own)
 {
-    out->kind = GW_KIND_ENDPOINT;
-    out->weight = c->endpoints->list[i].weight;
-    out->name = c->endpoints->list[i].name;
-    out->address = c->endpoints->list[i].address;
-    out->inflight = atomic_load_explicit(&c->states[i]->inflight, memory_order_relaxed);
+    const struct gw_cluster_conf *conf = &v->edition->config->clusters[v->cluster];
+    const struct gw_cluster_state *s = v->edition->clusters[v->cluster].state;
+
+    *own = GW_SPEC(gw_state);
+    own->cluster = conf->name;
+    if (what == OF_ITSELF) {
+        gw_tell_cluster(conf, s, own);
+    } else if (what == OF_THROTTLE) {
+        if (conf->guards == NULL || !conf->guards->has_throttle)
+            return false;
+        gw_tell_throttle(conf, s, v->now, own);
+    } else {
+        what -= OF_ENDPOINTS;
+        return tell_of_endpoint(v, what / OF_EACH, what % OF_EACH, own);
+    }
+    return true;
 }
 
 /* False: no more of them. */
 static bool next_of_clusters(gw_view *v, gw_state *own)
 {
     const gw_config *config = v->edition->config;
-    const struct gw_edition_cluster *c;
 
-    while (v->cluster < config->clusters_len &&
-           (config->clusters[v->cluster].has_origin ||
-            v->endpoint > v->edition->clusters[v->cluster].endpoints->len)) {
-        v->cluster++;
-        v->endpoint = 0;
+    for (; v->cluster < config->clusters_len; v->cluster++, v->place = 0) {
+        uint32_t len = OF_ENDPOINTS + OF_EACH * v->edition->clusters[v->cluster].endpoints->len;
+        while (!config->clusters[v->cluster].has_origin && v->place < len)
+            if (tell(v, v->place++, own))
+                return true;
     }
-    if (v->cluster == config->clusters_len)
-        return false;
-    c = &v->edition->clusters[v->cluster];
-    own->cluster = config->clusters[v->cluster].name;
-    if (v->endpoint == 0)
-        tell_cluster(c, own);
-    else
-        tell_endpoint(c, v->endpoint - 1, own);
-    v->endpoint++;
-    return true;
+    return false;
 }
 
 static bool next_of_splits(gw_view *v, gw_state *own)
@@ -87,6 +121,7 @@ static bool next_of_splits(gw_view *v, gw_state *own)
     if (v->route == config->split_routes_len)
         return false;
     s = &v->edition->splits[v->route];
+    *own = GW_SPEC(gw_state);
     own->kind = GW_KIND_SPLIT;
     own->route = config->split_routes[v->route]->name;
     own->cluster = s->splits->list[v->split].cluster->name;
@@ -97,9 +132,15 @@ static bool next_of_splits(gw_view *v, gw_state *own)
     return true;
 }
 
+void gw_view_at(gw_view *v, gw_nanos now)
+{
+    if (v != NULL)
+        v->now = now;
+}
+
 bool gw_view_next(gw_view *v, gw_state *out)
 {
-    gw_state own = GW_SPEC(gw_state);
+    gw_state own;
 
     if (v == NULL || out == NULL || out->size < sizeof out->size)
         return false;

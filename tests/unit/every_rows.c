@@ -245,6 +245,7 @@ ROW(gw_status_name, (void)gw_status_name(GW_EIO))
 ROW(gw_status_text, (void)gw_status_text(GW_EIO))
 ROW(gw_trace_name, (void)gw_trace_name(1))
 ROW(gw_version, (void)gw_version())
+ROW(gw_view_at, gw_view_at(NULL, a->now))
 ROW(gw_view_close, gw_view_close(NULL))
 ROW(gw_view_next, gw_view *v = NULL; gw_state s = GW_SPEC(gw_state);
     if (gw_view_open(a->engine, &v) == GW_OK)(void) gw_view_next(v, &s); gw_view_close(v))

@@ -1,5 +1,9 @@
-/* unit/states_test.c: what the host forces, where requests go through, in mode 1. docs/states.md has the
- * rules. */
+/* unit/states_test.c: what the host forces, where requests go through, and what a view tells of it all, in
+ * mode 1. docs/states.md has the rules. */
+
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
 
 #include "base/text.h"
 #include "check_main.h"
@@ -369,6 +373,290 @@ START_TEST(a_force_has_an_end)
 }
 END_TEST
 
+/* ---- what is seen ---- */
+
+/* Of that kind and name, at that time. */
+static gw_state see_at(uint32_t kind, const char *name, gw_nanos now)
+{
+    gw_state state = GW_SPEC(gw_state), found = GW_SPEC(gw_state);
+    gw_view *view;
+
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    gw_view_at(view, now);
+    while (gw_view_next(view, &state))
+        if (state.kind == kind && gw_str_eq(state.name, gw_cstr(name)))
+            found = state;
+    gw_view_close(view);
+    return found;
+}
+
+static gw_state see(uint32_t kind, const char *name)
+{
+    return see_at(kind, name, host.now);
+}
+
+#define ck_state(s, wanted, why, from, to)                                                         \
+    do {                                                                                           \
+        ck_assert_uint_eq((s).state, (wanted));                                                    \
+        ck_assert_uint_eq((s).cause, (why));                                                       \
+        ck_assert_uint_eq((s).since, (from));                                                      \
+        ck_assert_uint_eq((s).next, (to));                                                         \
+    } while (0)
+
+/* A whole life of a breaker: what is told comes true at the time that is told. */
+START_TEST(a_breaker_is_seen)
+{
+    gw_state breaker, endpoint;
+    struct mode1_link *up;
+    gw_nanos opened, asked_at;
+
+    start(1, WITH_BREAKER);
+    breaker = see(GW_KIND_BREAKER, "a");
+    ck_state(breaker, GW_STATE_CLOSED, 0, 0, UINT64_MAX);
+    ck_assert(gw_str_eq(breaker.cluster, GW_STR("web")) && breaker.failure == 0);
+    go(2, GOOD);
+    host.now += SECOND;
+    go(3, BAD);
+    opened = host.now;
+    host.now += SECOND + 7;
+    breaker = see(GW_KIND_BREAKER, "a");
+    ck_state(breaker, GW_STATE_OPEN, GW_WHY_FAILURES, opened, opened + 5 * SECOND);
+    ck_assert(breaker.times == 1 && breaker.failure == GW_FAILURE_STATUS);
+    ck_assert_uint_eq(breaker.failed_at, opened);
+    endpoint = see(GW_KIND_ENDPOINT, "a");
+    ck_state(endpoint, GW_STATE_OPEN, GW_WHY_BREAKER, opened, opened + 5 * SECOND);
+    ck_assert(endpoint.successes == 2 && endpoint.failures == 3);
+    host.now = endpoint.next - 1;
+    ck_assert_str_eq(go(1, GOOD), "-");
+    host.now += 1; /* nobody has asked yet */
+    endpoint = see(GW_KIND_ENDPOINT, "a");
+    ck_state(endpoint, GW_STATE_HALF_OPEN, GW_WHY_BREAKER, host.now, UINT64_MAX);
+    ck_state(see(GW_KIND_BREAKER, "a"), GW_STATE_OPEN, GW_WHY_FAILURES, opened, host.now);
+
+    asked_at = host.now += 3 * MS;
+    ask(client);
+    up = asked();
+    host.now += MS;
+    breaker = see(GW_KIND_BREAKER, "a");
+    ck_state(breaker, GW_STATE_HALF_OPEN, GW_WHY_TIME, asked_at, asked_at + 30 * SECOND);
+    ck_state(see(GW_KIND_ENDPOINT, "a"), GW_STATE_OPEN, GW_WHY_BREAKER, asked_at, breaker.next);
+    answer(up, BAD);
+    breaker = see(GW_KIND_BREAKER, "a");
+    ck_state(breaker, GW_STATE_OPEN, GW_WHY_PROBE, host.now, host.now + 10 * SECOND);
+    ck_assert_uint_eq(breaker.times, 2);
+
+    host.now = breaker.next;
+    ck_assert_str_eq(go(1, GOOD), "a");
+    ck_state(see(GW_KIND_BREAKER, "a"), GW_STATE_CLOSED, GW_WHY_PROBED, host.now, UINT64_MAX);
+    endpoint = see(GW_KIND_ENDPOINT, "a");
+    ck_state(endpoint, GW_STATE_CLOSED, 0, host.now, UINT64_MAX);
+    ck_assert(endpoint.successes == 3 && endpoint.failures == 4);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(an_ejection_is_seen)
+{
+    gw_state outlier, endpoint;
+    gw_nanos out;
+
+    start(2, WITH_OUTLIER);
+    must(force(GW_KIND_ENDPOINT, GW_STATE_OPEN, "b", 10)); /* what follows is a's */
+    go(1, BAD);
+    must(force(GW_KIND_ENDPOINT, 0, "b", 0));
+    ck_state(see(GW_KIND_OUTLIER, "a"), GW_STATE_CLOSED, 0, 0, UINT64_MAX);
+    ck_assert_uint_eq(see(GW_KIND_OUTLIER, "a").row, 1);
+    host.now += 5 * MS;
+    for (int i = 0; i < 2; i++) {
+        struct mode1_link *up;
+        ask(client);
+        up = asked();
+        answer(up, strcmp(name_of(up), "a") == 0 ? BAD : GOOD);
+    }
+    out = host.now;
+    host.now += SECOND;
+    outlier = see(GW_KIND_OUTLIER, "a");
+    ck_state(outlier, GW_STATE_EJECTED, GW_WHY_FAILURES, out, out + 10 * SECOND);
+    ck_assert_uint_eq(outlier.times, 1);
+    endpoint = see(GW_KIND_ENDPOINT, "a");
+    ck_state(endpoint, GW_STATE_EJECTED, GW_WHY_OUTLIER, out, out + 10 * SECOND);
+    ck_state(see(GW_KIND_ENDPOINT, "b"), GW_STATE_CLOSED, 0, 0, UINT64_MAX);
+    host.now = endpoint.next - 1;
+    ck_assert_str_eq(go(2, GOOD), "bb");
+    host.now += 1;
+    ck_state(see(GW_KIND_OUTLIER, "a"), GW_STATE_CLOSED, GW_WHY_TIME, endpoint.next, UINT64_MAX);
+    ck_state(see(GW_KIND_ENDPOINT, "a"), GW_STATE_CLOSED, 0, endpoint.next, UINT64_MAX);
+    ck_assert(is_asked("a"));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* What is forced, and what is behind it. */
+START_TEST(a_force_is_seen)
+{
+    gw_state s;
+    gw_nanos began;
+
+    start(2, WITH_BREAKER);
+    began = host.now;
+    must(force(GW_KIND_ENDPOINT, GW_STATE_OPEN, "a", 3000));
+    must(force(GW_KIND_BREAKER, GW_STATE_CLOSED, "a", 4000));
+    host.now += SECOND;
+    s = see(GW_KIND_ENDPOINT, "a");
+    ck_state(s, GW_STATE_OPEN, GW_WHY_FORCED, began, began + 3 * SECOND);
+    ck_assert(s.forced == GW_STATE_OPEN && s.forced_since == began && s.forced_until == s.next);
+    s = see(GW_KIND_BREAKER, "a");
+    ck_state(s, GW_STATE_CLOSED, 0, 0, UINT64_MAX);
+    ck_assert(s.forced == GW_STATE_CLOSED && s.forced_until == began + 4 * SECOND);
+    s = see_at(GW_KIND_ENDPOINT, "a", began + 3 * SECOND);
+    ck_state(s, GW_STATE_CLOSED, 0, began + 3 * SECOND, began + 4 * SECOND);
+    ck_assert(s.forced == 0 && s.forced_until == 0);
+    must(force(GW_KIND_OUTLIER, GW_STATE_EJECTED, "b", 500)); /* a cluster that ejects nobody */
+    s = see(GW_KIND_OUTLIER, "b");
+    ck_state(s, GW_STATE_CLOSED, 0, 0, UINT64_MAX);
+    ck_assert_uint_eq(s.forced, GW_STATE_EJECTED);
+    s = see(GW_KIND_ENDPOINT, "b");
+    ck_state(s, GW_STATE_EJECTED, GW_WHY_OUTLIER, host.now, host.now + 500 * MS);
+    ck_assert_uint_eq(see(GW_KIND_OUTLIER, "a").kind, 0); /* there is none */
+    must(force(GW_KIND_BREAKER, GW_STATE_OPEN, "b", 100));
+    ck_state(see(GW_KIND_ENDPOINT, "b"), GW_STATE_OPEN, GW_WHY_BREAKER, host.now,
+             host.now + 100 * MS);
+    must(force(GW_KIND_ENDPOINT, GW_STATE_CLOSED, "b", 50));
+    ck_state(see(GW_KIND_ENDPOINT, "b"), GW_STATE_CLOSED, GW_WHY_FORCED, host.now,
+             host.now + 50 * MS);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Told nothing, a view is of the time at which a worker was stepped last. */
+START_TEST(a_view_has_a_time)
+{
+    gw_state state = GW_SPEC(gw_state);
+    gw_view *view;
+
+    start(1, WITH_BREAKER);
+    must(force(GW_KIND_ENDPOINT, GW_STATE_OPEN, "a", 3000));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+        while (gw_view_next(view, &state) && state.kind != GW_KIND_ENDPOINT)
+            ;
+        ck_assert_uint_eq(state.state, i == 0 ? GW_STATE_OPEN : GW_STATE_CLOSED);
+        gw_view_close(view);
+        host.now += 3 * SECOND;
+        mode1_pump(&host);
+    }
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who drains is shown so; who was built before the view grew is told what it knows. */
+START_TEST(small_and_large_readers)
+{
+    gw_endpoint_spec spec = GW_SPEC(gw_endpoint_spec);
+    struct {
+        gw_state state;
+        char behind[8];
+    } own;
+    gw_view *view;
+
+    start(2, 0);
+    spec.name = GW_STR("a");
+    spec.address = gw_cstr(addresses[0]);
+    spec.weight = GW_OFF;
+    must(gw_engine_put_endpoint(host.engine, GW_STR("web"), &spec, NULL));
+    ck_state(see(GW_KIND_ENDPOINT, "a"), GW_STATE_DRAINING, GW_WHY_WEIGHT, 0, UINT64_MAX);
+    memset(&own, 0x5a, sizeof own);
+    own.state.size = (uint32_t)offsetof(gw_state, state);
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    ck_assert(gw_view_next(view, &own.state));
+    ck_assert_uint_eq(own.state.kind, GW_KIND_CLUSTER);
+    ck_assert_uint_eq(own.state.state, 0x5a5a5a5a);
+    gw_view_close(view);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- others look and force while requests fail ---- */
+
+enum { LOOKERS = 2, ROUNDS = 300 };
+
+static _Atomic bool is_over;
+static _Atomic gw_nanos clock_now;
+static _Atomic uint32_t met;
+
+/* Whatever is told is of one moment. */
+static void check_story(const gw_state *s)
+{
+    if (s->state == GW_STATE_OPEN && s->since != 0) {
+        ck_assert(s->cause == GW_WHY_FAILURES || s->cause == GW_WHY_PROBE);
+        ck_assert_uint_ge(s->next, s->since + 5 * SECOND);
+        ck_assert_uint_le(s->next, s->since + 61 * SECOND);
+        ck_assert_uint_gt(s->times, 0);
+        met |= 1;
+    } else if (s->state == GW_STATE_HALF_OPEN && s->since != 0) {
+        ck_assert_uint_eq(s->cause, GW_WHY_TIME);
+        ck_assert_uint_ge(s->next, s->since + 30 * SECOND);
+        met |= 2;
+    } else if (s->state == GW_STATE_CLOSED) {
+        ck_assert(s->cause == 0 || s->cause == GW_WHY_PROBED);
+        ck_assert_uint_eq(s->next, UINT64_MAX);
+        met |= 4;
+    }
+    ck_assert((s->forced != 0) == (s->forced_until != 0));
+    if (s->forced_since != 0)
+        ck_assert_uint_eq(s->forced_until, s->forced_since + 700 * MS);
+}
+
+static void *look_and_force(void *arg)
+{
+    gw_force_spec spec = GW_SPEC(gw_force_spec);
+    gw_state state = GW_SPEC(gw_state);
+    bool is_forcing = arg != NULL;
+    gw_view *view;
+
+    spec.kind = GW_KIND_BREAKER;
+    spec.cluster = GW_STR("web");
+    spec.name = GW_STR("a");
+    spec.for_ms = 700;
+    for (uint32_t i = 0; !is_over; i++) {
+        spec.state = i % 8 == 0 ? GW_STATE_OPEN : 0;
+        spec.now = clock_now;
+        if (is_forcing)
+            ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_OK);
+        ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+        gw_view_at(view, clock_now);
+        while (gw_view_next(view, &state))
+            if (state.kind == GW_KIND_BREAKER)
+                check_story(&state);
+        gw_view_close(view);
+    }
+    return NULL;
+}
+
+START_TEST(others_look_meanwhile)
+{
+    pthread_t threads[LOOKERS];
+
+    start(2, WITH_BREAKER | WITH_OUTLIER);
+    is_over = false;
+    met = 0;
+    clock_now = host.now;
+    for (int i = 0; i < LOOKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, look_and_force, i == 0 ? &host : NULL),
+                         0);
+    for (int i = 0; i < ROUNDS || met != 7; i++) {
+        go(1, i % 16 < 8 ? BAD : GOOD);
+        host.now += 500 * MS;
+        clock_now = host.now;
+        sched_yield();
+    }
+    is_over = true;
+    for (int i = 0; i < LOOKERS; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *states_suite(void)
 {
     Suite *s = suite_create("states");
@@ -383,6 +671,12 @@ static Suite *states_suite(void)
     check_add(s, a_breaker_is_forced_open);
     check_add(s, what_is_forced_in_leaves_room_for_nobody);
     check_add(s, a_force_has_an_end);
+    check_add(s, a_breaker_is_seen);
+    check_add(s, an_ejection_is_seen);
+    check_add(s, a_force_is_seen);
+    check_add(s, a_view_has_a_time);
+    check_add(s, small_and_large_readers);
+    check_add(s, others_look_meanwhile);
     return s;
 }
 CHECK_MAIN(states_suite)
