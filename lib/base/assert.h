@@ -10,10 +10,12 @@
 #define GW_LIKELY(x) __builtin_expect(!!(x), 1)
 #define GW_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define GW_NORETURN __attribute__((noreturn, cold))
+#define GW_NOINLINE __attribute__((noinline)) /* so that who calls it seldom does not pay for it */
 #else
 #define GW_LIKELY(x) (x)
 #define GW_UNLIKELY(x) (x)
 #define GW_NORETURN
+#define GW_NOINLINE
 #endif
 
 /* Ends the process: an invariant is broken and going on would be wrong. */

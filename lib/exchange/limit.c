@@ -12,7 +12,7 @@
 struct gw_limit_note {
     struct gw_limit_note *next;
     const struct gw_limiter_conf *by;
-    struct gw_taken taken;
+    struct gw_quota quota;
     _Atomic uint64_t *count; /* it is counted there as in flight; NULL: it is not */
     bool is_refusal;
 };
@@ -85,7 +85,7 @@ static struct gw_limit_note *add_note(struct gw_exchange *x, const struct gw_lim
 
     if (note == NULL)
         return NULL;
-    *note = (struct gw_limit_note){ .next = x->limits, .by = by, .taken = *taken };
+    *note = (struct gw_limit_note){ .next = x->limits, .by = by, .quota = gw_taken_quota(taken) };
     x->limits = note;
     return note;
 }
@@ -129,7 +129,7 @@ static bool ask(struct gw_exchange *x, const struct gw_limiter_conf *l, struct g
                 struct gw_table_key key)
 {
     struct gw_limit_ask a = { x->of->trace->worker - 1, l->params.ceiling, key, x->of->links->now };
-    struct gw_taken taken = { .allowed = false, .retry_after_ns = GW_NEVER };
+    struct gw_taken taken = { .wait = GW_NEVER };
     _Atomic uint64_t *count;
 
     if (gw_limit_take(s, &a, &taken, &count) == GW_TABLE_FULL) {
@@ -203,7 +203,7 @@ static gw_status add_number(struct gw_exchange *x, gw_str name, uint64_t n)
 /* When one more would pass, if nobody else came. */
 static gw_status tell_when(struct gw_exchange *x, const struct gw_limit_note *n)
 {
-    uint64_t wait = n->taken.retry_after_ns;
+    uint64_t wait = n->quota.retry_after_ns;
 
     if (wait == GW_NEVER || wait == 0)
         return GW_OK;
@@ -224,10 +224,10 @@ static gw_status tell_limit(struct gw_exchange *x, const struct gw_limit_note *n
     gw_text_cstr(&t, "\"");
     gw_text_str(&t, n->by->name);
     gw_text_cstr(&t, "\";r=");
-    gw_text_u64(&t, n->taken.remaining);
+    gw_text_u64(&t, n->quota.remaining);
     if (n->by->params.tokens > 0) {
         gw_text_cstr(&t, ";t=");
-        gw_text_u64(&t, round_up(n->taken.reset_ns, GW_MS(1000)));
+        gw_text_u64(&t, round_up(n->quota.reset_ns, GW_MS(1000)));
     }
     status = gw_fields_add_copy(&x->response.fields, GW_STR("RateLimit-Policy"), n->by->policy);
     if (status == GW_OK)

@@ -2,8 +2,6 @@
 
 #include "guard/bucket.h"
 
-#include "base/assert.h"
-
 static uint64_t common(uint64_t a, uint64_t b)
 {
     while (b != 0) {
@@ -60,29 +58,33 @@ static uint64_t round_up(uint64_t ticks, uint32_t scale)
     return (ticks + scale - 1) / scale;
 }
 
-static void fill(struct gw_taken *out, const struct gw_rate *rate, uint64_t debt)
+struct gw_quota gw_taken_quota(const struct gw_taken *taken)
 {
-    out->remaining = debt < rate->span ? (rate->span - debt) / rate->step : 0;
-    out->reset_ns = round_up(debt, rate->scale);
+    const struct gw_rate *rate = taken->rate;
+    uint64_t wait = taken->wait;
+
+    if (rate == NULL)
+        return (struct gw_quota){ .remaining = taken->level, .retry_after_ns = wait };
+    return (struct gw_quota){
+        .remaining = taken->level < rate->span ? (rate->span - taken->level) / rate->step : 0,
+        .retry_after_ns = wait == GW_NEVER ? GW_NEVER : round_up(wait, rate->scale),
+        .reset_ns = round_up(taken->level, rate->scale),
+    };
 }
 
 uint64_t gw_bucket_decide(uint64_t word, const struct gw_rate *rate, uint32_t cost, gw_nanos now,
                           struct gw_taken *out)
 {
-    uint64_t ticks = now * rate->scale, debt = gw_bucket_debt(word, rate, now), need;
+    uint64_t ticks = now * rate->scale, debt = gw_bucket_debt(word, rate, now);
+    uint64_t need = rate->step * cost;
 
-    out->allowed = false;
-    out->retry_after_ns = GW_NEVER;
-    need = rate->step * (cost <= rate->burst ? cost : 0);
-    if (GW_LIKELY(cost <= rate->burst && debt + need <= rate->span)) {
+    *out = (struct gw_taken){ .rate = rate, .level = debt };
+    if (cost <= rate->burst && debt + need <= rate->span) {
         out->allowed = true;
-        out->retry_after_ns = 0;
-        fill(out, rate, debt + need);
-        return debt + need == 0 ? word : word_of(ticks + debt + need);
+        out->level += need;
+        return out->level == 0 ? word : word_of(ticks + out->level);
     }
-    fill(out, rate, debt);
-    if (cost <= rate->burst)
-        out->retry_after_ns = round_up(debt + need - rate->span, rate->scale);
+    out->wait = cost <= rate->burst ? debt + need - rate->span : GW_NEVER;
     /* The same word, unless the clock went back: from here it counts anew, with nothing left. */
     return debt > 0 ? word_of(ticks + debt) : word;
 }
@@ -93,7 +95,7 @@ bool gw_bucket_take(struct gw_bucket *b, const struct gw_rate *rate, uint32_t co
     uint64_t word = atomic_load_explicit(&b->word, memory_order_relaxed), next;
 
     do {
-        if (GW_UNLIKELY(word == GW_BUCKET_LOCKED))
+        if (word == GW_BUCKET_LOCKED)
             return false;
         next = gw_bucket_decide(word, rate, cost, now, out);
     } while (next != word &&

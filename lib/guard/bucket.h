@@ -33,12 +33,19 @@ struct gw_rate {
 gw_status gw_rate_init(struct gw_rate *rate, uint32_t tokens, uint64_t period_ns, uint32_t burst)
     GW_MUST_CHECK;
 
+/* What was decided, as it comes: who wants it in tokens and nanoseconds asks for the quota. */
 struct gw_taken {
+    const struct gw_rate *rate; /* lives as long as the bucket's owner; NULL: a ceiling         */
+    uint64_t level;             /* of a rate: ticks that are owed; of a ceiling: how many more  */
+    uint64_t wait;              /* refused: so many ticks, and there would be enough; GW_NEVER  */
     bool allowed;
+};
+struct gw_quota {
     uint64_t remaining;      /* tokens that are left                              */
     uint64_t retry_after_ns; /* refused: so much would be there then; GW_NEVER     */
     uint64_t reset_ns;       /* until it is full                                  */
 };
+struct gw_quota gw_taken_quota(const struct gw_taken *taken);
 
 /* Words of a bucket that are no times. */
 enum { GW_BUCKET_FULL = 0, GW_BUCKET_LOCKED = 1, GW_BUCKET_WORD_MIN = 2 };
@@ -60,6 +67,22 @@ uint64_t gw_bucket_decide(uint64_t word, const struct gw_rate *rate, uint32_t co
  * owes is owed elsewhere. */
 bool gw_bucket_take(struct gw_bucket *b, const struct gw_rate *rate, uint32_t cost, gw_nanos now,
                     struct gw_taken *out) GW_MUST_CHECK;
+/* One token of the bucket whose word was just read, where there is one and nobody was in between, as nearly
+ * always. False: nothing has been decided. */
+GW_MUST_CHECK
+static inline bool gw_bucket_take_at_once(_Atomic uint64_t *at, uint64_t word,
+                                          const struct gw_rate *rate, gw_nanos now,
+                                          struct gw_taken *out)
+{
+    uint64_t ticks = now * rate->scale, ahead = word - ticks;
+    uint64_t debt = rate->step + (word == GW_BUCKET_FULL || ahead > INT64_MAX ? 0 : ahead);
+
+    if (word == GW_BUCKET_LOCKED || debt > rate->span || ticks + debt < GW_BUCKET_WORD_MIN)
+        return false;
+    *out = (struct gw_taken){ .rate = rate, .level = debt, .allowed = true };
+    return atomic_compare_exchange_strong_explicit(at, &word, ticks + debt, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
 /* Nobody can take from it until it gets a word. */
 void gw_bucket_close(struct gw_bucket *b);
 /* Closes a bucket, and has what it owes owed by another one, which is closed until then, of another rate.

@@ -42,7 +42,7 @@ static uint64_t count_one(uint64_t word, uint32_t ceiling, struct gw_taken *out)
     *out = (struct gw_taken){ .allowed = count < ceiling };
     if (!out->allowed)
         return word;
-    out->remaining = ceiling - count - 1;
+    out->level = ceiling - count - 1;
     return word + 1;
 }
 
@@ -175,6 +175,16 @@ enum gw_table_result gw_table_take(struct gw_table *t, struct gw_table_key key,
         *of_count = result == GW_TABLE_TAKEN && out->allowed && rule->rate == NULL ? &set->word[way]
                                                                                    : NULL;
     return result;
+}
+
+bool gw_table_take_at_once(struct gw_table *t, struct gw_table_key key, const struct gw_rate *rate,
+                           gw_nanos now, struct gw_taken *out)
+{
+    struct gw_table_set *set = set_of(t, key);
+    uint64_t word;
+    uint32_t way = find(set, key, &word);
+
+    return way < GW_TABLE_WAYS && gw_bucket_take_at_once(&set->word[way], word, rate, now, out);
 }
 
 /* ---- counts ---- */

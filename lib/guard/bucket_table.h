@@ -41,6 +41,10 @@ uint32_t gw_table_sets(uint32_t keys);
 enum gw_table_result gw_table_take(struct gw_table *t, struct gw_table_key key,
                                    const struct gw_table_rule *rule, gw_nanos now,
                                    struct gw_taken *out, _Atomic uint64_t **of_count);
+/* gw_table_take of a token of a bucket that is there, is not empty, and which nobody else wants just now. False:
+ * nothing has been decided. */
+bool gw_table_take_at_once(struct gw_table *t, struct gw_table_key key, const struct gw_rate *rate,
+                           gw_nanos now, struct gw_taken *out) GW_MUST_CHECK;
 /* One more of a count that has no key, if there is room. */
 void gw_count_take(_Atomic uint64_t *count, uint32_t ceiling, struct gw_taken *out);
 /* One less. Any thread. */

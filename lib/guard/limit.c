@@ -112,18 +112,24 @@ static void note_time(struct gw_limit_state *s, gw_nanos now)
 
 static uint32_t ceiling_of(const struct gw_limit_state *s, uint32_t ceiling)
 {
+    if (GW_LIKELY(s->parts_len == 1))
+        return ceiling;
     return ceiling / s->parts_len > 0 ? ceiling / s->parts_len : 1;
+}
+
+static struct gw_limit_part *part_of(struct gw_limit_state *s, uint32_t worker)
+{
+    return &s->parts[GW_LIKELY(s->parts_len == 1) ? 0 : worker % s->parts_len];
 }
 
 /* Of one state; CLOSED: it has a successor by now. */
 static enum gw_table_result take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
                                  struct gw_taken *out, _Atomic uint64_t **of_count)
 {
-    struct gw_limit_part *part = &s->parts[ask->worker % s->parts_len];
+    struct gw_limit_part *part = part_of(s, ask->worker);
     struct gw_table_rule rule = { s->params.tokens > 0 ? &s->rate : NULL,
                                   ceiling_of(s, ask->ceiling) };
 
-    *of_count = NULL;
     note_time(s, ask->now);
     if (s->params.sets > 0)
         return gw_table_take(&part->table, ask->key, &rule, ask->now, out, of_count);
@@ -151,15 +157,16 @@ static struct gw_limit_state *lead_on(struct gw_limit_state *s, const struct gw_
     return is_moved ? next : NULL;
 }
 
-enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
-                                   struct gw_taken *out, _Atomic uint64_t **of_count)
+/* Of s, or of the last of those that have come after it. */
+GW_NOINLINE
+static enum gw_table_result take_any(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                     struct gw_taken *out, _Atomic uint64_t **of_count)
 {
     enum { TURNS = 4096 }; /* then who moves it was stopped in the middle of that */
     enum gw_table_result result = GW_TABLE_CLOSED;
 
-    *of_count = NULL;
     for (int i = 0; result == GW_TABLE_CLOSED && i < TURNS; i++) {
-        while (GW_UNLIKELY(atomic_load_explicit(&s->successor, memory_order_acquire) != NULL)) {
+        while (atomic_load_explicit(&s->successor, memory_order_acquire) != NULL) {
             s = lead_on(s, ask);
             if (s == NULL)
                 return GW_TABLE_FULL;
@@ -167,4 +174,34 @@ enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_lim
         result = take(s, ask, out, of_count);
     }
     return result == GW_TABLE_CLOSED ? GW_TABLE_FULL : result;
+}
+
+GW_NOINLINE
+static enum gw_table_result take_keyed(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                       struct gw_taken *out, _Atomic uint64_t **of_count)
+{
+    struct gw_table *t = &part_of(s, ask->worker)->table;
+
+    return GW_LIKELY(gw_table_take_at_once(t, ask->key, &s->rate, ask->now, out))
+               ? GW_TABLE_TAKEN
+               : take_any(s, ask, out, of_count);
+}
+
+/* What nearly always happens is tried first: a token is there, and nobody is in between. */
+enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                   struct gw_taken *out, _Atomic uint64_t **of_count)
+{
+    _Atomic uint64_t *at;
+
+    *of_count = NULL;
+    if (s->params.tokens == 0 || atomic_load_explicit(&s->successor, memory_order_acquire) != NULL)
+        return take_any(s, ask, out, of_count);
+    note_time(s, ask->now);
+    if (s->params.sets > 0)
+        return take_keyed(s, ask, out, of_count);
+    at = &part_of(s, ask->worker)->bucket.word;
+    if (GW_LIKELY(gw_bucket_take_at_once(at, atomic_load_explicit(at, memory_order_relaxed),
+                                         &s->rate, ask->now, out)))
+        return GW_TABLE_TAKEN;
+    return take_any(s, ask, out, of_count);
 }

@@ -18,6 +18,8 @@ static void drop_named(struct gw_fields *f, gw_str token)
 
 static void drop_connection(struct gw_fields *f)
 {
+    if (gw_fields_find(f, GW_FIELD_CONNECTION) == NULL)
+        return;
     for (uint32_t i = 0; i < f->count; i++) {
         if (f->at[i].id != GW_FIELD_CONNECTION || f->at[i].is_dropped)
             continue;

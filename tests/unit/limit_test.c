@@ -39,10 +39,20 @@ static void note(struct oracle *o, uint64_t elapsed)
     o->at[o->len++] = elapsed;
 }
 
+/* The short way decides as the long one does, or not at all. */
 static bool take(struct gw_bucket *b, const struct gw_rate *rate, gw_nanos now)
 {
-    struct gw_taken out;
+    struct gw_taken out, at_once;
+    uint64_t word = b->word;
+    _Atomic uint64_t other = word;
     ck_assert(gw_bucket_take(b, rate, 1, now, &out));
+    if (gw_bucket_take_at_once(&other, word, rate, now, &at_once)) {
+        ck_assert(out.allowed && at_once.allowed);
+        ck_assert_uint_eq(at_once.level, out.level);
+        ck_assert_uint_eq(other, b->word);
+    } else {
+        ck_assert_uint_eq(other, word);
+    }
     return out.allowed;
 }
 
@@ -111,11 +121,11 @@ START_TEST(who_comes_in_time_passes)
     for (int i = 0; i < 200; i++) {
         struct gw_taken out;
         ck_assert(gw_bucket_take(&b, &d.rate, 1, now, &out));
-        ck_assert(!out.allowed && out.remaining == 0);
-        ck_assert_uint_ge(out.retry_after_ns, 1);
-        ck_assert_uint_le(out.retry_after_ns, d.period / d.tokens + 1);
-        ck_assert(!take(&b, &d.rate, now + out.retry_after_ns - 1));
-        now += out.retry_after_ns;
+        ck_assert(!out.allowed && gw_taken_quota(&out).remaining == 0);
+        ck_assert_uint_ge(gw_taken_quota(&out).retry_after_ns, 1);
+        ck_assert_uint_le(gw_taken_quota(&out).retry_after_ns, d.period / d.tokens + 1);
+        ck_assert(!take(&b, &d.rate, now + gw_taken_quota(&out).retry_after_ns - 1));
+        now += gw_taken_quota(&out).retry_after_ns;
         ck_assert(take(&b, &d.rate, now));
     }
 }
@@ -134,7 +144,7 @@ START_TEST(nothing_drifts)
         struct gw_taken out;
         ck_assert(gw_bucket_take(&b, &rate, 1, now, &out));
         passed += out.allowed;
-        now += out.allowed ? out.reset_ns : out.retry_after_ns;
+        now += out.allowed ? gw_taken_quota(&out).reset_ns : gw_taken_quota(&out).retry_after_ns;
         b.word = b.word; /* the same bucket all the time */
     }
     ck_assert_uint_le(passed, (uint64_t)tokens[_i] * 1000);
@@ -225,15 +235,17 @@ START_TEST(numbers_are_exact)
     struct gw_taken out;
     ck_assert_int_eq(gw_rate_init(&rate, 10, GW_MS(1000), 20), GW_OK);
     ck_assert(gw_bucket_take(&b, &rate, 3, 5000, &out));
-    ck_assert(out.allowed && out.remaining == 17 && out.retry_after_ns == 0);
-    ck_assert_uint_eq(out.reset_ns, GW_MS(300));
+    ck_assert(out.allowed && gw_taken_quota(&out).remaining == 17 &&
+              gw_taken_quota(&out).retry_after_ns == 0);
+    ck_assert_uint_eq(gw_taken_quota(&out).reset_ns, GW_MS(300));
     ck_assert(gw_bucket_take(&b, &rate, 18, 5000, &out));
-    ck_assert(!out.allowed && out.remaining == 17);
-    ck_assert_uint_eq(out.retry_after_ns, GW_MS(100));
+    ck_assert(!out.allowed && gw_taken_quota(&out).remaining == 17);
+    ck_assert_uint_eq(gw_taken_quota(&out).retry_after_ns, GW_MS(100));
     ck_assert(gw_bucket_take(&b, &rate, 21, 5000, &out));
-    ck_assert(!out.allowed && out.retry_after_ns == GW_NEVER);
+    ck_assert(!out.allowed && gw_taken_quota(&out).retry_after_ns == GW_NEVER);
     ck_assert(gw_bucket_take(&b, &rate, 17, 5000, &out));
-    ck_assert(out.allowed && out.remaining == 0 && out.reset_ns == GW_MS(2000));
+    ck_assert(out.allowed && gw_taken_quota(&out).remaining == 0 &&
+              gw_taken_quota(&out).reset_ns == GW_MS(2000));
     ck_assert_int_eq(gw_rate_init(&rate, 0, 1, 1), GW_EINVAL);
     ck_assert_int_eq(gw_rate_init(&rate, 1, 0, 1), GW_EINVAL);
     ck_assert_int_eq(gw_rate_init(&rate, 1, 1, 0), GW_EINVAL);
@@ -302,9 +314,10 @@ START_TEST(keys_are_buckets_of_their_own)
             continue;
         }
         ck_assert(memcmp(&out.allowed, &wanted.allowed, sizeof out.allowed) == 0);
-        ck_assert_uint_eq(out.remaining, wanted.remaining);
-        ck_assert_uint_eq(out.reset_ns, wanted.reset_ns);
-        ck_assert_uint_eq(out.retry_after_ns, wanted.retry_after_ns);
+        ck_assert_uint_eq(gw_taken_quota(&out).remaining, gw_taken_quota(&wanted).remaining);
+        ck_assert_uint_eq(gw_taken_quota(&out).reset_ns, gw_taken_quota(&wanted).reset_ns);
+        ck_assert_uint_eq(gw_taken_quota(&out).retry_after_ns,
+                          gw_taken_quota(&wanted).retry_after_ns);
         taken += out.allowed;
         refused += !out.allowed;
     }
@@ -325,7 +338,7 @@ START_TEST(counts_come_and_go)
         ck_assert_int_eq(gw_table_take(&t, key_of(i / 2), &rule, 1, &out, &held[i]),
                          GW_TABLE_TAKEN);
         ck_assert(out.allowed && held[i] != NULL);
-        ck_assert_uint_eq(out.remaining, 1 - i % 2);
+        ck_assert_uint_eq(gw_taken_quota(&out).remaining, 1 - i % 2);
     }
     ck_assert_int_eq(gw_table_take(&t, key_of(0), &rule, 1, &out, &none), GW_TABLE_TAKEN);
     ck_assert(!out.allowed && none == NULL);
@@ -335,7 +348,7 @@ START_TEST(counts_come_and_go)
     gw_count_leave(held[5]); /* key 2 has nothing in flight: it gives way */
     ck_assert_int_eq(gw_table_take(&t, key_of(99), &rule, 1, &out, &none), GW_TABLE_TAKEN);
     ck_assert(out.allowed && none == held[4]);
-    ck_assert_uint_eq(out.remaining, 1);
+    ck_assert_uint_eq(gw_taken_quota(&out).remaining, 1);
     ck_assert_int_eq(gw_table_take(&t, key_of(2), &rule, 1, &out, &none), GW_TABLE_FULL);
 }
 END_TEST
@@ -366,7 +379,7 @@ START_TEST(a_table_moves)
         uint64_t left = 2 * n + 1 < 5 ? 5 - (2 * n + 1) : 0;
         ck_assert_int_eq(gw_table_take(&to, key_of(n), &new, now, &out, NULL), GW_TABLE_TAKEN);
         ck_assert_int_eq(out.allowed, left > 0);
-        ck_assert_uint_eq(out.remaining, left > 0 ? left - 1 : 0);
+        ck_assert_uint_eq(gw_taken_quota(&out).remaining, left > 0 ? left - 1 : 0);
     }
 }
 END_TEST

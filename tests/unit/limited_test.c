@@ -455,11 +455,11 @@ START_TEST(who_is_late_is_led_on)
         ck_assert(out.allowed);
     }
     ck_assert_int_eq(gw_limit_take(old, &ask, &out, &count), GW_TABLE_TAKEN);
-    ck_assert(!out.allowed && out.retry_after_ns == GW_MS(1000));
+    ck_assert(!out.allowed && gw_taken_quota(&out).retry_after_ns == GW_MS(1000));
     plan.limiters[0].tokens = 2; /* and over two */
     parts_apply(&host, make_config(&plan));
     ck_assert_int_eq(gw_limit_take(old, &ask, &out, &count), GW_TABLE_TAKEN);
-    ck_assert(!out.allowed && out.retry_after_ns == GW_MS(500));
+    ck_assert(!out.allowed && gw_taken_quota(&out).retry_after_ns == GW_MS(500));
     gw_edition_unref(edition);
     parts_apply(&host, make_config(&plan));
     mode1_stop(&host);
