@@ -57,7 +57,7 @@ static struct gw_candidates candidates(const struct gw_exchange *x, const struct
         who.warmth = warmth;
     if (x->tries > 0)
         who.is_excluded = is_tried;
-    if (GW_UNLIKELY(x->guards != NULL)) {
+    if (GW_UNLIKELY(x->guards != NULL) && gw_exchange_use(x)->is_any_shut) {
         who.is_excluded = x->tries > 0 ? is_tried_or_shut : is_shut;
         who.is_available = is_available;
         who.available = gw_exchange_use(x)->available;
@@ -116,6 +116,7 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
         i = choose(x);
         if (i >= gw_exchange_use(x)->endpoints->len || gw_guards_take(x, i))
             return i;
+        gw_exchange_use(x)->is_any_shut = true; /* another worker has just found out */
     }
     return UINT32_MAX;
 }

@@ -160,6 +160,7 @@ static void look_around(struct gw_exchange *x)
     use->view_version = atomic_load_explicit(&use->state->version, memory_order_acquire);
     use->view_until = GW_NEVER;
     use->is_all_shut = use->is_all_forced = true;
+    use->is_any_shut = false;
     memset(use->available, 0, sizeof use->available);
     for (uint32_t i = 0; i < e->len; i++) {
         struct gw_gate gate = gate_of(x, i);
@@ -168,7 +169,9 @@ static void look_around(struct gw_exchange *x)
         use->view_until = gate.next < use->view_until ? gate.next : use->view_until;
         use->is_all_shut = use->is_all_shut && is_shut(&gate);
         use->is_all_forced = use->is_all_forced && gate.cause == GW_GATE_FORCED;
-        if (gate.answer != GW_GATE_SHUT)
+        if (gate.answer == GW_GATE_SHUT)
+            use->is_any_shut = true;
+        else
             use->available[e->list[i].priority] += e->list[i].weight;
     }
 }

@@ -19,11 +19,16 @@ struct shape {
     const char *name;
     uint32_t client, upstream;
     bool is_grpc;
+    bool has_policies; /* all that there are: make_guarded */
 };
 static const struct shape shapes[] = {
-    { "h1-h1", GW_PROTO_H1, GW_PROTO_H1, false }, { "h1-h2", GW_PROTO_H1, GW_PROTO_H2, false },
-    { "h2-h1", GW_PROTO_H2, GW_PROTO_H1, false }, { "h2-h2", GW_PROTO_H2, GW_PROTO_H2, false },
-    { "grpc", GW_PROTO_H2, GW_PROTO_H2, true },
+    { "h1-h1", GW_PROTO_H1, GW_PROTO_H1, false, false },
+    { "h1-h2", GW_PROTO_H1, GW_PROTO_H2, false, false },
+    { "h2-h1", GW_PROTO_H2, GW_PROTO_H1, false, false },
+    { "h2-h2", GW_PROTO_H2, GW_PROTO_H2, false, false },
+    { "grpc", GW_PROTO_H2, GW_PROTO_H2, true, false },
+    { "h1-h1-all", GW_PROTO_H1, GW_PROTO_H1, false, true },
+    { "grpc-all", GW_PROTO_H2, GW_PROTO_H2, true, true },
 };
 
 static struct mode1 host;
@@ -247,7 +252,50 @@ static void turn(void)
     }
 }
 
-static gw_config *make_config(void)
+/* Two limiters, a split by turns, least request, a breaker, ejection, a throttle, ceilings, retries. */
+static gw_config *make_guarded(void)
+{
+    static const gw_limiter_key by_client = { .on = GW_LIMIT_BY_CLIENT };
+    static const gw_str limiters[] = { { "all", 3 }, { "each", 4 } };
+    gw_builder *b = parts_begin(&host);
+    gw_breaker_spec breaker = GW_SPEC(gw_breaker_spec);
+    gw_outlier_spec outlier = GW_SPEC(gw_outlier_spec);
+    gw_throttle_spec throttle = GW_SPEC(gw_throttle_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_limiter_spec limiter = GW_SPEC(gw_limiter_spec);
+    gw_retry_spec retry = GW_SPEC(gw_retry_spec);
+    gw_route_spec route = GW_SPEC(gw_route_spec);
+    gw_split_spec splits[2] = { GW_SPEC(gw_split_spec), GW_SPEC(gw_split_spec) };
+
+    parts_listener(b, "edge");
+    limiter.name = limiters[0];
+    limiter.tokens = 1000000;
+    ck_assert_uint_ne(gw_builder_limiter(b, &limiter), 0);
+    limiter.name = limiters[1];
+    limiter.keys = &by_client;
+    limiter.keys_len = 1;
+    ck_assert_uint_ne(gw_builder_limiter(b, &limiter), 0);
+    cluster.protocols = shape->upstream;
+    cluster.balance = GW_BALANCE_LEAST_REQUEST;
+    cluster.breaker = &breaker;
+    cluster.outlier = &outlier;
+    cluster.throttle = &throttle;
+    cluster.exchanges_max = cluster.pending_max = cluster.retries_max = 1000;
+    parts_cluster(b, "web", &cluster, "127.0.0.1:81");
+    parts_cluster(b, "next", &cluster, "127.0.0.1:82");
+    splits[0].cluster = GW_STR("web");
+    splits[1].cluster = GW_STR("next");
+    retry.per_try_timeout_ms = 1000;
+    route.limiters = limiters;
+    route.limiters_len = 2;
+    route.splits = splits;
+    route.splits_len = 2;
+    route.retry = &retry;
+    parts_route(b, "/", &route, NULL);
+    return parts_build(b);
+}
+
+static gw_config *make_plain(void)
 {
     gw_builder *b = parts_begin(&host);
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
@@ -280,7 +328,7 @@ int main(int argc, char **argv)
     test_alloc_init(&host.alloc);
     memset(body, 'x', sizeof body);
     message[4] = MESSAGE - 5;
-    mode1_start(&host, make_config(), NULL);
+    mode1_start(&host, shape->has_policies ? make_guarded() : make_plain(), NULL);
     for (int i = 0; shape->client == GW_PROTO_H1 && i < AT_ONCE; i++)
         clients_h1[i] = mode1_accept(&host, "edge");
     if (shape->client == GW_PROTO_H2) {

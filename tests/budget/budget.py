@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-SHAPES = "h1-h1", "h1-h2", "h2-h1", "h2-h2", "grpc"
+SHAPES = "h1-h1", "h1-h2", "h2-h1", "h2-h2", "grpc", "h1-h1-all", "grpc-all"
 ENTRIES = ("gw_worker_step", "gw_bytes_next", "gw_link_room", "gw_link_received", "gw_link_unsent",
            "gw_link_sent", "gw_link_connected")
 FEW, MANY = 64, 192
@@ -72,14 +72,14 @@ def main():
     found = list(measure(program))
     if "--update" in sys.argv:
         text = HEAD.format(n=MANY, percent=round(TOLERANCE * 100))
-        text += "".join(f"{shape:8}{cost:8}{calls:6}\n" for shape, cost, calls in found)
+        text += "".join(f"{shape:12}{cost:8}{calls:6}\n" for shape, cost, calls in found)
         path.write_text(text)
         print(text, end="")
         return
     budgets, offences = read_budgets(path), 0
     for shape, cost, calls in found:
         most_cost, most_calls = budgets[shape]
-        print(f"{shape:8}{cost:8} of {most_cost}, allocator {calls} of {most_calls}")
+        print(f"{shape:12}{cost:8} of {most_cost}, allocator {calls} of {most_calls}")
         if differs(cost, most_cost) or differs(calls, most_calls):
             offences += 1
             print(f"{shape}: not what {path.name} says; if that is meant: ./dev budgets update")
