@@ -6,7 +6,7 @@ enum {
     GW_LISTENERS_MAX = 256,
     GW_CLUSTERS_MAX = 1024,
     GW_ENDPOINTS_MAX = 65536, /* over all clusters */
-    GW_ROUTES_MAX = 65536,
+    GW_ROUTES_MAX = 262144,
     GW_FILTERS_MAX = 64, /* a bit each in a word */
     GW_BALANCERS_MAX = 256,
     GW_LIMITERS_MAX = 4096,

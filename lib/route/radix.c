@@ -4,26 +4,39 @@
 
 #include "base/assert.h"
 
-gw_status gw_radix_init(struct gw_radix *radix, struct gw_heap *heap, uint32_t strings_max)
+gw_status gw_radix_init(struct gw_radix *radix, struct gw_heap *heap, uint32_t strings_max,
+                        uint32_t bytes_max)
 {
     uint32_t room = strings_max > 0 ? 2 * strings_max : 1;
     GW_ASSERT(room > strings_max);
-    struct gw_radix_node *nodes = gw_heap_alloc(heap, room * sizeof *nodes);
-    char *firsts = gw_heap_alloc(heap, room);
-    if (nodes == NULL || firsts == NULL) {
-        gw_heap_release(heap, nodes, room * sizeof *nodes);
-        gw_heap_release(heap, firsts, room);
-        return GW_ENOMEM;
-    }
-    *radix = (struct gw_radix){ .nodes = nodes, .firsts = firsts, .room = room };
-    return GW_OK;
+    *radix = (struct gw_radix){ .room = room, .bytes_room = bytes_max > 0 ? bytes_max : 1 };
+    radix->nodes = gw_heap_alloc(heap, room * sizeof *radix->nodes);
+    radix->firsts = gw_heap_alloc(heap, room);
+    radix->bytes = gw_heap_alloc(heap, radix->bytes_room);
+    if (radix->nodes != NULL && radix->firsts != NULL && radix->bytes != NULL)
+        return GW_OK;
+    gw_radix_fini(radix, heap);
+    return GW_ENOMEM;
 }
 
 void gw_radix_fini(struct gw_radix *radix, struct gw_heap *heap)
 {
     gw_heap_release(heap, radix->nodes, radix->room * sizeof *radix->nodes);
     gw_heap_release(heap, radix->firsts, radix->room);
+    gw_heap_release(heap, radix->bytes, radix->bytes_room);
     *radix = (struct gw_radix){ .nodes = NULL };
+}
+
+/* Edges share what strings share: all of them are no longer than the strings. */
+static uint32_t keep(struct gw_radix *radix, const char *from, size_t len)
+{
+    uint32_t at = radix->bytes_len;
+
+    GW_ASSERT(len <= UINT16_MAX && len <= radix->bytes_room - at);
+    if (len > 0)
+        memcpy(radix->bytes + at, from, len);
+    radix->bytes_len += (uint32_t)len;
+    return at;
 }
 
 /* A node that is not made yet: it stands for n strings from start that agree in depth bytes. These
@@ -33,7 +46,7 @@ static void plan(struct gw_radix *radix, uint32_t start, uint32_t n, uint32_t de
     GW_ASSERT(radix->len < radix->room);
     radix->firsts[radix->len] = first;
     radix->nodes[radix->len++] = (struct gw_radix_node){ .children = start,
-                                                         .children_len = n,
+                                                         .edge = n,
                                                          .value = depth };
 }
 
@@ -49,12 +62,12 @@ static size_t common(gw_str a, gw_str b, size_t from)
 static void make(struct gw_radix *radix, uint32_t index, const gw_str *strings, uint32_t value)
 {
     struct gw_radix_node planned = radix->nodes[index];
-    uint32_t at = planned.children, end = at + planned.children_len, depth = planned.value;
+    uint32_t at = planned.children, end = at + planned.edge, depth = planned.value;
     size_t shared = common(strings[at], strings[end - 1], depth);
-    struct gw_radix_node node = { .edge = strings[at].ptr == NULL ? "" : strings[at].ptr + depth,
-                                  .edge_len = (uint32_t)(shared - depth),
+    struct gw_radix_node node = { .edge_len = (uint16_t)(shared - depth),
                                   .children = radix->len,
                                   .value = GW_RADIX_NONE };
+    node.edge = keep(radix, shared > depth ? strings[at].ptr + depth : NULL, shared - depth);
     if (strings[at].len == shared)
         node.value = value + at++;
     while (at < end) {

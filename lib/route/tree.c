@@ -31,15 +31,21 @@ struct host {
     bool is_suffix;
 };
 
+/* What a search reads of a rule. */
+struct row {
+    const gw_str *methods;
+    uint32_t methods_len;
+    uint32_t listener;
+    uint32_t route;
+};
+
 struct gw_route_tree {
     struct gw_heap *heap;
-    struct gw_route_rule *rows; /* in order */
+    struct row *rows; /* in order */
     uint32_t *connect_routes;
     uint32_t *connect_listeners;
     struct place *places;
     struct host *hosts;
-    char *host_bytes; /* of all hosts, each from its end */
-    size_t host_bytes_len;
     uint32_t rows_len, places_len, hosts_len, hosts_root;
     struct gw_radix radix;
 };
@@ -54,15 +60,15 @@ static bool host_fits(const struct host *host, size_t matched, size_t len)
     return host->is_suffix ? matched < len : matched == len;
 }
 
-static bool host_has_edge(gw_str host, size_t matched, const struct gw_radix_node *node)
+static bool host_has_edge(gw_str host, size_t matched, const char *edge, size_t len)
 {
-    if (host.len - matched < node->edge_len)
+    if (host.len - matched < len)
         return false;
-    if (node->edge_len == 0)
+    if (len == 0)
         return true;
     const char *at = host.ptr + host.len - matched;
-    for (uint32_t i = 0; i < node->edge_len; i++)
-        if (gw_ascii_lower(*--at) != node->edge[i])
+    for (size_t i = 0; i < len; i++)
+        if (gw_ascii_lower(*--at) != edge[i])
             return false;
     return true;
 }
@@ -74,7 +80,7 @@ static uint32_t find_host(const struct gw_route_tree *tree, gw_str host, uint32_
     size_t matched = 0;
     while (at != NONE) {
         const struct gw_radix_node *node = &tree->radix.nodes[at];
-        if (!host_has_edge(host, matched, node))
+        if (!host_has_edge(host, matched, gw_radix_edge(&tree->radix, node), node->edge_len))
             break;
         matched += node->edge_len;
         if (node->value != NONE && node->value != except &&
@@ -106,7 +112,7 @@ static struct found find_place(const struct gw_route_tree *tree, uint32_t root, 
     while (at != NONE) {
         const struct gw_radix_node *node = &tree->radix.nodes[at];
         if (path.len - matched < node->edge_len ||
-            memcmp(path.ptr + matched, node->edge, node->edge_len) != 0)
+            memcmp(path.ptr + matched, gw_radix_edge(&tree->radix, node), node->edge_len) != 0)
             break;
         matched += node->edge_len;
         if (node->value != NONE && node->value != except) {
@@ -123,7 +129,7 @@ static struct found find_place(const struct gw_route_tree *tree, uint32_t root, 
     return found;
 }
 
-static bool takes_method(const struct gw_route_rule *row, gw_str method)
+static bool takes_method(const struct row *row, gw_str method)
 {
     for (size_t i = 0; i < row->methods_len; i++)
         if (gw_str_eq(row->methods[i], method))
@@ -135,7 +141,7 @@ static uint32_t ask_rows(const struct gw_route_tree *tree, uint32_t start, uint3
                          const struct gw_route_key *key, bool *is_method_missing)
 {
     for (uint32_t i = start; i < end; i++) {
-        const struct gw_route_rule *row = &tree->rows[i];
+        const struct row *row = &tree->rows[i];
         if (row->listener != UINT32_MAX && row->listener != key->listener)
             continue;
         if (takes_method(row, key->method))
@@ -200,88 +206,98 @@ uint32_t gw_route_tree_find(const struct gw_route_tree *tree, const struct gw_ro
 
 /* --- the building --- */
 
-static bool same_host(const struct gw_route_rule *a, const struct gw_route_rule *b)
+/* What is needed until it is built. */
+struct work {
+    struct gw_route_rule *rules; /* in order */
+    uint32_t *order;             /* twice as many, for sorting     */
+    gw_str *texts;               /* of the places of a host, or of the hosts */
+    char *host_bytes;            /* of all hosts, each from its end */
+    uint32_t host_bytes_len, bytes_len;
+    uint32_t rules_len;
+};
+
+static bool starts_host(const struct work *work, uint32_t row)
 {
-    return gw_str_eq(a->host, b->host);
+    return row == 0 || !gw_str_eq(work->rules[row - 1].host, work->rules[row].host);
 }
 
-static bool starts_host(const struct gw_route_tree *tree, uint32_t row)
+static bool starts_place(const struct work *work, uint32_t row)
 {
-    return row == 0 || !same_host(&tree->rows[row - 1], &tree->rows[row]);
+    return starts_host(work, row) || !gw_str_eq(work->rules[row - 1].path, work->rules[row].path);
 }
 
-static bool starts_place(const struct gw_route_tree *tree, uint32_t row)
+static void sort_rules(struct work *work, const struct gw_route_rule *rules)
 {
-    return starts_host(tree, row) || !gw_str_eq(tree->rows[row - 1].path, tree->rows[row].path);
-}
-
-static gw_status sort_rows(struct gw_route_tree *tree, const struct gw_route_rule *rules,
-                           uint32_t *order)
-{
-    uint32_t n = tree->rows_len;
+    uint32_t n = work->rules_len;
     for (uint32_t i = 0; i < n; i++)
-        order[i] = i;
-    gw_sort(order, order + n, n, gw_route_compare, rules);
-    tree->rows = gw_heap_alloc(tree->heap, n * sizeof *tree->rows);
-    if (tree->rows == NULL)
-        return GW_ENOMEM;
+        work->order[i] = i;
+    gw_sort(work->order, work->order + n, n, gw_route_compare, rules);
     for (uint32_t i = 0; i < n; i++)
-        tree->rows[i] = rules[order[i]];
-    for (uint32_t i = 0; i < n; i++) {
-        tree->places_len += starts_place(tree, i);
-        if (!starts_host(tree, i))
+        work->rules[i] = rules[work->order[i]];
+}
+
+static void count(struct gw_route_tree *tree, struct work *work)
+{
+    for (uint32_t i = 0; i < work->rules_len; i++) {
+        if (starts_place(work, i)) {
+            tree->places_len++;
+            work->bytes_len += (uint32_t)work->rules[i].path.len;
+        }
+        if (!starts_host(work, i))
             continue;
         tree->hosts_len++;
-        tree->host_bytes_len += gw_route_host_text(tree->rows[i].host).len;
+        work->host_bytes_len += (uint32_t)gw_route_host_text(work->rules[i].host).len;
     }
-    return GW_OK;
+    work->bytes_len += work->host_bytes_len;
 }
 
-static gw_status make_room(struct gw_route_tree *tree)
+static gw_status make_room(struct gw_route_tree *tree, struct work *work)
 {
     size_t n = tree->rows_len;
+    tree->rows = gw_heap_alloc(tree->heap, n * sizeof *tree->rows);
     tree->connect_routes = gw_heap_alloc(tree->heap, n * sizeof(uint32_t));
     tree->connect_listeners = gw_heap_alloc(tree->heap, n * sizeof(uint32_t));
     tree->places = gw_heap_alloc(tree->heap, tree->places_len * sizeof *tree->places);
     tree->hosts = gw_heap_alloc(tree->heap, tree->hosts_len * sizeof *tree->hosts);
-    tree->host_bytes = gw_heap_alloc(tree->heap, tree->host_bytes_len + 1);
-    if (tree->connect_routes == NULL || tree->connect_listeners == NULL || tree->places == NULL ||
-        tree->hosts == NULL || tree->host_bytes == NULL)
+    work->host_bytes = gw_heap_alloc(tree->heap, work->host_bytes_len + 1);
+    if (tree->rows == NULL || tree->connect_routes == NULL || tree->connect_listeners == NULL ||
+        tree->places == NULL || tree->hosts == NULL || work->host_bytes == NULL)
         return GW_ENOMEM;
-    return gw_radix_init(&tree->radix, tree->heap, tree->places_len + tree->hosts_len);
+    return gw_radix_init(&tree->radix, tree->heap, tree->places_len + tree->hosts_len,
+                         work->bytes_len);
 }
 
-static struct place place_from(const struct gw_route_tree *tree, uint32_t row)
+static struct place place_from(const struct work *work, uint32_t row)
 {
     struct place place = { .exact = row, .prefix = row, .end = row + 1, .up = NONE };
-    while (place.end < tree->rows_len && !starts_place(tree, place.end))
+    while (place.end < work->rules_len && !starts_place(work, place.end))
         place.end++;
-    while (place.prefix < place.end && tree->rows[place.prefix].is_exact)
+    while (place.prefix < place.end && work->rules[place.prefix].is_exact)
         place.prefix++;
     return place;
 }
 
 /* Adds the places of the host whose rows begin at row, and their tree; returns the row behind. */
-static uint32_t add_places(struct gw_route_tree *tree, uint32_t row, uint32_t *places_len,
-                           gw_str *texts, struct host *host)
+static uint32_t add_places(struct gw_route_tree *tree, const struct work *work, uint32_t row,
+                           uint32_t *places_len, struct host *host)
 {
     uint32_t first = *places_len, len = first;
     host->first_place = first;
     do {
-        texts[len - first] = tree->rows[row].path;
-        tree->places[len] = place_from(tree, row);
+        work->texts[len - first] = work->rules[row].path;
+        tree->places[len] = place_from(work, row);
         row = tree->places[len++].end;
-    } while (row < tree->rows_len && !starts_host(tree, row));
-    host->root = gw_radix_add(&tree->radix, texts, len - first, first);
+    } while (row < tree->rows_len && !starts_host(work, row));
+    host->root = gw_radix_add(&tree->radix, work->texts, len - first, first);
     for (uint32_t i = first; i < len; i++)
-        tree->places[i].up = find_place(tree, host->root, texts[i - first], i).prefix;
+        tree->places[i].up = find_place(tree, host->root, work->texts[i - first], i).prefix;
     *places_len = len;
     return row;
 }
 
-static gw_str host_of(const struct gw_route_tree *tree, uint32_t i)
+static gw_str host_of(const struct gw_route_tree *tree, const struct work *work, uint32_t i)
 {
-    return tree->rows[tree->places[tree->hosts[i].first_place].exact].host;
+    return work->rules[tree->places[tree->hosts[i].first_place].exact].host;
 }
 
 static gw_str reversed(gw_str host, char *out)
@@ -291,65 +307,81 @@ static gw_str reversed(gw_str host, char *out)
     return (gw_str){ out, host.len };
 }
 
-/* texts has room for as many as there are places, or hosts. */
-static void add_hosts(struct gw_route_tree *tree, gw_str *texts)
+static void add_hosts(struct gw_route_tree *tree, const struct work *work)
 {
     uint32_t row = 0, places_len = 0;
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
-        gw_str text = tree->rows[row].host;
+        gw_str text = work->rules[row].host;
         tree->hosts[i] = (struct host){ .is_suffix = gw_str_starts(text, GW_STR("*")) };
-        row = add_places(tree, row, &places_len, texts, &tree->hosts[i]);
+        row = add_places(tree, work, row, &places_len, &tree->hosts[i]);
     }
     GW_ASSERT(row == tree->rows_len && places_len == tree->places_len);
-    char *bytes = tree->host_bytes;
+    char *bytes = work->host_bytes;
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
-        texts[i] = reversed(gw_route_host_text(host_of(tree, i)), bytes);
-        bytes += texts[i].len;
+        work->texts[i] = reversed(gw_route_host_text(host_of(tree, work, i)), bytes);
+        bytes += work->texts[i].len;
     }
-    tree->hosts_root = gw_radix_add(&tree->radix, texts, tree->hosts_len, 0);
+    tree->hosts_root = gw_radix_add(&tree->radix, work->texts, tree->hosts_len, 0);
     for (uint32_t i = 0; i < tree->hosts_len; i++)
-        tree->hosts[i].up = find_host(tree, host_of(tree, i), i);
+        tree->hosts[i].up = find_host(tree, host_of(tree, work, i), i);
 }
 
 /* Which rows of each host take CONNECT, in their order. */
-static void add_connects(struct gw_route_tree *tree, uint32_t *order)
+static void add_connects(struct gw_route_tree *tree, const struct work *work)
 {
-    uint32_t n = 0, at = 0;
+    uint32_t n = 0, at = 0, *order = work->order;
     for (uint32_t i = 0; i < tree->rows_len; i++)
-        if (tree->rows[i].takes_connect)
+        if (work->rules[i].takes_connect)
             order[n++] = i;
-    gw_sort(order, order + n, n, gw_route_compare_connect, tree->rows);
+    gw_sort(order, order + n, n, gw_route_compare_connect, work->rules);
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
         struct host *host = &tree->hosts[i];
         host->connect = at;
-        for (; at < n && gw_str_eq(tree->rows[order[at]].host, host_of(tree, i)); at++) {
-            tree->connect_routes[at] = tree->rows[order[at]].route;
-            tree->connect_listeners[at] = tree->rows[order[at]].listener;
+        for (; at < n && gw_str_eq(work->rules[order[at]].host, host_of(tree, work, i)); at++) {
+            tree->connect_routes[at] = work->rules[order[at]].route;
+            tree->connect_listeners[at] = work->rules[order[at]].listener;
         }
         host->connect_end = at;
     }
     GW_ASSERT(at == n);
 }
 
+static void add_rows(struct gw_route_tree *tree, const struct work *work)
+{
+    for (uint32_t i = 0; i < tree->rows_len; i++) {
+        const struct gw_route_rule *rule = &work->rules[i];
+        tree->rows[i] = (struct row){ .methods = rule->methods,
+                                      .methods_len = (uint32_t)rule->methods_len,
+                                      .listener = rule->listener,
+                                      .route = rule->route };
+    }
+}
+
 static gw_status fill(struct gw_route_tree *tree, const struct gw_route_rule *rules)
 {
-    size_t order_size = 2 * (size_t)tree->rows_len * sizeof(uint32_t);
-    size_t texts_size = tree->rows_len * sizeof(gw_str);
-    uint32_t *order = gw_heap_alloc(tree->heap, order_size);
-    gw_str *texts = gw_heap_alloc(tree->heap, texts_size);
+    struct gw_heap *heap = tree->heap;
+    size_t n = tree->rows_len;
+    struct work work = { .rules_len = tree->rows_len };
     gw_status status = GW_ENOMEM;
-    if (order == NULL || texts == NULL)
+    work.rules = gw_heap_alloc(heap, n * sizeof *work.rules);
+    work.order = gw_heap_alloc(heap, 2 * n * sizeof *work.order);
+    work.texts = gw_heap_alloc(heap, n * sizeof *work.texts);
+    if (work.rules == NULL || work.order == NULL || work.texts == NULL)
         goto done;
-    status = sort_rows(tree, rules, order);
-    if (status == GW_OK)
-        status = make_room(tree);
+    sort_rules(&work, rules);
+    count(tree, &work);
+    status = make_room(tree, &work);
     if (status != GW_OK)
         goto done;
-    add_hosts(tree, texts);
-    add_connects(tree, order);
+    add_hosts(tree, &work);
+    add_connects(tree, &work);
+    add_rows(tree, &work);
 done:
-    gw_heap_release(tree->heap, texts, texts_size);
-    gw_heap_release(tree->heap, order, order_size);
+    if (work.host_bytes != NULL)
+        gw_heap_release(heap, work.host_bytes, work.host_bytes_len + 1);
+    gw_heap_release(heap, work.texts, n * sizeof *work.texts);
+    gw_heap_release(heap, work.order, 2 * n * sizeof *work.order);
+    gw_heap_release(heap, work.rules, n * sizeof *work.rules);
     return status;
 }
 
@@ -392,7 +424,6 @@ void gw_route_tree_free(struct gw_route_tree *tree)
     struct gw_heap *heap = tree->heap;
     if (tree->radix.nodes != NULL)
         gw_radix_fini(&tree->radix, heap);
-    gw_heap_release(heap, tree->host_bytes, tree->host_bytes_len + 1);
     gw_heap_release(heap, tree->hosts, tree->hosts_len * sizeof *tree->hosts);
     gw_heap_release(heap, tree->places, tree->places_len * sizeof *tree->places);
     gw_heap_release(heap, tree->connect_listeners, tree->rows_len * sizeof(uint32_t));

@@ -21,6 +21,8 @@ ENTRIES = ("gw_worker_step", "gw_bytes_next", "gw_link_room", "gw_link_received"
 FEW, MANY = 64, 192
 # Another release of gcc, of the C library or of nghttp2 costs a little more or less.
 TOLERANCE = 0.05
+# What all policies together add to a request.
+POLICIES_MOST = 0.08
 
 HEAD = """# What a request may cost: instructions of user space in the library, all that it calls included, and
 # calls of the allocator in {n} requests. A shape is the client's protocol and the upstream's.
@@ -83,6 +85,11 @@ def main():
         if differs(cost, most_cost) or differs(calls, most_calls):
             offences += 1
             print(f"{shape}: not what {path.name} says; if that is meant: ./dev budgets update")
+    costs = {shape: cost for shape, cost, _ in found}
+    for shape in costs:
+        if f"{shape}-all" in costs and costs[f"{shape}-all"] > costs[shape] * (1 + POLICIES_MOST):
+            offences += 1
+            print(f"{shape}: all policies add more than {POLICIES_MOST:.0%}")
     sys.exit(1 if offences else 0)
 
 
