@@ -175,9 +175,10 @@ typedef struct gw_cluster_spec {
                                  100; 50; GW_OFF: never                                          */
     uint32_t spare_percent;   /* a level takes this part of what its available endpoints' weight
                                  is of all, up to everything; 100 to 1,000; 140                  */
-    uint32_t slow_start_ms;   /* who is new takes a tenth of its share at first, and all of it
+    uint32_t
+        slow_start_ms; /* who is new, or back, takes a tenth of its share at first, and all of it
                                  after; not with consistent hash; none                           */
-    uint32_t flags;           /* GW_CLUSTER_*                                                    */
+    uint32_t flags;    /* GW_CLUSTER_*                                                    */
     uint32_t reserved;
     /* Copied; NULL: none. All workers share what these count (docs/breaking.md): */
     const gw_breaker_spec *breaker;

@@ -34,12 +34,30 @@ static uint32_t inflight(const void *ctx, uint32_t i)
     return atomic_load_explicit(&gw_exchange_use(x)->states[i]->inflight, memory_order_relaxed);
 }
 
+static gw_nanos later(gw_nanos a, gw_nanos b)
+{
+    return a > b ? a : b;
+}
+
+/* What ends at a time tells nobody when it does: it is seen here. */
+static gw_nanos since(struct gw_endpoint_state *state, gw_nanos now)
+{
+    gw_nanos when = gw_state_since(state, now);
+    struct gw_outlier_view ejected = gw_outlier_look(&state->outlier, now);
+
+    if (!ejected.is_out && ejected.cause != GW_OUTLIER_NONE)
+        when = later(when, ejected.until);
+    for (int on = 0; on < GW_FORCE_ON_COUNT; on++)
+        when = later(when, gw_force_ended(&state->forces[on], now));
+    return when;
+}
+
 static uint32_t warmth(const void *ctx, uint32_t i)
 {
     const struct gw_exchange *x = ctx;
     gw_nanos now = x->of->links->now;
 
-    return gw_slow_start(gw_state_since(gw_exchange_use(x)->states[i], now), now,
+    return gw_slow_start(since(gw_exchange_use(x)->states[i], now), now,
                          x->cluster->balance.slow_start);
 }
 

@@ -300,6 +300,8 @@ static void tell_breaker(struct gw_exchange *x, struct gw_endpoint_state *state,
     now_is = gw_breaker_look(&state->breaker, conf, now).state;
     if (now_is == GW_BREAKER_HALF_OPEN)
         return;
+    if (now_is == GW_BREAKER_CLOSED)
+        gw_state_begin_anew(state);
     gw_stats_add(x->of->stats,
                  now_is == GW_BREAKER_OPEN ? GW_STAT_BREAKERS_OPENED : GW_STAT_BREAKERS_CLOSED, 1);
     log_change(x, "breaker.changed", gw_breaker_state_name(now_is));

@@ -40,6 +40,15 @@ static inline struct gw_forced gw_force_look(const struct gw_force *f, gw_nanos 
     forced.until = word >> 2;
     return forced;
 }
+/* When it has ended by itself that nobody asked; 0: it has not, or was nothing like that. */
+static inline gw_nanos gw_force_ended(const struct gw_force *f, gw_nanos now)
+{
+    uint64_t word = atomic_load_explicit(&f->word, memory_order_relaxed);
+
+    return (word & 3) != GW_FORCED_NOT && (word & 3) != GW_FORCED_CLOSED && now >= word >> 2
+               ? word >> 2
+               : 0;
+}
 /* NOT: it is lifted. until: under 2^62. One thread at a time. */
 static inline void gw_force_set(struct gw_force *f, enum gw_force_state state, gw_nanos now,
                                 gw_nanos until)

@@ -11,8 +11,9 @@
 
 struct gw_endpoint_state {
     struct gw_shared shared;
-    atomic_uint inflight;   /* tries that have been given to it and have not ended */
-    _Atomic uint64_t since; /* when a worker first asked for it; 0: never yet        */
+    atomic_uint inflight; /* tries that have been given to it and have not ended */
+    _Atomic uint64_t
+        since; /* when a worker first asked for it; 0: not yet, or not since it is back */
     struct gw_breaker breaker;
     struct gw_outlier outlier;
     struct gw_force forces[GW_FORCE_ON_COUNT];
@@ -44,7 +45,7 @@ struct gw_split_state {
     _Atomic uint64_t failures; /* ... and were not served */
 };
 
-/* Since when it is there, as far as anybody knows. */
+/* Since when it is there, or back, as far as anybody knows. */
 static inline uint64_t gw_state_since(struct gw_endpoint_state *e, uint64_t now)
 {
     uint64_t since = atomic_load_explicit(&e->since, memory_order_relaxed);
@@ -75,6 +76,12 @@ static inline void gw_state_changed(struct gw_cluster_state *c)
 {
     atomic_fetch_add_explicit(&c->version, 1, memory_order_release);
 }
+/* It is back, and has its share again as if it were new: who asks next says since when. */
+static inline void gw_state_begin_anew(struct gw_endpoint_state *e)
+{
+    atomic_store_explicit(&e->since, 0, memory_order_relaxed);
+}
+
 /* One of at most max; false: there are as many. */
 static inline bool gw_state_take(atomic_uint *count, uint32_t max)
 {

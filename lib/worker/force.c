@@ -56,6 +56,16 @@ static void note_until(struct gw_cluster_state *c, gw_nanos until)
         atomic_store_explicit(&c->forced_until, until, memory_order_relaxed);
 }
 
+/* Was it out, and is it no longer, by this word? */
+static bool brings_back(const struct gw_force *f, const struct wanted *w)
+{
+    uint64_t was = atomic_load(&f->word);
+    bool was_out = (was & 3) == GW_FORCED_OPEN || (was & 3) == GW_FORCED_EJECTED;
+
+    return was_out && w->now < was >> 2 && /* to lift, nobody needs to say when */
+           (w->state == GW_FORCED_NOT || w->state == GW_FORCED_CLOSED);
+}
+
 static gw_status force(const struct gw_edition_cluster *c, gw_str name, const struct wanted *w)
 {
     gw_status status = GW_EUNKNOWN;
@@ -63,7 +73,11 @@ static gw_status force(const struct gw_edition_cluster *c, gw_str name, const st
     for (uint32_t i = 0; i < c->endpoints->len; i++) {
         if (name.len > 0 && !gw_str_eq(c->endpoints->list[i].name, name))
             continue;
-        gw_force_set(&c->states[i]->forces[w->on], w->state, w->now, w->until);
+        struct gw_force *f = &c->states[i]->forces[w->on];
+        bool is_back = brings_back(f, w);
+        gw_force_set(f, w->state, w->now, w->until);
+        if (is_back)
+            gw_state_begin_anew(c->states[i]);
         status = GW_OK;
     }
     if (status == GW_OK && w->state != GW_FORCED_NOT)

@@ -113,6 +113,17 @@ static void hash_on(const char *key)
     plan.cluster.hash = &plan.hash;
 }
 
+static bool is_failing; /* svc-d */
+
+static const char *answer_of(gw_link *link)
+{
+    gw_destination d = GW_SPEC(gw_destination);
+    ck_assert_int_eq(gw_link_get_destination(link, &d), GW_OK);
+    return is_failing && gw_str_ends(d.address, GW_STR("84"))
+               ? "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno"
+               : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+}
+
 static void answer_all(void)
 {
     for (int i = 0; i < host.count; i++) {
@@ -120,7 +131,7 @@ static void answer_all(void)
         if (!up->is_upstream || up->link == NULL || up->out_len == 0)
             continue;
         mode1_clear(up);
-        mode1_say(&host, up, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        mode1_say(&host, up, answer_of(up->link));
     }
 }
 
@@ -451,6 +462,83 @@ START_TEST(who_is_new_gets_less)
 }
 END_TEST
 
+enum { BREAKER, OUTLIER, FORCE_ENDS, FORCE_LIFTED, FORCE_LIFTED_LATE, BACKS };
+
+static void force_out(uint32_t state, uint32_t for_ms)
+{
+    gw_force_spec spec = GW_SPEC(gw_force_spec);
+    spec.kind = GW_KIND_ENDPOINT;
+    spec.cluster = GW_STR("web");
+    spec.name = GW_STR("svc-d");
+    spec.state = state;
+    spec.for_ms = for_ms;
+    spec.now = state == 0 ? 0 : host.now;
+    ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_OK);
+}
+
+/* Until svc-d was asked: then it has failed. */
+static void fail_once(struct mode1_link *client)
+{
+    is_failing = true;
+    seen.endpoint[0] = '\0';
+    for (int i = 0; i < 100 && strcmp(seen.endpoint, "svc-d") != 0; i++) {
+        ask(client, "");
+        answer_all();
+    }
+    is_failing = false;
+    ck_assert_str_eq(seen.endpoint, "svc-d");
+}
+
+/* Whatever kept it out: it takes its share step by step once more. */
+START_TEST(who_is_back_gets_less)
+{
+    gw_breaker_spec breaker = GW_SPEC(gw_breaker_spec);
+    gw_outlier_spec outlier = GW_SPEC(gw_outlier_spec);
+    begin(GW_BALANCE_ROUND_ROBIN);
+    plan.cluster.slow_start_ms = 10000;
+    plan.names[3] = "svc-d";
+    breaker.failures = outlier.failures = 1;
+    outlier.time_max_ms = 30000;
+    if (_i == BREAKER)
+        plan.cluster.breaker = &breaker;
+    else if (_i == OUTLIER)
+        plan.cluster.outlier = &outlier;
+    start();
+    struct mode1_link *client = mode1_accept(&host, "edge");
+    (void)count_new(client, 8);
+    host.now += GW_MS(20000);
+    int all = count_new(client, 400);
+    ck_assert_int_eq(all, 100); /* warm */
+    if (_i == BREAKER || _i == OUTLIER)
+        fail_once(client);
+    else
+        force_out(GW_STATE_OPEN, 30000);
+    ck_assert_int_eq(count_new(client, 40), 0);
+    host.now += _i == FORCE_LIFTED ? GW_MS(1000) : GW_MS(40000);
+    if (_i == FORCE_LIFTED)
+        force_out(0, 0);
+    if (_i == BREAKER) { /* a probe is answered */
+        for (int i = 0; i < 40 && count_new(client, 1) == 0; i++)
+            ;
+    } else if (_i == OUTLIER) { /* ten seconds ago: it is warm again */
+        ck_assert_int_eq(count_new(client, 400), 100);
+        fail_once(client);
+        host.now += GW_MS(30000);
+    } else if (_i == FORCE_ENDS || _i == FORCE_LIFTED_LATE) {
+        ck_assert_int_eq(count_new(client, 400), 100); /* likewise */
+        if (_i == FORCE_LIFTED_LATE)
+            force_out(0, 0); /* there is nothing to lift any more */
+        force_out(GW_STATE_OPEN, 30000);
+        host.now += GW_MS(30000);
+    }
+    int first = count_new(client, 400);
+    ck_assert_msg(first > 2 && first < 35, "%d at first", first);
+    host.now += GW_MS(10000);
+    ck_assert_int_eq(count_new(client, 400), 100);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *choose_suite(void)
 {
     Suite *suite = suite_create("choose");
@@ -466,6 +554,7 @@ static Suite *choose_suite(void)
     check_add_loop(suite, the_first_level_has_all, 0, 4);
     check_add_loop(suite, a_retry_goes_elsewhere, 0, 4);
     check_add(suite, who_is_new_gets_less); /* round robin */
+    check_add_loop(suite, who_is_back_gets_less, 0, BACKS);
     return suite;
 }
 
