@@ -151,6 +151,32 @@ typedef struct gw_affinity_spec {
     gw_str secret;      /* makes its values those of nobody else; up to 256 bytes; none        */
 } gw_affinity_spec;
 
+enum { GW_HEALTH_HTTP = 1, GW_HEALTH_TCP = 2, GW_HEALTH_GRPC = 3 };
+enum { GW_HEALTH_FIRST_ASKED = 1, GW_HEALTH_FIRST_LEFT_OUT = 2 };
+/* Each endpoint is probed, by one worker at a time: who does not answer as it should is not asked, until
+ * it does again (docs/health.md). */
+typedef struct gw_health_spec {
+    uint32_t size;
+    uint32_t kind;                  /* GW_HEALTH_*: a request; a connection alone; the health
+                                    protocol of gRPC, for clusters of h2 alone; HTTP           */
+    uint32_t interval_ms;           /* from the begin of one probe to that of the next; 10 to a
+                                    day; 5,000                                                 */
+    uint32_t unhealthy_interval_ms; /* the same, of who is not well; interval_ms                  */
+    uint32_t jitter_percent;        /* of these that are added at most; 10; GW_OFF: none          */
+    uint32_t timeout_ms;            /* up to the answer; up to an hour; 2,000                     */
+    uint32_t rise;                  /* so many good ones in a row: well; up to 1,000; 2           */
+    uint32_t fall;                  /* so many failed ones in a row: not well; up to 1,000; 3     */
+    uint32_t first;                 /* GW_HEALTH_FIRST_*: what it is before its first probe, whose
+                                    outcome counts at once; asked                              */
+    uint32_t port;                  /* instead of the address's; Unix sockets have none; none     */
+    gw_str method;                  /* of HTTP: GET or HEAD; GET                                  */
+    gw_str path;                    /* ... with a query, if there is one; "/"                     */
+    gw_str host;                    /* of HTTP and gRPC; the endpoint's address                   */
+    gw_str service;                 /* of gRPC; empty: the server as a whole                      */
+    const gw_str *expect;           /* of HTTP: "200", "200-399": codes that are good, 200 to 599 */
+    size_t expect_len;              /* up to 32; "200-299"                                        */
+} gw_health_spec;
+
 /* Endpoints that are interchangeable, or the host itself (origin). */
 typedef struct gw_cluster_spec {
     uint32_t size;
@@ -193,6 +219,7 @@ typedef struct gw_cluster_spec {
     uint32_t retries_max;   /* of these not the first try; none                                */
     gw_str balancer;        /* instead of balance: the name of one of gw_builder_balancer      */
     const gw_affinity_spec *affinity; /* copied; NULL: none                                     */
+    const gw_health_spec *health; /* copied; NULL: nobody is probed                            */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

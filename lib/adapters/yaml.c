@@ -161,6 +161,8 @@ struct cluster {
     gw_fallback_spec fallback;
     gw_affinity_spec affinity;
     uint32_t is_secure, is_http_only;
+    gw_health_spec health;
+    struct gw_yaml_texts health_expect;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
     uint32_t is_live;
     const struct gw_yaml_node *endpoints;
@@ -292,6 +294,29 @@ static const struct gw_yaml_field affinity_fields[] = {
       same_sites },
 };
 static const struct gw_yaml_table affinity_table = TABLE(affinity_fields);
+static const struct gw_yaml_word health_kinds[] = {
+    { "http", GW_HEALTH_HTTP }, { "tcp", GW_HEALTH_TCP }, { "grpc", GW_HEALTH_GRPC }, { NULL, 0 }
+};
+static const struct gw_yaml_word health_firsts[] = { { "asked", GW_HEALTH_FIRST_ASKED },
+                                                     { "left_out", GW_HEALTH_FIRST_LEFT_OUT },
+                                                     { NULL, 0 } };
+static const struct gw_yaml_field health_fields[] = {
+    { "kind", GW_YAML_WORD, offsetof(struct cluster, health.kind), 0, 0, 0, health_kinds },
+    TIME("interval", struct cluster, health.interval_ms),
+    TIME("unhealthy_interval", struct cluster, health.unhealthy_interval_ms),
+    GUARD_COUNT("jitter_percent", health.jitter_percent),
+    TIME("timeout", struct cluster, health.timeout_ms),
+    GUARD_COUNT("rise", health.rise),
+    GUARD_COUNT("fall", health.fall),
+    { "first", GW_YAML_WORD, offsetof(struct cluster, health.first), 0, 0, 0, health_firsts },
+    GUARD_COUNT("port", health.port),
+    NAME("method", struct cluster, health.method),
+    NAME("path", struct cluster, health.path),
+    NAME("host", struct cluster, health.host),
+    NAME("service", struct cluster, health.service),
+    { "expect", GW_YAML_TEXTS, offsetof(struct cluster, health_expect), 0, 0, 0, NULL },
+};
+static const struct gw_yaml_table health_table = TABLE(health_fields);
 static const struct gw_yaml_field ceiling_fields[] = {
     GUARD_COUNT("exchanges", spec.exchanges_max),
     GUARD_COUNT("pending", spec.pending_max),
@@ -326,7 +351,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "grpc_failures", GW_YAML_WORDS, offsetof(struct cluster, spec.grpc_failures), 0, 0, 0,
       grpc_statuses },
     TIME("slow", struct cluster, spec.slow_ms),
-    LATER("health"),
+    { "health", GW_YAML_FIELDS, 0, 0, 0, 0, &health_table },
 };
 static const struct gw_yaml_table cluster_table = TABLE(cluster_fields);
 
@@ -650,6 +675,11 @@ static void take_guards(const struct gw_yaml_node *node, struct cluster *own)
     own->outlier.size = sizeof own->outlier;
     own->throttle.size = sizeof own->throttle;
     own->fallback.size = sizeof own->fallback;
+    own->health.size = sizeof own->health;
+    own->health.expect = own->health_expect.at;
+    own->health.expect_len = own->health_expect.len;
+    if (gw_yaml_find(node, GW_STR("health")) != NULL)
+        own->spec.health = &own->health;
     if (gw_yaml_find(node, GW_STR("breaker")) != NULL)
         own->spec.breaker = &own->breaker;
     if (gw_yaml_find(node, GW_STR("outlier")) != NULL)
@@ -1028,6 +1058,9 @@ static const struct rename {
     { "clusters", "throttle.window_ms", "throttle.window" },
     { "clusters", "fallback.code", "fallback.status" },
     { "clusters", "affinity.ttl_ms", "affinity.ttl" },
+    { "clusters", "health.interval_ms", "health.interval" },
+    { "clusters", "health.unhealthy_interval_ms", "health.unhealthy_interval" },
+    { "clusters", "health.timeout_ms", "health.timeout" },
     { "clusters", "exchanges_max", "ceilings.exchanges" },
     { "clusters", "pending_max", "ceilings.pending" },
     { "clusters", "retries_max", "ceilings.retries" },

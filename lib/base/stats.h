@@ -47,13 +47,18 @@
     X(BREAKERS_OPENED, COUNTER, "breakers_opened", "times", "breakers of endpoints that opened")   \
     X(BREAKERS_CLOSED, COUNTER, "breakers_closed", "times", "breakers that closed again")          \
     X(BREAKER_REFUSED, COUNTER, "breaker_refused", "requests",                                     \
-      "requests for which no endpoint could be asked: all were open, or ejected")                  \
+      "requests for which no endpoint could be asked: open, ejected or unhealthy")                 \
     X(EJECTIONS, COUNTER, "ejections", "times", "endpoints that were left out for a while")        \
     X(THROTTLED, COUNTER, "throttled", "requests", "requests that a throttle refused")             \
     X(CLUSTER_FULL, COUNTER, "cluster_full", "requests",                                           \
       "requests that a ceiling of their cluster refused")                                          \
     X(FALLBACKS, COUNTER, "fallbacks", "requests",                                                 \
-      "of these refused ones, those that were given something else")
+      "of these refused ones, those that were given something else")                               \
+    X(PROBES, COUNTER, "probes", "probes", "probes of endpoints begun")                            \
+    X(PROBES_FAILED, COUNTER, "probes_failed", "probes", "of these, those that failed")            \
+    X(ENDPOINTS_LOST, COUNTER, "endpoints_lost", "times",                                          \
+      "endpoints that probes have found unhealthy")                                                \
+    X(ENDPOINTS_RECOVERED, COUNTER, "endpoints_recovered", "times", "... and healthy again")
 
 enum gw_stat_id {
 #define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,

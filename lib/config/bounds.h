@@ -21,6 +21,7 @@ enum {
     GW_HASH_KEYS_MAX = 8, /* of a cluster */
     GW_HASH_KEY_MAX = 256,
     GW_SPLITS_MAX = 32, /* of a route */
+    GW_EXPECT_MAX = 32, /* of a cluster's probes */
     GW_NAME_MAX = 128,
     GW_ENDPOINT_NAME_MAX = 400, /* a name, a slash and an address */
     GW_ADDRESS_MAX = 260,

@@ -264,6 +264,11 @@ static void check_retry_budget(const struct gw_part *part, const gw_cluster_spec
 static void keep_guards(const struct gw_part *part, struct gw_cluster_draft *draft)
 {
     gw_guards_copy(part, draft);
+    if (draft->spec.health != NULL) {
+        keep(part, &draft->health.path);
+        keep(part, &draft->health.host);
+        keep(part, &draft->health.service);
+    }
     if (draft->spec.fallback == NULL)
         return;
     keep(part, &draft->fallback.type);

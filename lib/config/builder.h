@@ -37,6 +37,8 @@ struct gw_cluster_draft {
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
     gw_affinity_spec affinity;
+    gw_health_spec health;
+    uint64_t health_codes[GW_PROBE_CODE_WORDS];
     uint32_t fallback_cluster; /* found by the check; UINT32_MAX: none */
     uint32_t balancer;         /* likewise                             */
     struct gw_drafts endpoints;

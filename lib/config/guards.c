@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 #include "base/assert.h"
-#include "base/spec.h"
+#include "config/group.h"
+#include "config/probe.h"
 #include "config/value.h"
 
 /* What is not counted unless it is named. */
@@ -27,20 +28,11 @@ enum {
     HYSTRIX_EXCHANGES = 10
 };
 
-/* One uint32_t of a group. */
-struct row {
-    const char *field;
-    size_t at;
-    uint32_t least, most;
-    uint32_t normal; /* what 0 is          */
-    bool may_be_off; /* GW_OFF, which is 0 from then on */
-};
-
 #define BREAKER(name, least, most, normal, off)                                                    \
     {                                                                                              \
         "breaker." #name, offsetof(gw_breaker_spec, name), least, most, normal, off                \
     }
-static const struct row breaker_rows[] = {
+static const struct gw_number breaker_rows[] = {
     BREAKER(failures, 1, MANY, 5, true),
     BREAKER(error_percent, 1, 100, 50, true),
     BREAKER(volume_min, 1, MANY, 20, false),
@@ -51,7 +43,7 @@ static const struct row breaker_rows[] = {
     BREAKER(probes, 1, GW_BREAKER_PROBES_MAX, 1, false),
     BREAKER(probe_timeout_ms, 1, DAY_MS, 30000, false),
 };
-static const struct row hystrix_rows[] = {
+static const struct gw_number hystrix_rows[] = {
     BREAKER(failures, 1, MANY, GW_OFF, true),
     BREAKER(error_percent, 1, 100, 50, true),
     BREAKER(volume_min, 1, MANY, 20, false),
@@ -66,7 +58,7 @@ static const struct row hystrix_rows[] = {
     {                                                                                              \
         "outlier." #name, offsetof(gw_outlier_spec, name), least, most, normal, off                \
     }
-static const struct row outlier_rows[] = {
+static const struct gw_number outlier_rows[] = {
     OUTLIER(failures, 1, MANY, 5, true),
     OUTLIER(rate_deviations, 1, 100000, 1900, true),
     OUTLIER(latency_percent, 101, 100000, GW_OFF, true),
@@ -82,7 +74,7 @@ static const struct row outlier_rows[] = {
     {                                                                                              \
         "throttle." #name, offsetof(gw_throttle_spec, name), least, most, normal, off              \
     }
-static const struct row throttle_rows[] = {
+static const struct gw_number throttle_rows[] = {
     THROTTLE(success_percent, 1, 100, 60, false),
     THROTTLE(volume_min, 1, MANY, 100, false),
     THROTTLE(window_ms, 10, WINDOW_MS_MAX, 3000, false),
@@ -90,55 +82,11 @@ static const struct row throttle_rows[] = {
 
 #define LEN(rows) (sizeof(rows) / sizeof(rows)[0])
 
-/* The number of a row in a group; it is never 0 there but for none. */
-static uint32_t *number_of(const struct row *row, void *group)
-{
-    return (uint32_t *)(void *)((char *)group + row->at);
-}
-
-static void refuse(const struct gw_part *part, const struct row *row)
-{
-    struct gw_text text = gw_fault_begin(part, row->field, GW_EINVAL);
-
-    gw_text_cstr(&text, "it is from ");
-    gw_text_u64(&text, row->least);
-    gw_text_cstr(&text, " to ");
-    gw_text_u64(&text, row->most);
-    if (row->may_be_off)
-        gw_text_cstr(&text, ", or off");
-}
-
-/* Checks a group and completes it: defaults are filled in, and what is off is 0. */
-static void complete(const struct gw_part *part, const struct row *rows, size_t len, void *group)
-{
-    for (size_t i = 0; i < len; i++) {
-        uint32_t *n = number_of(&rows[i], group);
-        if (*n == 0)
-            *n = rows[i].normal;
-        else if (*n == GW_OFF ? !rows[i].may_be_off : *n < rows[i].least || *n > rows[i].most)
-            refuse(part, &rows[i]);
-        if (*n == GW_OFF)
-            *n = 0;
-    }
-}
-
-static bool take(const struct gw_part *part, const char *field, void *own, size_t size,
-                 const void *given)
-{
-    if (given == NULL)
-        return false;
-    if (gw_spec_copy(own, size, given) == GW_OK)
-        return true;
-    gw_fault_add(part, field, GW_EINVAL,
-                 "start it as GW_SPEC(type); what this library does not know must be zero");
-    return false;
-}
-
 static void take_breaker(const struct gw_part *part, struct gw_cluster_draft *draft)
 {
     gw_breaker_spec *own = &draft->breaker;
 
-    if (!take(part, "breaker.size", own, sizeof *own, draft->spec.breaker))
+    if (!gw_group_take(part, "breaker.size", own, sizeof *own, draft->spec.breaker))
         return;
     if (own->preset > GW_BREAKER_HYSTRIX)
         gw_fault_add(part, "breaker.preset", GW_EINVAL, "not a preset");
@@ -149,9 +97,9 @@ static void take_breaker(const struct gw_part *part, struct gw_cluster_draft *dr
         (own->preset == GW_BREAKER_HYSTRIX || own->sleep_ms > 60000))
         own->sleep_max_ms = own->sleep_ms;
     if (own->preset == GW_BREAKER_HYSTRIX)
-        complete(part, hystrix_rows, LEN(hystrix_rows), own);
+        gw_group_complete(part, hystrix_rows, LEN(hystrix_rows), own);
     else
-        complete(part, breaker_rows, LEN(breaker_rows), own);
+        gw_group_complete(part, breaker_rows, LEN(breaker_rows), own);
     if (own->failures == 0 && own->error_percent == 0)
         gw_fault_add(part, "breaker.failures", GW_EINVAL,
                      "nothing would open it: failures and error_percent are off");
@@ -163,13 +111,13 @@ static void take_outlier(const struct gw_part *part, struct gw_cluster_draft *dr
 {
     gw_outlier_spec *own = &draft->outlier;
 
-    if (!take(part, "outlier.size", own, sizeof *own, draft->spec.outlier))
+    if (!gw_group_take(part, "outlier.size", own, sizeof *own, draft->spec.outlier))
         return;
     if (own->reserved != 0)
         gw_fault_add(part, "outlier.reserved", GW_EINVAL, "it must be 0");
     if (own->time_max_ms == 0 && own->time_ms > 300000 && own->time_ms != GW_OFF)
         own->time_max_ms = own->time_ms;
-    complete(part, outlier_rows, LEN(outlier_rows), own);
+    gw_group_complete(part, outlier_rows, LEN(outlier_rows), own);
     if (own->failures == 0 && own->rate_deviations == 0 && own->latency_percent == 0)
         gw_fault_add(part, "outlier.failures", GW_EINVAL,
                      "nothing would eject anybody: failures, rate_deviations and latency_percent "
@@ -194,7 +142,7 @@ static uint32_t ceiling(uint32_t n)
 
 static bool has_any(const gw_cluster_spec *s)
 {
-    return s->breaker != NULL || s->outlier != NULL || s->throttle != NULL ||
+    return s->breaker != NULL || s->outlier != NULL || s->throttle != NULL || s->health != NULL ||
            ceiling(s->exchanges_max) != GW_OFF || ceiling(s->pending_max) != GW_OFF ||
            ceiling(s->retries_max) != GW_OFF;
 }
@@ -205,8 +153,9 @@ static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
     bool is_counted = s->breaker != NULL || s->outlier != NULL || s->throttle != NULL;
 
     if (s->origin != NULL && has_any(s))
-        gw_fault_add(part, "origin", GW_EINVAL,
-                     "an origin has no breaker, outlier, throttle or ceiling: it is the host");
+        gw_fault_add(
+            part, "origin", GW_EINVAL,
+            "an origin has no breaker, outlier, throttle, ceiling or health: it is the host");
     if (s->fallback != NULL && !has_any(s))
         gw_fault_add(part, "fallback", GW_EINVAL,
                      "nothing refuses requests: it needs a breaker, a throttle or a ceiling");
@@ -224,10 +173,13 @@ void gw_guards_copy(const struct gw_part *part, struct gw_cluster_draft *draft)
 
     take_breaker(part, draft);
     take_outlier(part, draft);
-    if (take(part, "throttle.size", &draft->throttle, sizeof draft->throttle, spec->throttle))
-        complete(part, throttle_rows, LEN(throttle_rows), &draft->throttle);
-    if (!take(part, "fallback.size", &draft->fallback, sizeof draft->fallback, spec->fallback))
+    if (gw_group_take(part, "throttle.size", &draft->throttle, sizeof draft->throttle,
+                      spec->throttle))
+        gw_group_complete(part, throttle_rows, LEN(throttle_rows), &draft->throttle);
+    if (!gw_group_take(part, "fallback.size", &draft->fallback, sizeof draft->fallback,
+                       spec->fallback))
         spec->fallback = NULL;
+    gw_probe_copy(part, draft);
     check_counts(part, spec);
     check_use(part, spec);
 }
@@ -299,11 +251,14 @@ gw_status gw_guards_freeze(const struct gw_cluster_draft *draft, gw_config *conf
 {
     const gw_cluster_spec *spec = &draft->spec;
     const gw_fallback_spec *fallback = &draft->fallback;
+    const struct gw_probe_conf *probe;
     struct gw_guards_conf *own;
 
     *out = NULL;
     if (!has_any(spec))
         return GW_OK;
+    if (gw_probe_freeze(draft, config, &probe) != GW_OK)
+        return GW_ENOMEM;
     own = gw_store_take(&config->store, 1, sizeof *own);
     if (own == NULL)
         return GW_ENOMEM;
@@ -316,6 +271,7 @@ gw_status gw_guards_freeze(const struct gw_cluster_draft *draft, gw_config *conf
         .outlier = outlier_of(&draft->outlier),
         .throttle = { draft->throttle.success_percent, draft->throttle.volume_min,
                       GW_MS(draft->throttle.window_ms) },
+        .probe = probe,
         .failures = bits(spec->failures, FAILURES_DEFAULT),
         .grpc_failures = bits(spec->grpc_failures, 1u << 4 | 1u << 13 | 1u << 14),
         .slow = spec->slow_ms == 0 || spec->slow_ms == GW_OFF ? GW_NEVER : GW_MS(spec->slow_ms),

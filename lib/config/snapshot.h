@@ -12,6 +12,7 @@
 #include "config/endpoints.h"
 #include "config/splits.h"
 #include "guard/gate.h"
+#include "guard/health.h"
 #include "guard/limit.h"
 #include "guard/throttle.h"
 #include "http/forwarded.h"
@@ -37,12 +38,23 @@ struct gw_balance_conf {
     gw_nanos slow_start;       /* 0: none */
     const gw_balancer *custom; /* of GW_BALANCE_HOST */
 };
+/* How each endpoint of a cluster is probed. */
+enum { GW_PROBE_CODE_LEAST = 100, GW_PROBE_CODE_MOST = 599, GW_PROBE_CODE_WORDS = 8 };
+struct gw_probe_conf {
+    uint32_t kind; /* GW_HEALTH_* */
+    uint32_t port; /* 0: the address's */
+    struct gw_health_conf health;
+    bool is_head;
+    gw_str path, host, service;          /* host empty: the address */
+    uint64_t codes[GW_PROBE_CODE_WORDS]; /* a bit a code from the least on */
+};
 /* What stands between a cluster and its requests. */
 struct gw_guards_conf {
     bool has_breaker, has_outlier, has_throttle, has_fallback;
     struct gw_breaker_conf breaker;
     struct gw_outlier_conf outlier;
     struct gw_throttle_conf throttle;
+    const struct gw_probe_conf *probe;                /* NULL: none          */
     uint32_t failures;                                /* a bit an outcome    */
     uint32_t grpc_failures;                           /* a bit a grpc-status */
     gw_nanos slow;                                    /* GW_NEVER: none      */

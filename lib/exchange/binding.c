@@ -18,7 +18,12 @@ static gw_status fill(struct gw_binding *b, uint32_t i, uint64_t seed)
     gw_turn_init(&c->turn, seed);
     c->upstreams = gw_allocator_take(&b->allocator, of->endpoints->len,
                                      sizeof(struct gw_upstream *));
-    return c->upstreams != NULL ? GW_OK : GW_ENOMEM;
+    if (c->upstreams == NULL)
+        return GW_ENOMEM;
+    if (b->config->clusters[i].guards == NULL || b->config->clusters[i].guards->probe == NULL)
+        return GW_OK;
+    c->watches = gw_allocator_take(&b->allocator, of->endpoints->len, sizeof *c->watches);
+    return c->watches != NULL ? GW_OK : GW_ENOMEM;
 }
 
 gw_status gw_binding_new(const gw_allocator *allocator, struct gw_edition *edition, uint64_t seed,
@@ -147,10 +152,14 @@ void gw_binding_free(struct gw_binding *b)
     allocator = b->allocator;
     if (b->clusters != NULL)
         leave_upstreams(b, true);
-    for (uint32_t i = 0; b->clusters != NULL && i < b->config->clusters_len; i++)
-        if (b->clusters[i].upstreams != NULL)
-            gw_allocator_give(&allocator, b->clusters[i].upstreams, b->clusters[i].endpoints->len,
+    for (uint32_t i = 0; b->clusters != NULL && i < b->config->clusters_len; i++) {
+        struct gw_cluster_use *c = &b->clusters[i];
+        if (c->upstreams != NULL)
+            gw_allocator_give(&allocator, c->upstreams, c->endpoints->len,
                               sizeof(struct gw_upstream *));
+        if (c->watches != NULL)
+            gw_allocator_give(&allocator, c->watches, c->endpoints->len, sizeof *c->watches);
+    }
     gw_allocator_give(&allocator, b->clusters, b->config->clusters_len, sizeof *b->clusters);
     gw_edition_unref(b->edition);
     gw_allocator_give(&allocator, b, 1, sizeof *b);

@@ -5,6 +5,7 @@
 #define GW_EXCHANGE_BINDING_H
 
 #include "exchange/edition.h"
+#include "exchange/probe.h"
 #include "guard/retry_budget.h"
 #include "link/pool.h"
 
@@ -14,6 +15,7 @@ struct gw_cluster_use {
     struct gw_cluster_state *state;
     struct gw_endpoint_state *const *states;
     struct gw_upstream **upstreams; /* by index of the endpoint; NULL until it is picked first */
+    struct gw_probe_watch *watches; /* likewise; NULL: nobody is probed */
     struct gw_turn turn;
     /* Who may be asked, as it was in that version of the state, until then. */
     uint32_t view_version;

@@ -38,6 +38,8 @@ static inline struct gw_gate_facts gw_edition_facts(const struct gw_guards_conf 
         .breaker = g->has_breaker ? &state->breaker : NULL,
         .breaker_conf = &g->breaker,
         .outlier = g->has_outlier ? &state->outlier : NULL,
+        .is_unhealthy = g->probe != NULL &&
+                        gw_health_is_unhealthy(&state->health, &g->probe->health),
     };
 }
 

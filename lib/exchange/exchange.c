@@ -54,14 +54,14 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     gw_list_init(&all->dead);
     gw_list_init(&all->thirsty);
     gw_list_init(&all->calls);
+    gw_probes_init(all);
     all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
                                             all->limits->block_bytes - sizeof(void *) };
     return gw_waits_init(&all->waits, all->links->heap,
                          all->limits->exchanges_max * GW_ASKED_COUNT);
 }
 
-/* One user less. */
-static void release_binding(struct gw_exchanges *all, struct gw_binding *binding)
+void gw_exchange_unbind(struct gw_exchanges *all, struct gw_binding *binding)
 {
     struct gw_binding **at;
 
@@ -96,7 +96,7 @@ static inline void release(struct gw_exchange *x)
     gw_reserve_end(&x->request_reserve, all->links->pool);
     gw_reserve_end(&x->response_reserve, all->links->pool);
     gw_reserve_end(&x->up_reserve, all->links->pool);
-    release_binding(all, x->binding);
+    gw_exchange_unbind(all, x->binding);
     x->magic = EXCHANGE_GONE;
     gw_slab_give(&all->slab, x);
 }
@@ -123,6 +123,7 @@ void gw_exchanges_fini(struct gw_exchanges *all)
     struct gw_list *node;
 
     all->is_closing = true;
+    gw_probes_fini(all);
     while ((node = all->all.next) != &all->all) {
         struct gw_exchange *x = GW_CONTAINER(node, struct gw_exchange, all);
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_gone, GW_ECANCELED);
@@ -225,6 +226,7 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
         return;
     }
     all->binding = binding;
+    gw_probes_adopt(all, binding, old);
     if (old == NULL)
         return;
     gw_binding_inherit(binding, old, all->upstreams);
@@ -232,7 +234,7 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
     all->old = old;
     old->users++; /* until here */
     rebind_links(all);
-    release_binding(all, old);
+    gw_exchange_unbind(all, old);
 }
 
 gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
@@ -245,7 +247,7 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
     if (conf == NULL)
         return GW_EUNKNOWN;
     if (link->binding != NULL)
-        release_binding(all, link->binding);
+        gw_exchange_unbind(all, link->binding);
     link->binding = all->binding;
     link->binding->users++;
     link->listener = conf;
@@ -370,14 +372,20 @@ static struct gw_exchange *of_stream(const struct gw_link *link, struct gw_strea
 
 static void changed(struct gw_link *link, struct gw_stream *s)
 {
-    gw_exchange_wake(of_stream(link, s));
+    if (GW_UNLIKELY(link->is_probe))
+        gw_probe_changed(s);
+    else
+        gw_exchange_wake(of_stream(link, s));
 }
 
 static struct gw_message *new_info(struct gw_link *link, struct gw_stream *s)
 {
     struct gw_exchange *x = of_stream(link, s);
-    struct gw_message *m = gw_arena_alloc(&x->arena, sizeof *m);
+    struct gw_message *m;
 
+    if (link->is_probe)
+        return NULL; /* nobody is told of it */
+    m = gw_arena_alloc(&x->arena, sizeof *m);
     if (m != NULL)
         gw_message_init(m, GW_MESSAGE_RESPONSE, &x->arena, x->of->limits->fields_max);
     return m;
@@ -394,7 +402,7 @@ static void flushed(struct gw_stream *s)
 static void gone(struct gw_link *link)
 {
     if (link->binding != NULL)
-        release_binding(of_link(link), link->binding);
+        gw_exchange_unbind(of_link(link), link->binding);
     link->binding = NULL;
 }
 

@@ -192,6 +192,7 @@ struct gw_exchanges {
     char via_text[GW_VIA_BYTES];
     uint64_t ids;
     struct gw_prng prng; /* of backoffs */
+    struct gw_probes probes;
     uint32_t count;
     const gw_env *env; /* for its clock */
     uint64_t unix_now; /* 0: not read in this step */
@@ -222,6 +223,8 @@ struct gw_exchange *gw_exchange_new(struct gw_exchanges *all, struct gw_binding 
                                     const struct gw_listener_conf *listener) GW_MUST_CHECK;
 void gw_exchange_begun(struct gw_exchange *x, uint64_t link);
 void gw_exchange_release(struct gw_exchange *x);
+/* One user of a binding less. */
+void gw_exchange_unbind(struct gw_exchanges *all, struct gw_binding *binding);
 
 /* run.c: a filter's own origin answers. */
 void gw_exchange_go_serve(struct gw_exchange *x);

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/prng.h"
 #include "exchange/exchange.h"
-#include "http/field.h"
+#include "grpc/status.h"
 
 /* Of this exchange at this time and place; another worker's is another. */
 static uint64_t draw(const struct gw_exchange *x)
@@ -186,6 +186,16 @@ bool gw_guards_look(struct gw_exchange *x)
     return !use->is_all_shut;
 }
 
+/* Would somebody be asked if less were known of their health? */
+static bool is_health_in_the_way(const struct gw_cluster_use *use)
+{
+    uint64_t available = 0;
+
+    for (int i = 0; i < GW_LEVELS_MAX; i++)
+        available += use->available[i];
+    return available == 0 && !use->is_all_shut;
+}
+
 void gw_guards_refuse_all(struct gw_exchange *x)
 {
     struct gw_cluster_use *use = gw_exchange_use(x);
@@ -197,7 +207,10 @@ void gw_guards_refuse_all(struct gw_exchange *x)
         return;
     }
     x->refused_until = use->view_until;
-    refuse(x, use->is_all_forced ? GW_REASON_forced_out : GW_REASON_breaker_open,
+    refuse(x,
+           use->is_all_forced          ? GW_REASON_forced_out
+           : is_health_in_the_way(use) ? GW_REASON_endpoints_unhealthy
+                                       : GW_REASON_breaker_open,
            GW_STAT_BREAKER_REFUSED);
 }
 
@@ -250,15 +263,7 @@ static enum gw_outcome of_head(const struct gw_exchange *x)
 
 uint32_t gw_exchange_grpc_status(const struct gw_exchange *x)
 {
-    const struct gw_field *field = gw_fields_find(&x->response_trailers.fields,
-                                                  GW_FIELD_GRPC_STATUS);
-    uint64_t status = 2;
-
-    if (field == NULL)
-        field = gw_fields_find(&x->response.fields, GW_FIELD_GRPC_STATUS);
-    if (field == NULL || gw_parse_u64(field->value, &status) != GW_OK || status > 16)
-        status = 2;
-    return (uint32_t)status;
+    return gw_grpc_status_of(&x->response, &x->response_trailers);
 }
 
 static enum gw_outcome of_grpc(const struct gw_exchange *x)

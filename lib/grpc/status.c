@@ -26,6 +26,18 @@ bool gw_grpc_is_request(const struct gw_message *request)
     return next == '+' || next == ';' || next == ' ' || next == '\t';
 }
 
+uint32_t gw_grpc_status_of(const struct gw_message *head, const struct gw_message *trailers)
+{
+    const struct gw_field *field = gw_fields_find(&trailers->fields, GW_FIELD_GRPC_STATUS);
+    uint64_t status = UNKNOWN;
+
+    if (field == NULL)
+        field = gw_fields_find(&head->fields, GW_FIELD_GRPC_STATUS);
+    if (field == NULL || gw_parse_u64(field->value, &status) != GW_OK || status > UNAUTHENTICATED)
+        status = UNKNOWN;
+    return (uint32_t)status;
+}
+
 uint32_t gw_grpc_of_http(uint32_t http_code)
 {
     switch (http_code) {

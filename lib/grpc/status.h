@@ -13,4 +13,7 @@ uint32_t gw_grpc_of_http(uint32_t http_code);
 /* grpc-message: percent-encodes what is not printable ASCII, and "%". Into the arena. */
 gw_status gw_grpc_message_encode(struct gw_arena *arena, gw_str text, gw_str *out) GW_MUST_CHECK;
 
+/* grpc-status of a response: in its trailers or in a head that has none; UNKNOWN 2 where it cannot be read. */
+uint32_t gw_grpc_status_of(const struct gw_message *head, const struct gw_message *trailers);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "guard/breaker.h"
 #include "guard/force.h"
+#include "guard/health.h"
 #include "guard/outlier.h"
 #include "guard/shared.h"
 #include "guard/throttle.h"
@@ -17,6 +18,7 @@ struct gw_endpoint_state {
     struct gw_breaker breaker;
     struct gw_outlier outlier;
     struct gw_force forces[GW_FORCE_ON_COUNT];
+    struct gw_health health;
     /* For who looks. Of tries that say something of it, in a cluster with guards: */
     _Atomic uint64_t good, failed;
     _Atomic uint64_t failure; /* the last one: gw_outcome, and above microseconds; 0: none */

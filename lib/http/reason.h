@@ -98,7 +98,9 @@ enum gw_h2_code {
     /* only of a try that another one followed */                                                  \
     X(upstream_status, 0, 0, 0, "the upstream answered what its route takes for a failure")        \
     /* of the host's balancer */                                                                   \
-    X(bad_choice, 500, 13, 2, "the host's balancer chose an endpoint that there is not")
+    X(bad_choice, 500, 13, 2, "the host's balancer chose an endpoint that there is not")           \
+    /* of probes */                                                                                \
+    X(endpoints_unhealthy, 503, 14, 7, "no endpoint of the cluster is healthy")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

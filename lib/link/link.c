@@ -161,6 +161,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
     if (link == NULL)
         return links->count >= links->limits->links_max ? GW_ELIMIT : GW_ENOMEM;
     link->is_client = true;
+    link->is_probe = upstream->spec.is_probe;
     gw_list_init(&link->role.pooled);
     link->upstream = upstream;
     link->protocols = (uint8_t)upstream->spec.protocol;

@@ -94,6 +94,7 @@ struct gw_link {
     bool is_calmed : 1;    /* its peer made too much work: said so            */
     bool is_in_pool : 1;   /* client: linked in its upstream's list           */
     bool is_in_line : 1;   /* for a slot, or called, since head_since          */
+    bool is_probe : 1;     /* client: its streams are probes'                  */
     gw_status read_status; /* why the reading side ended                      */
     gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;

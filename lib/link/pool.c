@@ -39,9 +39,9 @@ void gw_upstreams_fini(struct gw_upstreams *pool)
 
 /* ---- identity ---- */
 
-enum { KEY_MAX = 1024 };
+enum { KEY_MAX = 1024, PROBE = 4 };
 
-/* "2 cluster endpoint address": names have no spaces. The same key: the same connections, through any
+/* "2 cluster endpoint address": names have no spaces. Probes have numbers of their own. The same key: the same connections, through any
  * number of configurations. Empty: it is too long. */
 static gw_str key_of(const struct gw_upstream_spec *spec, char text[KEY_MAX])
 {
@@ -50,7 +50,7 @@ static gw_str key_of(const struct gw_upstream_spec *spec, char text[KEY_MAX])
     if (spec->cluster.len + spec->endpoint.len + spec->address.len + 4 >= KEY_MAX)
         return (gw_str){ text, 0 };
     gw_text_init(&t, text, KEY_MAX);
-    gw_text_u64(&t, spec->protocol);
+    gw_text_u64(&t, spec->protocol + (spec->is_probe ? PROBE : 0));
     gw_text_cstr(&t, " ");
     gw_text_str(&t, spec->cluster);
     gw_text_cstr(&t, " ");
@@ -267,6 +267,10 @@ static void serve_waiters(struct gw_upstream *u)
             continue; /* who does not mind need not wait behind it */
         if (link == NULL)
             break;
+        if (w->stream == NULL) {
+            finish(w, link, GW_OK, GW_REASON_none);
+            continue;
+        }
         w->prepare(w);
         status = gw_link_open_stream(link, w->stream, w->gift);
         if (status == GW_AGAIN)
@@ -338,7 +342,7 @@ void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, 
 
     connect_ended(link);
     gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECT_FAILED, 1);
-    if (u->spec.protocol == GW_PROTO_H1) {
+    if (u->spec.protocol == GW_PROTO_H1 || u->spec.is_probe) {
         if (!gw_list_is_empty(&u->waiters))
             finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
         return;

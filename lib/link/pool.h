@@ -18,6 +18,7 @@ struct gw_upstream_spec {
     gw_str address;
     gw_str cluster, endpoint; /* names           */
     uint32_t protocol;        /* one GW_PROTO_* bit */
+    bool is_probe;            /* for probes alone: each has a connection of its own */
     /* Not of the key: the bounds are those of the newest configuration. */
     uint64_t generation;
     uint32_t connections_max, streams_max, requests_max;
@@ -41,7 +42,7 @@ struct gw_upstream {
 /* Someone who wants a stream to that upstream. */
 struct gw_waiter {
     struct gw_list node;
-    struct gw_stream *stream; /* to be opened                                     */
+    struct gw_stream *stream; /* to be opened; NULL: a connection is enough       */
     struct gw_reserve *gift;  /* for a link without a slot: gw_link_open_stream   */
     struct gw_link *link;     /* set when it is                                   */
     gw_status status;         /* GW_OK, or why not                                */

@@ -58,6 +58,11 @@ static void run_exchange(struct gw_list *node)
     gw_exchange_run(GW_CONTAINER(node, struct gw_exchange, run));
 }
 
+static void run_probe(struct gw_list *node)
+{
+    gw_probe_run(gw_probe_of_run(node));
+}
+
 static void write_link(struct gw_list *node)
 {
     gw_link_write(GW_CONTAINER(node, struct gw_link, dirty));
@@ -66,7 +71,8 @@ static void write_link(struct gw_list *node)
 static bool has_work(const gw_worker *w)
 {
     return !gw_list_is_empty(&w->links.readable) || !gw_list_is_empty(&w->links.dirty) ||
-           !gw_list_is_empty(&w->exchanges.runnable) || w->pool.back != NULL;
+           !gw_list_is_empty(&w->exchanges.runnable) ||
+           !gw_list_is_empty(&w->exchanges.probes.runnable) || w->pool.back != NULL;
 }
 
 /* ---- drain ---- */
@@ -77,6 +83,7 @@ static void begin_drain(gw_worker *w)
 {
     w->is_drain_begun = true;
     w->drain_until = w->links.now + GW_MS(w->drain_grace_ms);
+    gw_probes_stop(&w->exchanges);
     for (struct gw_list *node = w->links.all.next, *next; node != &w->links.all; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
         next = node->next;
@@ -171,6 +178,8 @@ gw_status gw_worker_turn(gw_worker *w, gw_nanos now)
     do {
         budget = round_of(&w->links.readable, budget, read_link);
         budget = round_of(&w->exchanges.runnable, budget, run_exchange);
+        if (GW_UNLIKELY(!gw_list_is_empty(&w->exchanges.probes.runnable)))
+            budget = round_of(&w->exchanges.probes.runnable, budget, run_probe);
         budget = round_of(&w->links.dirty, budget, write_link);
         gw_exchanges_reap(&w->exchanges);
         gw_links_reap(&w->links);

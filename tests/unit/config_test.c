@@ -234,6 +234,7 @@ struct parts {
     gw_outlier_spec outlier;
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
+    gw_health_spec health;
     gw_filter filter, filter2;
     gw_balancer balancer;
     gw_affinity_spec affinity;
@@ -269,6 +270,7 @@ static void parts_init(struct parts *p)
     p->outlier = GW_SPEC(gw_outlier_spec);
     p->throttle = GW_SPEC(gw_throttle_spec);
     p->fallback = GW_SPEC(gw_fallback_spec);
+    p->health = GW_SPEC(gw_health_spec);
     p->cluster2.name = GW_STR("api");
     p->cluster2.mark = 22;
     p->origin = GW_SPEC(gw_origin);
@@ -332,6 +334,14 @@ static void parts_add(struct parts *p)
 #define OUTLIER(field, value) p->outlier.field = (value), p->cluster.outlier = &p->outlier
 #define FALLBACK(field, value)                                                                     \
     p->fallback.field = (value), p->cluster.fallback = &p->fallback, p->cluster.exchanges_max = 1
+#define HEALTH(field, value) p->health.field = (value), p->cluster.health = &p->health
+#define EXPECT(...)                                                                                \
+    do {                                                                                           \
+        const gw_str list_[] = { __VA_ARGS__ };                                                    \
+        memcpy(p->list, list_, sizeof list_);                                                      \
+        HEALTH(expect, p->list);                                                                   \
+        p->health.expect_len = sizeof list_ / sizeof list_[0];                                     \
+    } while (0)
 #define HASH(field, value)                                                                         \
     (p->cluster.hash = &p->hash, p->cluster.balance = GW_BALANCE_CONSISTENT_HASH,                  \
      p->hash.field = (value))
@@ -450,6 +460,42 @@ static void parts_add(struct parts *p)
       OUTLIER(time_max_ms, 29999))                                                                 \
     X(GW_EINVAL, 21, "clusters[0].outlier.failures", "nothing would eject",                        \
       OUTLIER(failures = p->outlier.rate_deviations, GW_OFF))                                      \
+    X(GW_EINVAL, 21, "clusters[0].health.size", "GW_SPEC", HEALTH(size, 0))                        \
+    X(GW_EINVAL, 21, "clusters[0].health.kind", "not a kind", HEALTH(kind, 4))                     \
+    X(GW_EINVAL, 21, "clusters[0].health.kind", "speaks h2", HEALTH(kind, GW_HEALTH_GRPC))         \
+    X(GW_EINVAL, 21, "clusters[0].health.interval_ms", "10 to 86400000", HEALTH(interval_ms, 9))   \
+    X(GW_EINVAL, 21, "clusters[0].health.unhealthy_interval_ms", "10 to 86400000",                 \
+      HEALTH(unhealthy_interval_ms, GW_OFF))                                                       \
+    X(GW_EINVAL, 21, "clusters[0].health.jitter_percent", "1 to 100, or off",                      \
+      HEALTH(jitter_percent, 101))                                                                 \
+    X(GW_EINVAL, 21, "clusters[0].health.timeout_ms", "1 to 3600000", HEALTH(timeout_ms, 3600001)) \
+    X(GW_EINVAL, 21, "clusters[0].health.rise", "1 to 1000", HEALTH(rise, 1001))                   \
+    X(GW_EINVAL, 21, "clusters[0].health.fall", "1 to 1000", HEALTH(fall, GW_OFF))                 \
+    X(GW_EINVAL, 21, "clusters[0].health.first", "not a state", HEALTH(first, 3))                  \
+    X(GW_EINVAL, 21, "clusters[0].health.port", "1 to 65535", HEALTH(port, 65536))                 \
+    X(GW_EINVAL, 21, "clusters[0].health.method", "GET or HEAD", HEALTH(method, GW_STR("POST")))   \
+    X(GW_EINVAL, 21, "clusters[0].health.method", "for http alone", HEALTH(method, GW_STR("GET")), \
+      p->health.kind = GW_HEALTH_TCP)                                                              \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "begins with", HEALTH(path, GW_STR("x")))          \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a b")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a#b")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "too long", HEALTH(path, longer(3000)))            \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "for http alone", HEALTH(path, GW_STR("/")),       \
+      p->health.kind = GW_HEALTH_TCP)                                                              \
+    X(GW_EINVAL, 21, "clusters[0].health.host", "not a host", HEALTH(host, GW_STR("a b")))         \
+    X(GW_EINVAL, 21, "clusters[0].health.host", "sends none", HEALTH(host, GW_STR("a")),           \
+      p->health.kind = GW_HEALTH_TCP)                                                              \
+    X(GW_EINVAL, 21, "clusters[0].health.service", "for grpc alone", HEALTH(service, GW_STR("a"))) \
+    X(GW_EINVAL, 21, "clusters[0].health.expect[0]", "200 or 200-299", EXPECT(GW_STR("2xx")))      \
+    X(GW_EINVAL, 21, "clusters[0].health.expect[1]", "from 200 to 599",                            \
+      EXPECT(GW_STR("200"), GW_STR("199-200")))                                                    \
+    X(GW_EINVAL, 21, "clusters[0].health.expect[0]", "from 200 to 599", EXPECT(GW_STR("300-299"))) \
+    X(GW_EINVAL, 21, "clusters[0].health.expect[0]", "from 200 to 599", EXPECT(GW_STR("200-600"))) \
+    X(GW_EINVAL, 21, "clusters[0].health.expect", "for http alone", EXPECT(GW_STR("200"));         \
+      p->health.kind = GW_HEALTH_TCP)                                                              \
+    X(GW_ELIMIT, 21, "clusters[0].health.expect", "too long", HEALTH(expect, p->list),             \
+      p->health.expect_len = 33)                                                                   \
+    X(GW_EINVAL, 21, "clusters[0].health.expect", "is NULL", HEALTH(expect_len, 1))                \
     X(GW_EINVAL, 21, "clusters[0].throttle.success_percent", "1 to 100",                           \
       p->throttle.success_percent = 101, p->cluster.throttle = &p->throttle)                       \
     X(GW_EINVAL, 21, "clusters[0].fallback.cluster", "is needed", FALLBACK(code, 0))               \

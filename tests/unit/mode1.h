@@ -41,6 +41,7 @@ struct mode1 {
     gw_panic_fn *panic;
     void *panic_ctx;
     const gw_worker_spec *spec; /* of the worker; NULL: all defaults */
+    uint32_t workers;           /* that there may be; 0: this one     */
 };
 
 static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limits *limits)
@@ -57,6 +58,7 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     env.panic_ctx = h->panic_ctx;
     engine.env = &env;
     engine.limits = limits;
+    engine.workers_max = h->workers;
     if (h->spec != NULL)
         worker = *h->spec;
     worker.seed = 1;

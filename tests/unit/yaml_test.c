@@ -54,6 +54,17 @@ __attribute__((format(printf, 2, 3))) static void say(struct dump *d, const char
 #define STR(s) (int)(s).len, (s).ptr
 #define NUM(n) (unsigned long long)(n)
 
+static void say_probe(struct dump *d, const struct gw_probe_conf *p)
+{
+    const struct gw_health_conf *h = &p->health;
+    say(d, "  probe %u port %u head %d %.*s %.*s %.*s codes", p->kind, p->port, p->is_head,
+        STR(p->path), STR(p->host), STR(p->service));
+    for (int i = 0; i < GW_PROBE_CODE_WORDS; i++)
+        say(d, " %llx", NUM(p->codes[i]));
+    say(d, "\n  health %u %u %d %llu %llu %llu %u\n", h->rise, h->fall, h->is_untried_unhealthy,
+        NUM(h->interval), NUM(h->unhealthy_interval), NUM(h->timeout), h->jitter);
+}
+
 static void say_guards(struct dump *d, const struct gw_guards_conf *g)
 {
     const struct gw_breaker_conf *b = &g->breaker;
@@ -72,6 +83,8 @@ static void say_guards(struct dump *d, const struct gw_guards_conf *g)
         g->fallback == NULL ? 0 : (int)g->fallback->name.len,
         g->fallback == NULL ? "" : g->fallback->name.ptr, g->reply_code, STR(g->reply_type),
         STR(g->reply_body));
+    if (g->probe != NULL)
+        say_probe(d, g->probe);
 }
 
 static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
@@ -191,6 +204,7 @@ struct both {
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
     gw_affinity_spec affinity;
+    gw_health_spec health;
     gw_endpoint_spec endpoint;
     gw_route_spec route;
     gw_limiter_spec limiter;
@@ -305,8 +319,9 @@ _Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
 _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 184, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 192, "a field without a row");
 _Static_assert(sizeof(gw_affinity_spec) == 64, "a field without a row");
+_Static_assert(sizeof(gw_health_spec) == 120, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
 _Static_assert(sizeof(gw_endpoint_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_route_spec) == 248, "a field without a row");
@@ -323,6 +338,8 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
 
 #define AFFINITY_FILE(fields) "    affinity: { cookie: sid" fields " }\n"
 #define AFFINITY(field, value) b->affinity.field = (value), b->cluster.affinity = &b->affinity
+#define HEALTH(assignment)                                                                         \
+    (b->health = GW_SPEC(gw_health_spec), b->cluster.health = &b->health, b->health.assignment)
 #define RETRY(assignment) (b->retry.assignment, b->route.retry = &b->retry)
 
 /* X(in the file, in C) */
@@ -476,6 +493,23 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->c_more = "    outlier: { share_percent: 50 }\n",                                          \
       (b->outlier = GW_SPEC(gw_outlier_spec), b->cluster.outlier = &b->outlier,                    \
        b->outlier.share_percent = 50))                                                             \
+    X(b->c_more = "    health: {}\n", HEALTH(kind = 0))                                            \
+    X(b->c_more = "    health: { kind: tcp }\n", HEALTH(kind = GW_HEALTH_TCP))                     \
+    X(b->c_more = "    health: { interval: 7s }\n", HEALTH(interval_ms = 7000))                    \
+    X(b->c_more = "    health: { unhealthy_interval: 1s }\n",                                      \
+      HEALTH(unhealthy_interval_ms = 1000))                                                        \
+    X(b->c_more = "    health: { jitter_percent: off }\n", HEALTH(jitter_percent = GW_OFF))        \
+    X(b->c_more = "    health: { timeout: 90ms }\n", HEALTH(timeout_ms = 90))                      \
+    X(b->c_more = "    health: { rise: 4 }\n", HEALTH(rise = 4))                                   \
+    X(b->c_more = "    health: { fall: 5 }\n", HEALTH(fall = 5))                                   \
+    X(b->c_more = "    health: { first: left_out }\n", HEALTH(first = GW_HEALTH_FIRST_LEFT_OUT))   \
+    X(b->c_more = "    health: { port: 8081 }\n", HEALTH(port = 8081))                             \
+    X(b->c_more = "    health: { method: HEAD }\n", HEALTH(method = GW_STR("HEAD")))               \
+    X(b->c_more = "    health: { path: /live?x=1 }\n", HEALTH(path = GW_STR("/live?x=1")))         \
+    X(b->c_more = "    health: { host: a.example }\n", HEALTH(host = GW_STR("a.example")))         \
+    X(b->c_more = "    health: { expect: [ 204, 300-399 ] }\n",                                    \
+      (b->list[0] = GW_STR("204"), b->list[1] = GW_STR("300-399"), HEALTH(expect = b->list),       \
+       b->health.expect_len = 2))                                                                  \
     X(b->c_more = "    throttle: {}\n",                                                            \
       (b->throttle = GW_SPEC(gw_throttle_spec), b->cluster.throttle = &b->throttle))               \
     X(b->c_more = "    throttle: { success_percent: 80 }\n",                                       \
@@ -886,8 +920,6 @@ static const struct refusal {
     { "listeners:\n- name: a\n  tls: {}\n", 3, 3, "listeners[0].tls",
       "tls is not in this release" },
     { "clusters:\n- tls: {}\n", 2, 3, "clusters[0].tls", "tls is not in this release" },
-    { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
-    { "clusters:\n- health: {}\n", 2, 3, "clusters[0].health", "health is not in this release" },
     { "clusters:\n- protocol: auto\n", 2, 13, "clusters[0].protocol",
       "auto is not in this release" },
     { "clusters:\n- balance: { policy: consistent }\n", 2, 22, "clusters[0].balance.policy",

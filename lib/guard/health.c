@@ -1,0 +1,167 @@
+/* guard/health.c: one word says what is known: bits 0-1 the state, 2-11 how many in a row have said
+ * otherwise, 12-15 why the last probe failed, 16-25 the status that it was given. Only who has the turn
+ * writes it, and the turn is a time that is exchanged as a whole. */
+
+#include "guard/health.h"
+
+#include "base/assert.h"
+
+enum {
+    ROW_AT = 2,
+    CAUSE_AT = 12,
+    CODE_AT = 16,
+    ROW_MASK = 1023,
+    CAUSE_MASK = 15,
+    CODE_MASK = 1023
+};
+
+_Static_assert(GW_HEALTH_CAUSE_COUNT <= CAUSE_MASK + 1, "four bits");
+_Static_assert((int)GW_HEALTH_ROW_MAX <= (int)ROW_MASK, "ten bits");
+
+static const char *const names[GW_HEALTH_CAUSE_COUNT] = {
+#define NAME(id, name) name,
+    GW_HEALTH_CAUSES(NAME)
+#undef NAME
+};
+
+const char *gw_health_cause_name(enum gw_health_cause cause)
+{
+    return (uint32_t)cause < GW_HEALTH_CAUSE_COUNT ? names[cause] : "unknown";
+}
+
+/* ---- what is known ---- */
+
+static enum gw_health_state state_in(uint64_t word)
+{
+    return (enum gw_health_state)(word & 3);
+}
+
+static uint64_t pack(enum gw_health_state state, uint32_t row, struct gw_health_result last)
+{
+    return (uint64_t)state | (uint64_t)row << ROW_AT | (uint64_t)last.cause << CAUSE_AT |
+           (uint64_t)(last.code & CODE_MASK) << CODE_AT;
+}
+
+struct gw_health_view gw_health_look(const struct gw_health *h)
+{
+    uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+
+    return (struct gw_health_view){
+        .state = state_in(word),
+        .row = word >> ROW_AT & ROW_MASK,
+        .cause = (enum gw_health_cause)(word >> CAUSE_AT & CAUSE_MASK),
+        .code = word >> CODE_AT & CODE_MASK,
+        .since = atomic_load_explicit(&h->since, memory_order_relaxed),
+        .next = atomic_load_explicit(&h->due, memory_order_relaxed),
+    };
+}
+
+bool gw_health_is_unhealthy(const struct gw_health *h, const struct gw_health_conf *conf)
+{
+    enum gw_health_state state = state_in(atomic_load_explicit(&h->word, memory_order_relaxed));
+
+    return state == GW_HEALTH_UNHEALTHY ||
+           (state == GW_HEALTH_UNTRIED && conf->is_untried_unhealthy);
+}
+
+/* ---- whose turn it is ---- */
+
+static gw_nanos jitter_of(const struct gw_health_conf *conf, gw_nanos interval, uint64_t draw)
+{
+    gw_nanos most = interval / 100 * conf->jitter;
+
+    return most > 0 ? draw % (most + 1) : 0;
+}
+
+static gw_nanos gap_of(const struct gw_health *h, const struct gw_health_conf *conf, uint64_t draw)
+{
+    gw_nanos gap = gw_health_is_unhealthy(h, conf) ? conf->unhealthy_interval : conf->interval;
+
+    return gap + jitter_of(conf, gap, draw);
+}
+
+/* Of a probe that begins now nobody has heard at the latest then. */
+static gw_nanos lost_at(const struct gw_health_conf *conf, gw_nanos now, gw_nanos gap)
+{
+    return now + conf->timeout + gap;
+}
+
+bool gw_health_settle(struct gw_health *h, const struct gw_health_conf *conf, uint64_t place,
+                      gw_nanos now, uint64_t draw)
+{
+    uint64_t before = atomic_exchange(&h->place, place), due;
+    bool is_another = before != 0 && before != place;
+    gw_nanos longest = conf->interval > conf->unhealthy_interval ? conf->interval
+                                                                 : conf->unhealthy_interval;
+    gw_nanos latest = lost_at(conf, now, longest + longest / 100 * conf->jitter);
+
+    if (is_another) {
+        atomic_store(&h->word, 0);
+        atomic_store_explicit(&h->since, 0, memory_order_relaxed);
+        atomic_store(&h->due, 0);
+    }
+    due = atomic_load(&h->due);
+    /* The first one comes at once, but not at the same time as everybody else's. */
+    while (due == 0 || due > latest) {
+        gw_nanos next = due == 0 ? jitter_of(conf, conf->interval, draw) : gap_of(h, conf, draw);
+        if (atomic_compare_exchange_weak(&h->due, &due, now + next > 0 ? now + next : 1))
+            break;
+    }
+    return is_another;
+}
+
+bool gw_health_take(struct gw_health *h, const struct gw_health_conf *conf, uint64_t place,
+                    gw_nanos now, uint64_t draw, struct gw_health_turn *out)
+{
+    uint64_t due = atomic_load(&h->due);
+
+    if (now < due || atomic_load(&h->place) != place)
+        return false;
+    *out = (struct gw_health_turn){ lost_at(conf, now, gap_of(h, conf, draw)), now };
+    return atomic_compare_exchange_strong(&h->due, &due, out->due);
+}
+
+bool gw_health_pass(struct gw_health *h, const struct gw_health_turn *turn, gw_nanos at)
+{
+    uint64_t due = turn->due;
+
+    return atomic_compare_exchange_strong(&h->due, &due, at > 0 ? at : 1);
+}
+
+/* ---- what came of it ---- */
+
+static uint64_t judge(uint64_t word, const struct gw_health_conf *conf,
+                      struct gw_health_result result)
+{
+    enum gw_health_state state = state_in(word);
+    enum gw_health_state said = result.cause == GW_HEALTH_NONE ? GW_HEALTH_HEALTHY
+                                                               : GW_HEALTH_UNHEALTHY;
+    uint32_t needed = said == GW_HEALTH_HEALTHY ? conf->rise : conf->fall;
+    uint32_t row = (word >> ROW_AT & ROW_MASK) + 1;
+
+    if (state == said)
+        return pack(state, 0, result);
+    if (state == GW_HEALTH_UNTRIED || row >= needed)
+        return pack(said, 0, result);
+    return pack(state, row, result);
+}
+
+bool gw_health_report(struct gw_health *h, const struct gw_health_conf *conf,
+                      const struct gw_health_turn *turn, struct gw_health_result result,
+                      gw_nanos now, uint64_t draw)
+{
+    uint64_t word = atomic_load(&h->word), next = judge(word, conf, result);
+    gw_nanos gap, due;
+
+    GW_ASSERT(result.code <= CODE_MASK);
+    gap = state_in(next) == GW_HEALTH_UNHEALTHY ? conf->unhealthy_interval : conf->interval;
+    due = turn->begun + gap + jitter_of(conf, gap, draw);
+    /* The word is ours until the turn is given back; who has lost it has nothing to say. */
+    if (atomic_load(&h->due) != turn->due || !atomic_compare_exchange_strong(&h->word, &word, next))
+        return false;
+    (void)gw_health_pass(h, turn, due > now ? due : now);
+    if (state_in(word) == state_in(next))
+        return false;
+    atomic_store_explicit(&h->since, now, memory_order_relaxed);
+    return true;
+}
