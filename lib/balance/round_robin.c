@@ -9,6 +9,7 @@
 #include "balance/round_robin.h"
 
 #include "base/assert.h"
+#include "base/divisor.h"
 #include "base/sort.h"
 
 /* Endpoints of one weight. */
@@ -18,16 +19,6 @@ struct group {
     uint32_t next;       /* whose turn it is */
     uint64_t rounds;     /* how often each had its turn */
 };
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
 
 /* What a weight is when all are scaled by share of sum: at least 1, none stays none. */
 static uint64_t scaled(uint32_t weight, uint64_t share, uint64_t sum)
@@ -64,7 +55,7 @@ static uint64_t reduce(const uint32_t *weights, uint32_t n, uint32_t *out)
     uint64_t sum = 0, divisor = 0;
     for (uint32_t i = 0; i < n; i++) {
         sum += weights[i];
-        divisor = gcd(divisor, weights[i]);
+        divisor = gw_divisor(divisor, weights[i]);
     }
     uint64_t share = sum / divisor;
     if (share > GW_RR_SEQUENCE_MAX)
@@ -73,7 +64,7 @@ static uint64_t reduce(const uint32_t *weights, uint32_t n, uint32_t *out)
     divisor = 0;
     for (uint32_t i = 0; i < n; i++) {
         out[i] = (uint32_t)scaled(weights[i], share, sum);
-        divisor = gcd(divisor, out[i]);
+        divisor = gw_divisor(divisor, out[i]);
     }
     for (uint32_t i = 0; i < n; i++) {
         out[i] /= (uint32_t)divisor;

@@ -2,15 +2,7 @@
 
 #include "guard/bucket.h"
 
-static uint64_t common(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
+#include "base/divisor.h"
 
 gw_status gw_rate_init(struct gw_rate *rate, uint32_t tokens, uint64_t period_ns, uint32_t burst)
 {
@@ -20,7 +12,7 @@ gw_status gw_rate_init(struct gw_rate *rate, uint32_t tokens, uint64_t period_ns
         return GW_EINVAL;
     if (period_ns > GW_RATE_REFILL_MAX_NS)
         return GW_ELIMIT;
-    by = common(tokens, period_ns);
+    by = gw_divisor(tokens, period_ns);
     p = tokens / by;
     q = period_ns / by;
     rate->scale = p <= GW_RATE_SCALE_MAX ? (uint32_t)p : GW_RATE_SCALE_MAX;

@@ -3,29 +3,16 @@
  *     balance POLICY ENDPOINTS PICKS */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "balance/balance.h"
+#include "plain_heap.h"
 
 enum { ENDPOINTS_MAX = 1000, NAME_BYTES = 24 };
 
 static char texts[ENDPOINTS_MAX][NAME_BYTES];
 static gw_str names[ENDPOINTS_MAX];
 static uint32_t weights[ENDPOINTS_MAX], inflight[ENDPOINTS_MAX];
-
-static void *take(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size);
-}
-
-static void give(void *ctx, void *memory, size_t size)
-{
-    (void)ctx;
-    (void)size;
-    free(memory);
-}
 
 static bool is_available(const void *ctx, uint32_t i)
 {
@@ -51,7 +38,6 @@ static uint32_t kind_of(const char *policy)
 
 int main(int argc, char **argv)
 {
-    const gw_allocator allocator = { .alloc = take, .release = give };
     struct gw_heap heap;
     struct gw_balance balancer;
     struct gw_turn turn;
@@ -67,7 +53,7 @@ int main(int argc, char **argv)
         weights[i] = 1 + i % 3;
         available += is_available(NULL, i) ? weights[i] : 0;
     }
-    gw_heap_init(&heap, &allocator, 0);
+    plain_heap_init(&heap);
     if (gw_balancer_init(&balancer, &heap, &spec) != GW_OK)
         return 1;
     gw_turn_init(&turn, 1);

@@ -7,13 +7,11 @@ PROGRAM is budget.c with the library, of gcc at -O3. Instructions are those insi
 by callgrind; the cost of a request is the difference between two runs of different length, so that
 neither the start nor the warming up counts.
 """
-import os
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
-import tempfile
+
+import counted
 
 SHAPES = "h1-h1", "h1-h2", "h2-h1", "h2-h2", "grpc", "h1-h1-all", "grpc-all"
 ENTRIES = ("gw_worker_step", "gw_bytes_next", "gw_link_room", "gw_link_received", "gw_link_unsent",
@@ -31,19 +29,6 @@ HEAD = """# What a request may cost: instructions of user space in the library, 
 """
 
 
-def instructions(program, shape, requests):
-    with tempfile.TemporaryDirectory() as folder:
-        out = f"{folder}/out"
-        run = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no",
-             *(f"--toggle-collect={name}" for name in ENTRIES), program, shape, str(requests)],
-            capture_output=True, text=True)
-        if run.returncode != 0:
-            sys.exit(f"{shape}: {run.stdout}{run.stderr}")
-        total = re.search(r"^(?:totals|summary): (\d+)", pathlib.Path(out).read_text(), re.M)
-        return int(total[1])
-
-
 def allocations(program, shape):
     run = subprocess.run([program, shape, str(MANY)], capture_output=True, text=True)
     if run.returncode != 0:
@@ -53,8 +38,7 @@ def allocations(program, shape):
 
 def measure(program):
     for shape in SHAPES:
-        few, many = (instructions(program, shape, n) for n in (FEW, MANY))
-        yield shape, (many - few) // (MANY - FEW), allocations(program, shape)
+        yield shape, int(counted.cost(FEW, MANY, ENTRIES, program, shape)), allocations(program, shape)
 
 
 def read_budgets(path):
@@ -68,9 +52,7 @@ def differs(got, budget):
 
 def main():
     program, path = sys.argv[1], pathlib.Path(sys.argv[2])
-    if not shutil.which("valgrind"):
-        print("valgrind is not installed")
-        sys.exit(1 if os.environ.get("CI") else 77)
+    counted.need_valgrind()
     found = list(measure(program))
     if "--update" in sys.argv:
         text = HEAD.format(n=MANY, percent=round(TOLERANCE * 100))

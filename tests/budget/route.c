@@ -6,29 +6,16 @@
  * what is left. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/prng.h"
+#include "plain_heap.h"
 #include "route/tree.h"
 
 enum { ROUTES_MAX = 100000, TEXT = 64, PATHS_OF_HOST = 10 };
 
 static char hosts[ROUTES_MAX][TEXT], paths[ROUTES_MAX][TEXT];
 static struct gw_route_rule rules[ROUTES_MAX];
-
-static void *take(void *ctx, size_t size)
-{
-    (void)ctx;
-    return malloc(size);
-}
-
-static void give(void *ctx, void *memory, size_t size)
-{
-    (void)ctx;
-    (void)size;
-    free(memory);
-}
 
 /* Scattered, so that neighbours have no long beginnings in common. */
 static unsigned scatter(uint32_t i)
@@ -67,7 +54,6 @@ static struct gw_route_key asked(const struct gw_route_rule *rule)
 
 int main(int argc, char **argv)
 {
-    const gw_allocator allocator = { .alloc = take, .release = give };
     struct gw_heap heap;
     struct gw_route_tree *tree;
     struct gw_prng prng = { 1 };
@@ -80,7 +66,7 @@ int main(int argc, char **argv)
         return 2;
     for (uint32_t i = 0; i < n; i++)
         write_rule(i, strcmp(argv[1], "hosts") == 0);
-    gw_heap_init(&heap, &allocator, 0);
+    plain_heap_init(&heap);
     if (gw_route_tree_new(&heap, rules, n, &tree, tie) != GW_OK)
         return 1;
     for (uint64_t i = 0; i < looks; i++) {
