@@ -37,6 +37,12 @@ typedef struct gw_listener_spec {
     size_t trusted_len;    /* none                                                          */
     uint32_t trusted_hops; /* so do the nearest hops, whoever they are; up to 32; none      */
     uint32_t forwarded;    /* GW_FORWARDED_*; X; GW_OFF: nothing is said                    */
+    /* How long connections are used (docs/ages.md). */
+    uint32_t age_ms;             /* then one takes no more requests; none                   */
+    uint32_t age_jitter_percent; /* of each up to so much more or less, drawn; up to 90; 10;
+                                    GW_OFF: none                                            */
+    uint32_t age_grace_ms;       /* what it has begun may then take so long; no end         */
+    uint32_t requests_max;       /* on one connection; none                                 */
 } gw_listener_spec;
 
 /* X-Forwarded-For, -Proto, -Host and -Port; or Forwarded. The other one is always taken off. */
@@ -217,7 +223,9 @@ typedef struct gw_cluster_spec {
     uint32_t exchanges_max; /* at once; none                                                   */
     uint32_t pending_max;   /* of these without a connection; none                             */
     uint32_t retries_max;   /* of these not the first try; none                                */
-    gw_str balancer;        /* instead of balance: the name of one of gw_builder_balancer      */
+    uint32_t age_ms;        /* a connection of that age takes no more requests; none           */
+    uint32_t age_jitter_percent; /* as of a listener; 10; GW_OFF: none                         */
+    gw_str balancer; /* instead of balance: the name of one of gw_builder_balancer      */
     const gw_affinity_spec *affinity; /* copied; NULL: none                                     */
     const gw_health_spec *health; /* copied; NULL: nobody is probed                            */
 } gw_cluster_spec;
@@ -343,7 +351,7 @@ typedef struct gw_route_spec {
     size_t upgrades_len;
     void *user;       /* gw_exchange_route_user                                                */
     uint32_t retries; /* of a request, after what retry says; 1, up to 5; GW_OFF: none         */
-    uint32_t reserved;
+    uint32_t tunnel_timeout_ms; /* all of a tunnel; none                                         */
     const gw_str *limiters; /* names, asked in that order; in one entry several with spaces between:
                                the first of them that is for the request (docs/limiting.md)    */
     size_t limiters_len;    /* none                                                            */

@@ -116,11 +116,21 @@ static const struct gw_yaml_field listener_times[] = {
     TIME("idle", struct listener, spec.idle_timeout_ms),
 };
 static const struct gw_yaml_table listener_times_table = TABLE(listener_times);
+static const struct gw_yaml_field connection_fields[] = {
+    TIME("age", struct listener, spec.age_ms),
+    { "age_jitter", GW_YAML_COUNT, offsetof(struct listener, spec.age_jitter_percent), 1, 90,
+      GW_OFF, NULL },
+    TIME("age_grace", struct listener, spec.age_grace_ms),
+    { "requests", GW_YAML_COUNT, offsetof(struct listener, spec.requests_max), 1, UINT32_MAX - 1,
+      GW_OFF, NULL },
+};
+static const struct gw_yaml_table connection_table = TABLE(connection_fields);
 static const struct gw_yaml_field listener_fields[] = {
     NAME("name", struct listener, spec.name),
     NAME("address", struct listener, spec.address),
     { "protocols", GW_YAML_WORDS, offsetof(struct listener, spec.protocols), 0, 0, 0, protocols },
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &listener_times_table },
+    { "connection", GW_YAML_FIELDS, 0, 0, 0, 0, &connection_table },
     { "body_rate", GW_YAML_COUNT, offsetof(struct listener, spec.body_rate), 1, 1000000, GW_OFF,
       NULL },
     { "trusted_proxies", GW_YAML_TEXTS, offsetof(struct listener, trusted), 0, 0, 0, NULL },
@@ -224,6 +234,9 @@ static const struct gw_yaml_field pool_fields[] = {
     POOL_COUNT("streams", streams_max),
     POOL_COUNT("requests", requests_max),
     TIME("idle", struct cluster, pool_idle_ms),
+    TIME("age", struct cluster, spec.age_ms),
+    { "age_jitter", GW_YAML_COUNT, offsetof(struct cluster, spec.age_jitter_percent), 1, 90, GW_OFF,
+      NULL },
 };
 static const struct gw_yaml_table pool_table = TABLE(pool_fields);
 static const struct gw_yaml_field budget_fields[] = {
@@ -460,6 +473,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "split_keys", GW_YAML_TEXTS, offsetof(struct route, split_keys), 0, 0, 0, NULL },
     TIME("timeout", struct route, spec.request_timeout_ms),
     TIME("idle", struct route, spec.idle_timeout_ms),
+    TIME("tunnel_timeout", struct route, spec.tunnel_timeout_ms),
     { "upgrade", GW_YAML_TEXTS, offsetof(struct route, upgrades), 0, 0, 0, NULL },
     { "connect", GW_YAML_TRUTH, offsetof(struct route, takes_connect), 0, 0, 0, NULL },
     { "respond", GW_YAML_FIELDS, 0, 0, 0, 0, &respond_table },
@@ -1017,6 +1031,9 @@ static const struct rename {
     const char *list, *field, *path;
 } renames[] = {
     { "listeners", "trusted", "trusted_proxies" },
+    { "listeners", "age_jitter_percent", "connection.age_jitter" },
+    { "listeners", "age_grace_ms", "connection.age_grace" },
+    { "clusters", "age_jitter_percent", "pool.age_jitter" },
     { "clusters", "protocols", "protocol" },
     { "clusters", "balance", "balance.policy" },
     { "clusters", "balancer", "balance.balancer" },

@@ -16,6 +16,8 @@
       "client connections ended because they made too much work that is of no use")                \
     X(LINKS_WAITED, COUNTER, "links_waited", "links",                                              \
       "times that a connection had to wait for memory before it was read")                         \
+    X(LINKS_RETIRED, COUNTER, "links_retired", "links",                                            \
+      "connections that took no more requests: of their age, or for the number they had")          \
     X(LINKS_RETURNED, COUNTER, "links_returned", "links",                                          \
       "client connections that went back to the host with a request that no route claims")         \
     X(LINKS_OPEN, GAUGE, "links_open", "links", "connections now, both sides")                     \

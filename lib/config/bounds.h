@@ -34,6 +34,7 @@ enum {
     GW_REPLY_BODY_MAX = 65536,
     GW_WEIGHT_MAX = 65535,
     GW_BODY_RATE_MAX = 1000000,
+    GW_AGE_JITTER_MAX = 90,
     GW_CONFIG_ERRORS_MAX = 64 /* that are kept; the rest says nothing new */
 };
 

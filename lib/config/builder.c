@@ -216,6 +216,21 @@ static void take_identity(const struct gw_part *part, gw_listener_spec *spec)
         gw_fault_add(part, "trusted_hops", GW_EINVAL, "it is from 1 to 32, or off");
 }
 
+static bool is_set(uint32_t n)
+{
+    return n != 0 && n != GW_OFF;
+}
+
+static void check_age(const struct gw_part *part, uint32_t age_ms, uint32_t jitter, uint32_t grace)
+{
+    if (is_set(jitter) && jitter > GW_AGE_JITTER_MAX)
+        gw_fault_add(part, "age_jitter_percent", GW_EINVAL, "it is from 1 to 90, or off");
+    else if (is_set(jitter) && !is_set(age_ms))
+        gw_fault_add(part, "age_jitter_percent", GW_EINVAL, "there is no age");
+    if (is_set(grace) && !is_set(age_ms))
+        gw_fault_add(part, "age_grace_ms", GW_EINVAL, "there is no age");
+}
+
 gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
 {
     if (!is_usable(b))
@@ -234,6 +249,7 @@ gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
     refuse_h2(&part, draft->spec.protocols);
     if (draft->spec.body_rate > GW_BODY_RATE_MAX && draft->spec.body_rate != GW_OFF)
         gw_fault_add(&part, "body_rate", GW_EINVAL, "it is from 1 to 1,000,000, or off");
+    check_age(&part, draft->spec.age_ms, draft->spec.age_jitter_percent, draft->spec.age_grace_ms);
     take_identity(&part, &draft->spec);
     return make_id(KIND_LISTENER, &draft->draft);
 }
@@ -320,6 +336,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     keep(&part, &draft->spec.balancer);
     gw_balancing_take(&part, draft);
     check_retry_budget(&part, &draft->spec);
+    check_age(&part, draft->spec.age_ms, draft->spec.age_jitter_percent, 0);
     refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
     if (draft->spec.reserved != 0)
         gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
@@ -570,8 +587,6 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
     gw_retry_take(&part, draft);
     if (own->retries > GW_RETRIES_MAX && own->retries != GW_OFF)
         gw_fault_add(&part, "retries", GW_EINVAL, "it is from 1 to 5, or off");
-    if (own->reserved != 0)
-        gw_fault_add(&part, "reserved", GW_EINVAL, "it must be 0");
     return make_id(KIND_ROUTE, &draft->draft);
 }
 

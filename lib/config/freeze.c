@@ -20,6 +20,7 @@ enum {
     CONNECT_TIMEOUT_MS = 2000,
     RESPONSE_TIMEOUT_MS = 15000,
     TUNNEL_IDLE_TIMEOUT_MS = 300000,
+    AGE_JITTER_PERCENT = 10,
     CONNECTIONS = 64,
     STREAMS = 100,
     RETRIES = 1,
@@ -86,6 +87,10 @@ static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
             .body_idle_timeout = duration(spec->body_idle_timeout_ms, BODY_IDLE_TIMEOUT_MS),
             .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
             .body_rate = number(spec->body_rate, BODY_RATE),
+            .age = duration(spec->age_ms, GW_OFF),
+            .age_grace = duration(spec->age_grace_ms, GW_OFF),
+            .age_jitter = amount(spec->age_jitter_percent, AGE_JITTER_PERCENT),
+            .requests_max = number(spec->requests_max, GW_OFF),
         };
         status = freeze_identity(spec, config, &config->listeners[d->index]);
     }
@@ -122,6 +127,8 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .connections_max = number(spec->connections_max, CONNECTIONS),
         .streams_max = number(spec->streams_max, STREAMS),
         .requests_max = number(spec->requests_max, GW_OFF),
+        .age = duration(spec->age_ms, GW_OFF),
+        .age_jitter = amount(spec->age_jitter_percent, AGE_JITTER_PERCENT),
         .retry_percent = amount(spec->retry_percent, RETRY_PERCENT),
         .retry_least = amount(spec->retry_least, RETRY_LEAST),
         .is_live = (spec->flags & GW_CLUSTER_LIVE) != 0,
@@ -189,6 +196,7 @@ static void fill_route(const struct gw_route_draft *draft, gw_config *config,
         .cluster = is_reply || draft->splits_len > 0 ? NULL : &config->clusters[draft->cluster],
         .request_timeout = duration(spec->request_timeout_ms, GW_OFF),
         .idle_timeout = duration(spec->idle_timeout_ms, TUNNEL_IDLE_TIMEOUT_MS),
+        .tunnel_timeout = duration(spec->tunnel_timeout_ms, GW_OFF),
         .reply_code = spec->reply_code,
         .reply_type = has_body && spec->reply_type.len == 0 ? GW_STR("text/plain")
                                                             : spec->reply_type,

@@ -24,7 +24,10 @@ struct gw_listener_conf {
     gw_str name, address;
     uint32_t index, protocols; /* never 0 */
     gw_nanos head_timeout, body_idle_timeout, idle_timeout;
-    uint32_t body_rate;    /* GW_OFF: none */
+    uint32_t body_rate; /* GW_OFF: none */
+    gw_nanos age, age_grace;
+    uint32_t age_jitter;   /* percent */
+    uint32_t requests_max; /* UINT32_MAX: none */
     const gw_str *trusted; /* as written: prefixes_len of them */
     struct gw_trust trust;
     struct gw_via via;  /* empty: of the engine's name */
@@ -73,6 +76,8 @@ struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
     gw_nanos connect_timeout, response_timeout, idle_timeout;
+    gw_nanos age;
+    uint32_t age_jitter;                                 /* percent */
     bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
     uint32_t retry_percent, retry_least;                 /* 0: none          */
@@ -120,7 +125,7 @@ struct gw_route_conf {
     const struct gw_hash_key *split_keys;
     uint32_t split_keys_len;
     uint32_t split; /* its place in gw_config.split_routes */
-    gw_nanos request_timeout, idle_timeout;
+    gw_nanos request_timeout, idle_timeout, tunnel_timeout;
     const struct gw_retry_conf *retry; /* never NULL */
     uint32_t retries;                  /* 0: none    */
     uint32_t reply_code;

@@ -65,6 +65,8 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct 
         .requests_max = c->requests_max,
         .connect_timeout = c->connect_timeout,
         .idle_timeout = c->idle_timeout,
+        .age = c->age,
+        .age_jitter = c->age_jitter,
         .generation = b->generation,
     };
 }

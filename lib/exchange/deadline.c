@@ -123,6 +123,27 @@ static void consider_answer(const struct gw_exchange *x, struct nearest *n)
                  x->route->idle_timeout, GW_REASON_upstream_body_timeout, GW_BY_UPSTREAM);
 }
 
+static void consider_tunnel(const struct gw_exchange *x, struct nearest *n)
+{
+    consider(n, last_move(x), x->route->idle_timeout, GW_REASON_tunnel_idle, GW_BY_GATEWAY);
+    consider(n, x->answered, x->route->tunnel_timeout, GW_REASON_tunnel_timeout, GW_BY_GATEWAY);
+}
+
+/* Its client's connection is too old; what was begun there has the grace. */
+static void consider_age(const struct gw_exchange *x, struct nearest *n)
+{
+    const struct gw_link *link = x->down_link;
+
+    if (link == NULL || x->is_failed || link->phase != GW_LINK_OPEN || link->until == GW_NEVER)
+        return;
+    if (link->age == GW_AGE_LATE)
+        consider(n, 0, 0, GW_REASON_connection_age, GW_BY_GATEWAY);
+    else if (link->age == GW_AGE_OLD)
+        consider(n, link->until, 0, GW_REASON_connection_age, GW_BY_GATEWAY);
+    else if (link->age == GW_AGE_YOUNG)
+        consider(n, link->until, x->listener->age_grace, GW_REASON_connection_age, GW_BY_GATEWAY);
+}
+
 static struct nearest find(struct gw_exchange *x)
 {
     struct nearest n = { GW_NEVER, GW_REASON_none, GW_BY_NONE };
@@ -147,8 +168,7 @@ static struct nearest find(struct gw_exchange *x)
         break;
     case GW_PHASE_RELAY:
         if (x->kind == GW_EXCHANGE_TUNNEL)
-            consider(&n, last_move(x), x->route->idle_timeout, GW_REASON_tunnel_idle,
-                     GW_BY_GATEWAY);
+            consider_tunnel(x, &n);
         else
             consider_relay(x, &n);
         break;
@@ -176,6 +196,8 @@ static struct nearest find(struct gw_exchange *x)
      * bounded, and not how long it may take. */
     if (n.when == GW_NEVER && x->route != NULL && (x->phase >= GW_PHASE_CONNECT || x->waiting > 0))
         consider(&n, last_move(x), x->route->idle_timeout, GW_REASON_stream_idle, GW_BY_GATEWAY);
+    if (GW_UNLIKELY(x->listener->age_grace != GW_NEVER))
+        consider_age(x, &n);
     return n;
 }
 

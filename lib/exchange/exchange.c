@@ -250,6 +250,11 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
         gw_exchange_unbind(all, link->binding);
     link->binding = all->binding;
     link->binding->users++;
+    if (link->listener == NULL)
+        gw_link_set_age(link, conf->age, conf->age_jitter);
+    else if (link->listener->age != conf->age || link->listener->age_jitter != conf->age_jitter)
+        gw_link_change_age(link, link->listener->age, link->listener->age_jitter, conf->age,
+                           conf->age_jitter);
     link->listener = conf;
     link->head_timeout = conf->head_timeout;
     link->idle_timeout = conf->idle_timeout;
@@ -340,6 +345,18 @@ static void admit(struct gw_exchange *x, struct gw_reserve *kit)
     gw_reserve_pass(&x->up_reserve, kit, kit->size);
 }
 
+/* What begins on a connection that is old, or that has had enough, is the last there: its answer says so. */
+static inline void count_request(struct gw_link *link)
+{
+    uint32_t n = ++link->requests;
+
+    if (GW_LIKELY(link->age < GW_AGE_OLD && n < link->listener->requests_max))
+        return;
+    if (n == link->listener->requests_max && link->age < GW_AGE_OLD)
+        gw_stats_add(link->links->stats, GW_STAT_LINKS_RETIRED, 1);
+    link->is_drain_due = link->is_drain_due || link->codec->state == GW_CODEC_OPEN;
+}
+
 static struct gw_stream *open_exchange(struct gw_link *link)
 {
     struct gw_exchanges *all = of_link(link);
@@ -357,6 +374,7 @@ static struct gw_stream *open_exchange(struct gw_link *link)
     x->down_link = link;
     x->filters = x->filters_met = link->binding->config->filters_on;
     admit(x, kit);
+    count_request(link);
     x->down.in_head = &x->request;
     x->down.in_trailers = &x->request_trailers;
     x->down.in_pipe = &x->request_pipe;
@@ -406,12 +424,18 @@ static void gone(struct gw_link *link)
     link->binding = NULL;
 }
 
+static gw_nanos grace(const struct gw_link *link)
+{
+    return link->listener->age_grace;
+}
+
 const struct gw_link_above gw_exchange_above = {
     .open = open_exchange,
     .changed = changed,
     .new_info = new_info,
     .flushed = flushed,
     .gone = gone,
+    .grace = grace,
 };
 
 void gw_exchange_wake(struct gw_exchange *x)

@@ -33,6 +33,10 @@ static void client_cut(struct gw_exchange *x)
         gw_exchange_fail(x, GW_BY_HOST, GW_REASON_host_abort, GW_ECANCELED);
         return;
     }
+    if (x->down_link->age == GW_AGE_LATE) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_connection_age, GW_ETIMEDOUT);
+        return;
+    }
     gw_exchange_fail_cut(x, GW_BY_CLIENT,
                          reason == GW_REASON_none ? GW_REASON_client_closed : reason,
                          x->down_link->is_lost ? GW_ERESET : GW_EPROTO);

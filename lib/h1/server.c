@@ -486,9 +486,10 @@ static void server_detach(struct gw_codec *codec, struct gw_stream *s)
 static void server_drain(struct gw_codec *codec, bool is_final)
 {
     struct gw_h1 *c = gw_h1_of(codec);
-    (void)is_final;
     if (codec->state != GW_CODEC_OPEN)
         return;
+    if (!is_final && (c->stream == NULL || c->stream->out > GW_HALF_HEAD))
+        return; /* nothing could say so */
     codec->state = GW_CODEC_DRAINING;
     if (c->phase == GW_H1_IDLE || c->phase == GW_H1_SKIP)
         gw_h1_over(c, GW_REASON_none);

@@ -160,7 +160,8 @@ struct gw_codec_ops {
      * resets it (NO_ERROR if out is DONE: RFC 9113 8.1; else CANCEL); h1 server with out DONE: the rest
      * of the request body is read and dropped up to a bound (64 KiB), else the connection ends. */
     void (*detach)(struct gw_codec *c, struct gw_stream *s);
-    /* No new streams: h1: Connection: close on the next head, or OVER when idle; h2: GOAWAY, for a server
+    /* No new streams: h1: Connection: close on the next head, or OVER when idle; not final: only if the
+     * answer to a stream that is there can still say so, else nothing happens; h2: GOAWAY, for a server
      * the first of two: streams still come, and when the peer has shown that it knows, the second goes
      * out with the last id. is_final: without waiting for that. */
     void (*drain)(struct gw_codec *c, bool is_final);

@@ -95,6 +95,9 @@ enum gw_h2_code {
     X(forced_out, 503, 14, 7, "the host has shut the upstream off for a while")                    \
     X(throttled, 503, 14, 7, "the upstream fails too often: it is asked less")                     \
     X(cluster_full, 503, 8, 7, "the cluster has as many requests as it may have at once")          \
+    /* how long anything may last */                                                               \
+    X(connection_age, 503, 14, 8, "the client's connection is older than its listener allows")     \
+    X(tunnel_timeout, 0, 4, 8, "the tunnel was open for longer than its route allows")             \
     /* only of a try that another one followed */                                                  \
     X(upstream_status, 0, 0, 0, "the upstream answered what its route takes for a failure")        \
     /* of the host's balancer */                                                                   \

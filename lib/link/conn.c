@@ -101,7 +101,7 @@ static gw_status make_codec(struct gw_link *link, uint32_t protocol)
 
     if (is_h2 && (links->h2 == NULL || links->h2_count >= links->limits->h2_links_max))
         return GW_ELIMIT;
-    link->protocol = (uint8_t)protocol;
+    link->protocol = protocol & (GW_PROTO_H1 | GW_PROTO_H2);
     link->codec = is_h2 ? gw_h2_new(&spec, links->h2, links->now) : gw_h1_new(&spec);
     if (link->codec == NULL)
         return GW_ENOMEM;
@@ -368,6 +368,8 @@ static void read_connecting(struct gw_link *link)
         gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECTED, 1);
         link->phase = GW_LINK_OPEN;
         link->active = link->links->now;
+        gw_link_set_age(link, link->upstream->spec.age, link->upstream->spec.age_jitter);
+        gw_link_begin_age(link);
         gw_upstream_connected(link);
         gw_link_mark_dirty(link);
         return;

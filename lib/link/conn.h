@@ -16,6 +16,11 @@ bool gw_conn_wants_read(const struct gw_link *link);
 /* The level of gw/link.h. */
 uint32_t gw_conn_want(const struct gw_link *link);
 
+/* In age.c: it is made, or connected. */
+void gw_link_begin_age(struct gw_link *link);
+/* Its time, or its grace, is over. */
+void gw_link_get_older(struct gw_link *link);
+
 /* In facts.c. */
 void gw_link_free_facts(struct gw_link *link);
 

@@ -95,7 +95,7 @@ static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phas
     link->rooms_wish = 1;
     link->id = ++links->ids;
     link->active = links->now;
-    link->final_at = GW_NEVER;
+    link->final_at = link->until = GW_NEVER;
     gw_chain_init(&link->rx, links->pool);
     gw_chain_init(&link->tx, links->pool);
     gw_list_init(&link->readable);
@@ -130,7 +130,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     }
     link->user = spec->user;
     link->io = spec->io;
-    link->protocols = (uint8_t)protocols;
+    link->protocols = protocols & (GW_PROTO_H1 | GW_PROTO_H2);
     if (spec->facts != NULL)
         status = gw_link_set_facts(link, spec->facts);
     if (status == GW_OK)
@@ -164,7 +164,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
     link->is_probe = upstream->spec.is_probe;
     gw_list_init(&link->role.pooled);
     link->upstream = upstream;
-    link->protocols = (uint8_t)upstream->spec.protocol;
+    link->protocols = upstream->spec.protocol & (GW_PROTO_H1 | GW_PROTO_H2);
     link->idle_timeout = upstream->spec.idle_timeout;
     status = gw_conn_init(link);
     if (status != GW_OK) {
@@ -260,13 +260,17 @@ static gw_nanos deadline_of(const struct gw_link *link)
         when = link->head_since + link->head_timeout;
     else
         when = open_deadline_of(link);
+    if (GW_UNLIKELY(link->until < when) && link->age != GW_AGE_NONE)
+        when = link->until;
     return when < link->final_at ? when : link->final_at;
 }
 
 void gw_link_stamp(struct gw_link *link)
 {
-    if (link->is_fresh)
+    if (link->is_fresh) {
         link->head_since = link->links->now;
+        gw_link_begin_age(link);
+    }
     if ((link->is_fresh && link->codec == NULL) || link->is_moved)
         link->active = link->links->now;
     link->is_fresh = link->is_moved = false;
@@ -290,6 +294,10 @@ static void timed_out(struct gw_link *link)
     case GW_LINK_OPEN:
         if (link->final_at <= link->links->now && !gw_conn_is_over(link)) {
             gw_link_finish_drain(link);
+            return;
+        }
+        if (GW_UNLIKELY(link->until <= link->links->now) && link->age != GW_AGE_NONE) {
+            gw_link_get_older(link);
             return;
         }
         if (link->codec != NULL && link->codec->state == GW_CODEC_OPEN) {

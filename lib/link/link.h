@@ -64,6 +64,13 @@ struct gw_link_kept {
 /* What is known of both ends: facts.c. */
 struct gw_link_facts;
 
+enum gw_link_age {
+    GW_AGE_NONE = 0, /* its time has not begun yet: until is how long it will be   */
+    GW_AGE_YOUNG,    /* until: when it will take no more requests                  */
+    GW_AGE_OLD,      /* it takes none; until: when what it has begun is to be over */
+    GW_AGE_LATE      /* it is; until: when it is closed, whatever                  */
+};
+
 /* Small, since most links of a machine with many are idle. What only a busy one needs is elsewhere: the
  * codec of an HTTP/1 client is made at the first byte of a request and given back when all is answered
  * (gw_conn_rest), and rooms are lent from the question for them to the report. */
@@ -71,12 +78,13 @@ struct gw_link {
     void *user,
         *io; /* first: a free cell's first word is lost, and its magic tells who comes late */
     uint32_t magic;
-    uint8_t phase;      /* gw_link_phase                          */
-    uint8_t rooms_wish; /* how many to lend next: grows with bulk */
-    uint8_t protocols;  /* what may be spoken: GW_PROTO_*         */
-    uint8_t protocol;   /* what is; 0: not yet known              */
-    uint8_t told_want;  /* mode 1: the last want shown            */
-    bool is_client : 1; /* we connected                           */
+    uint8_t phase;         /* gw_link_phase                          */
+    uint8_t rooms_wish;    /* how many to lend next: grows with bulk */
+    uint8_t protocols : 4; /* what may be spoken: GW_PROTO_*      */
+    uint8_t protocol : 4;  /* what is; 0: not yet known           */
+    uint8_t age;           /* gw_link_age                         */
+    uint8_t told_want;     /* mode 1: the last want shown            */
+    bool is_client : 1;    /* we connected                           */
     bool is_recv_pending : 1, is_send_pending : 1;
     bool is_connect_begun : 1, is_connect_reported : 1;
     bool is_read_ended : 1; /* the peer's side has ended: see read_status      */
@@ -98,7 +106,7 @@ struct gw_link {
     gw_status read_status; /* why the reading side ended                      */
     gw_status broken;      /* not GW_OK: nothing more can be sent, and why    */
     gw_status connect_status;
-    uint32_t requests; /* client: streams opened ever */
+    uint32_t requests; /* streams opened ever                  */
     uint32_t lingered; /* server: bytes dropped at the end */
     struct gw_links *links;
     struct gw_codec *codec; /* NULL: none is needed now, or the protocol is not yet known */
@@ -111,7 +119,7 @@ struct gw_link {
     struct gw_list starving; /* in that list, or in line */
     struct gw_alarm alarm;
     gw_nanos active; /* last time something moved or a stream went                   */
-    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING                          */
+    gw_nanos until;  /* of CONNECTING, ENDING and LINGERING; OPEN: of its age        */
     gw_nanos head_since;
     /* What is on its way to a server that drains, or from a codec that is over, is waited for until then;
      * or GW_NEVER. */
@@ -142,6 +150,7 @@ struct gw_link_above {
     struct gw_message *(*new_info)(struct gw_link *link, struct gw_stream *s);
     void (*flushed)(struct gw_stream *s); /* all up to s->out_mark was accepted by the transport */
     void (*gone)(struct gw_link *link);   /* about to be freed: let go of binding and listener   */
+    gw_nanos (*grace)(const struct gw_link *link); /* of its age; GW_NEVER: no end               */
 };
 
 /* What all links of a worker share. */
@@ -181,6 +190,7 @@ struct gw_links {
     struct gw_list dead;     /* closed, to be freed      */
     uint32_t count, h2_count;
     uint64_t ids;
+    uint64_t seed; /* of ages */
     /* Tests: every link that is made gets a stub engine of these roles. */
     bool stub_tls_server, stub_tls_client;
 };
@@ -231,6 +241,11 @@ void gw_link_drain(struct gw_link *link);
 /* Nobody accepts such links any more: as gw_link_drain, but one at rest gets a moment whatever it speaks,
  * and its next request is told that it is the last. */
 void gw_link_retire(struct gw_link *link);
+/* How long it is used from its first step on: drawn evenly, jitter percent more or less, by the worker's
+ * seed and its number. If that was set before: to what; it has been used since. */
+void gw_link_set_age(struct gw_link *link, gw_nanos age, uint32_t jitter);
+void gw_link_change_age(struct gw_link *link, gw_nanos was, uint32_t was_jitter, gw_nanos age,
+                        uint32_t jitter);
 /* The moment is over: what has not come by now is not served. */
 void gw_link_finish_drain(struct gw_link *link);
 void gw_link_mark_readable(struct gw_link *link);

@@ -87,9 +87,18 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     return u;
 }
 
+static void change_ages(struct gw_upstream *u, const struct gw_upstream_spec *was)
+{
+    for (struct gw_list *node = u->open.next; node != &u->open; node = node->next)
+        gw_link_change_age(GW_CONTAINER(node, struct gw_link, role.pooled), was->age,
+                           was->age_jitter, u->spec.age, u->spec.age_jitter);
+}
+
 /* One more reference, and the newest configuration's bounds. */
 static struct gw_upstream *hold(struct gw_upstream *u, const struct gw_upstream_spec *spec)
 {
+    const struct gw_upstream_spec was = u->spec;
+
     u->refs++;
     if (spec->generation < u->spec.generation)
         return u;
@@ -97,6 +106,8 @@ static struct gw_upstream *hold(struct gw_upstream *u, const struct gw_upstream_
     u->spec.address = u->address;
     u->spec.cluster = u->cluster;
     u->spec.endpoint = u->endpoint;
+    if (was.age != spec->age || was.age_jitter != spec->age_jitter)
+        change_ages(u, &was);
     return u;
 }
 
@@ -160,11 +171,18 @@ static bool is_usable(const struct gw_link *link)
            link->codec->ops->can_open(link->codec);
 }
 
+/* Those that count. A stream may be as long as it likes: what is too old to take one more must not be in
+ * the way of a new connection. */
+static uint32_t links_of(const struct gw_upstream *u)
+{
+    return u->links_count - u->retired;
+}
+
 /* Where idle connections were closed once they will be again: a retry had better not meet another. */
 static bool is_too_old(const struct gw_upstream *u, const struct gw_waiter *w,
                        const struct gw_link *link)
 {
-    return w->wants_fresh && link->requests > 0 && u->links_count < u->spec.connections_max;
+    return w->wants_fresh && link->requests > 0 && links_of(u) < u->spec.connections_max;
 }
 
 /* The best connection for one more stream; NULL: none can. HTTP/1: the idle one used last. HTTP/2: the
@@ -219,13 +237,12 @@ static bool make_links(struct gw_upstream *u)
 {
     uint64_t waiting;
 
-    if (u->links_count >= u->spec.connections_max)
+    if (links_of(u) >= u->spec.connections_max)
         return true;
     if (u->links_count > 0 && gw_timer_is_set(&u->again.timer))
         return false;
-    waiting = count_waiters(u,
-                            served_by(u, u->connecting + u->spec.connections_max - u->links_count));
-    while (waiting > served_by(u, u->connecting) && u->links_count < u->spec.connections_max) {
+    waiting = count_waiters(u, served_by(u, u->connecting + u->spec.connections_max - links_of(u)));
+    while (waiting > served_by(u, u->connecting) && links_of(u) < u->spec.connections_max) {
         struct gw_link *link;
         gw_status status = gw_links_connect(u->links, u, u->spec.connect_timeout, &link);
         if (status != GW_OK) {
@@ -374,6 +391,18 @@ void gw_upstream_changed(struct gw_link *link)
         serve(u);
 }
 
+/* HTTP/1: it has one more answer to give, and that is not long. */
+void gw_upstream_retired(struct gw_link *link)
+{
+    struct gw_upstream *u = link->upstream;
+
+    if (u->spec.protocol == GW_PROTO_H2)
+        u->retired++;
+    gw_link_drain(link);
+    if (!gw_list_is_empty(&u->waiters))
+        serve(u);
+}
+
 void gw_upstream_left(struct gw_link *link)
 {
     struct gw_upstream *u = link->upstream;
@@ -382,7 +411,9 @@ void gw_upstream_left(struct gw_link *link)
         u->connecting--;
     gw_list_remove(&link->role.pooled);
     link->is_in_pool = false;
-    GW_ASSERT(u->links_count > 0);
+    if (link->age >= GW_AGE_OLD && u->spec.protocol == GW_PROTO_H2)
+        u->retired--;
+    GW_ASSERT(u->links_count > u->retired);
     u->links_count--;
     link->upstream = NULL;
     if (!gw_list_is_empty(&u->waiters))

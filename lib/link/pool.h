@@ -22,7 +22,8 @@ struct gw_upstream_spec {
     /* Not of the key: the bounds are those of the newest configuration. */
     uint64_t generation;
     uint32_t connections_max, streams_max, requests_max;
-    gw_nanos connect_timeout, idle_timeout;
+    gw_nanos connect_timeout, idle_timeout, age;
+    uint32_t age_jitter; /* percent */
 };
 
 struct gw_upstream {
@@ -33,6 +34,8 @@ struct gw_upstream {
     struct gw_upstream_spec spec;
     uint32_t refs; /* by bindings */
     uint32_t links_count, connecting;
+    uint32_t
+        retired; /* of the links; HTTP/2: they have streams, and others may take their places */
     struct gw_list open; /* links that are connected; h1: idle ones at the front          */
     struct gw_list waiters;
     struct gw_alarm
@@ -81,6 +84,7 @@ void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, 
 void gw_upstream_connect_given_up(struct gw_link *link);
 /* Something about the link's capacity changed: a stream went, settings came, it drains or is over. */
 void gw_upstream_changed(struct gw_link *link);
-void gw_upstream_left(struct gw_link *link); /* the link is about to be freed */
+void gw_upstream_left(struct gw_link *link);    /* the link is about to be freed */
+void gw_upstream_retired(struct gw_link *link); /* it takes no more streams, for its age */
 
 #endif

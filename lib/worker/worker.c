@@ -149,6 +149,7 @@ static gw_status init(gw_worker *w, const gw_worker_spec *spec)
     gw_upstreams_init(&w->upstreams, &w->links, gw_prng_next(&prng));
     w->exchanges.prng.state = gw_prng_next(&prng);
     w->exchanges.probes.prng.state = gw_prng_next(&prng);
+    w->links.seed = gw_prng_next(&prng);
     status = init_exchanges(w);
     if (status != GW_OK || limits->h2_links_max == 0 || !GW_HAVE_H2) /* complete: 0 is off */
         return status;

@@ -158,6 +158,20 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->limits.body_bytes_max = strtoull(value.ptr, NULL, 10);
     else if (is(what, "pipe"))
         p->limits.pipe_bytes_max = (uint32_t)strtoul(value.ptr, NULL, 10);
+    else if (is(what, "age")) {
+        p->listener.age_ms = milliseconds(value);
+        p->listener.age_jitter_percent = GW_OFF;
+    } else if (is(what, "age_grace"))
+        p->listener.age_grace_ms = milliseconds(value);
+    else if (is(what, "requests_max"))
+        p->listener.requests_max = (uint32_t)strtoul(value.ptr, NULL, 10);
+    else if (is(what, "upstream_age")) {
+        p->cluster.age_ms = milliseconds(value);
+        p->cluster.age_jitter_percent = GW_OFF;
+    } else if (is(what, "connections"))
+        p->cluster.connections_max = (uint32_t)strtoul(value.ptr, NULL, 10);
+    else if (is(what, "tunnel_timeout"))
+        p->route.tunnel_timeout_ms = milliseconds(value);
     else if (is(what, "path"))
         p->route.path = value;
     else if (is(what, "connect"))

@@ -375,6 +375,11 @@ static inline gw_nanos sim_time_below(struct sim *sim, gw_nanos n)
     return sim->input != NULL && n > SIM_TIMES ? sim_draw(sim, SIM_TIMES) * (n / SIM_TIMES)
                                                : sim_below(sim, n);
 }
+/* Connections of both sides are used for a moment only. */
+static inline bool sim_has_ages(const struct sim *sim)
+{
+    return sim->seed % 5 == 0 && sim->swarm.stalled == 0;
+}
 static inline bool sim_chance(struct sim *sim, uint32_t percent)
 {
     if (percent == 0 && sim->input != NULL)

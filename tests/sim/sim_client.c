@@ -174,14 +174,14 @@ static void leave(struct sim_call *call)
     call->is_over = true;
 }
 
-/* Not processed, for want of memory that others hold: it comes again. */
+/* Not processed, for want of memory that others hold, or because its connection is old: it comes again. */
 static bool try_again(struct sim_call *call)
 {
     struct sim *sim = call->peer->sim;
     struct sim_client *c = &sim->clients[call->peer->client];
 
-    if (!call->stream.is_refused || !sim->swarm.small_pool || call->peer->is_dead ||
-        call->plan->begun > 0)
+    if (!call->stream.is_refused || !(sim->swarm.small_pool || sim_has_ages(sim)) ||
+        call->peer->is_dead || call->plan->begun > 0)
         return false;
     c->again[c->again_len++] = call->plan->id;
     c->again_at = sim->now + GW_MS(100 + sim_below(sim, 400));
@@ -257,8 +257,12 @@ void sim_client_dead(struct sim_peer *peer)
     c->wire = NULL;
     for (struct gw_list *node = peer->calls.next; node != &peer->calls; node = node->next) {
         struct sim_call *call = GW_CONTAINER(node, struct sim_call, node);
-        if (!call->is_over && !call->plan->client_done)
-            finish(call, false);
+        bool is_whole = call->stream.in == GW_HALF_DONE; /* all is there: it is read to its end */
+        if (call->is_over || call->plan->client_done)
+            continue;
+        if (is_whole && is_from_origin(call))
+            sim_call_get(call, true);
+        finish(call, is_whole);
     }
     sim_at(peer->sim, 0, SIM_CLIENT_RUNS, peer->client, 0, 0);
 }

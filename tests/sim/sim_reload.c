@@ -71,6 +71,7 @@ static void add_upstreams(struct sim *sim, gw_builder *b, const struct look *loo
     cluster.response_timeout_ms = HOUR;
     if (sim->swarm.connections_max > 0)
         cluster.connections_max = sim->swarm.connections_max;
+    cluster.age_ms = sim_has_ages(sim) ? 30 : 0;
     id = gw_builder_cluster(b, &cluster);
     for (uint32_t i = 0; i < ADDRESSES; i++) {
         endpoint.address = gw_cstr(addresses[i]);
@@ -100,6 +101,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     listener.head_timeout_ms = HOUR;
     listener.body_idle_timeout_ms = HOUR;
     listener.idle_timeout_ms = HOUR; /* slow wires may take long over a body that nobody wants */
+    listener.age_ms = sim_has_ages(sim) ? 40 : 0; /* connections come and go by themselves */
     gw_builder_listener(b, &listener);
     add_upstreams(sim, b, look);
     sim_caller_configure(sim, b);

@@ -387,6 +387,14 @@ static void parts_add(struct parts *p)
       p->listener.address = GW_STR("localhost:80"))                                                \
     X(GW_EINVAL, 11, "listeners[0].address", "too long", p->listener.address = longer(300))        \
     X(GW_EINVAL, 11, "listeners[0].protocols", "bits", p->listener.protocols = 4)                  \
+    X(GW_EINVAL, 11, "listeners[0].age_jitter_percent", "1 to 90", p->listener.age_ms = 1,         \
+      p->listener.age_jitter_percent = 91)                                                         \
+    X(GW_EINVAL, 11, "listeners[0].age_jitter_percent", "no age",                                  \
+      p->listener.age_jitter_percent = 20)                                                         \
+    X(GW_EINVAL, 11, "listeners[0].age_grace_ms", "no age", p->listener.age_ms = GW_OFF,           \
+      p->listener.age_grace_ms = 1)                                                                \
+    X(GW_EINVAL, 21, "clusters[0].age_jitter_percent", "1 to 90", p->cluster.age_ms = 1,           \
+      p->cluster.age_jitter_percent = 91)                                                          \
     X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
     X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
     X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 5)                   \

@@ -604,7 +604,9 @@ START_TEST(drained)
 {
     struct world w;
     world_init(&w, false);
-    w.codec->ops->drain(w.codec, false);
+    w.codec->ops->drain(w.codec, false); /* nothing could say so */
+    ck_assert_uint_eq(w.codec->state, GW_CODEC_OPEN);
+    w.codec->ops->drain(w.codec, true);
     ck_assert_uint_eq(w.codec->state, GW_CODEC_OVER);
     world_fini(&w);
     open_manual(&w, "GET / HT");

@@ -91,10 +91,10 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
     say(d,
         "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u retry %u "
-        "%u live %d\n",
+        "%u age %llu %u live %d\n",
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
-        c->requests_max, c->retry_percent, c->retry_least, c->is_live);
+        c->requests_max, c->retry_percent, c->retry_least, NUM(c->age), c->age_jitter, c->is_live);
     say(d, "  balance %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
         c->balance.rule.load_percent, c->balance.rule.choices, c->balance.rule.panic_percent,
         c->balance.rule.spare_percent, NUM(c->balance.slow_start));
@@ -115,10 +115,13 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 
 static void say_route(struct dump *d, const struct gw_route_conf *r)
 {
-    say(d, "route %.*s flags %u retries %u to %.*s timeout %llu idle %llu reply %u %.*s \"%.*s\"",
+    say(d,
+        "route %.*s flags %u retries %u to %.*s timeout %llu idle %llu tunnel %llu reply %u %.*s "
+        "\"%.*s\"",
         STR(r->name), r->flags, r->retries, r->cluster == NULL ? 0 : (int)r->cluster->name.len,
         r->cluster == NULL ? "" : r->cluster->name.ptr, NUM(r->request_timeout),
-        NUM(r->idle_timeout), r->reply_code, STR(r->reply_type), STR(r->reply_body));
+        NUM(r->idle_timeout), NUM(r->tunnel_timeout), r->reply_code, STR(r->reply_type),
+        STR(r->reply_body));
     for (uint32_t i = 0; r->splits != NULL && i < r->splits->len; i++)
         say(d, " split %.*s %u", STR(r->splits->list[i].cluster->name), r->splits->list[i].weight);
     say(d, " retry %x grpc %x %d %d try %llu backoff %llu %llu replay %u codes", r->retry->on,
@@ -171,6 +174,8 @@ static void dump(struct dump *d, const gw_config *config)
         say(d, "listener %.*s %.*s protocols %u %llu %llu %llu %u\n", STR(l->name), STR(l->address),
             l->protocols, NUM(l->head_timeout), NUM(l->body_idle_timeout), NUM(l->idle_timeout),
             l->body_rate);
+        say(d, "  age %llu %u %llu requests %u\n", NUM(l->age), l->age_jitter, NUM(l->age_grace),
+            l->requests_max);
         say(d, "  via %.*s (%d) forwarded %u hops %u trusted", STR(l->via.name), l->has_no_via,
             l->forwarded, l->trust.hops);
         for (uint32_t k = 0; k < l->trust.prefixes_len; k++)
@@ -314,12 +319,12 @@ static gw_config *build_from_c(const struct both *b)
 /* Every field that a host may set in C, but for mark, user and origin, which are the host's own.
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(gw_listener_spec) == 104, "a field without a row");
+_Static_assert(sizeof(gw_listener_spec) == 120, "a field without a row");
 _Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
 _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 192, "a field without a row");
+_Static_assert(sizeof(gw_cluster_spec) == 200, "a field without a row");
 _Static_assert(sizeof(gw_affinity_spec) == 64, "a field without a row");
 _Static_assert(sizeof(gw_health_spec) == 120, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
@@ -376,6 +381,18 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
     X(b->l_more = "    body_rate: 2000\n", b->listener.body_rate = 2000)                           \
     X(b->l_more = "    body_rate: off\n", b->listener.body_rate = GW_OFF)                          \
+    X(b->l_more = "    connection: { age: 30m }\n", b->listener.age_ms = 1800000)                  \
+    X(b->l_more = "    connection: { age: 1s, age_jitter: 20 }\n",                                 \
+      (b->listener.age_ms = 1000, b->listener.age_jitter_percent = 20))                            \
+    X(b->l_more = "    connection: { age: 1s, age_jitter: off }\n",                                \
+      (b->listener.age_ms = 1000, b->listener.age_jitter_percent = GW_OFF))                        \
+    X(b->l_more = "    connection: { age: 1s, age_grace: 5s }\n",                                  \
+      (b->listener.age_ms = 1000, b->listener.age_grace_ms = 5000))                                \
+    X(b->l_more = "    connection: { requests: 1000 }\n", b->listener.requests_max = 1000)         \
+    X(b->c_more = "    pool: { age: 10m }\n", b->cluster.age_ms = 600000)                          \
+    X(b->c_more = "    pool: { age: 1s, age_jitter: 20 }\n",                                       \
+      (b->cluster.age_ms = 1000, b->cluster.age_jitter_percent = 20))                              \
+    X(b->r_more = "    tunnel_timeout: 1h\n", b->route.tunnel_timeout_ms = 3600000)                \
     X(b->l_more = "    via: edge.test\n", b->listener.via = GW_STR("edge.test"))                   \
     X(b->l_more = "    via: off\n", b->listener.flags = GW_LISTENER_NO_VIA)                        \
     X(b->l_more = "    forwarded: rfc7239\n", b->listener.forwarded = GW_FORWARDED_RFC7239)        \
@@ -945,6 +962,15 @@ static const struct refusal {
       "from 1 to 1073741824" },
     { "routes:\n- retry: { replay: 8KiB }\n  retries: off\n  name: a\n  cluster: b\n", 2, 20,
       "routes[0].retry.replay", "there are no retries" },
+    { "listeners:\n- connection: { age_jitter: 20 }\n  name: a\n", 2, 29,
+      "listeners[0].connection.age_jitter", "there is no age" },
+    { "listeners:\n- connection: { age_grace: 1s }\n  name: a\n", 2, 28,
+      "listeners[0].connection.age_grace", "there is no age" },
+    { "listeners:\n- connection: { age: 1s, age_jitter: 91 }\n", 2, 38,
+      "listeners[0].connection.age_jitter", "1 to 90, or off" },
+    { "clusters:\n- pool: { age_jitter: 20 }\n  name: a\n  endpoints: [ { address: 127.0.0.1:1 } "
+      "]\n",
+      2, 23, "clusters[0].pool.age_jitter", "there is no age" },
     { "routes:\n- retry: { count: 6 }\n", 2, 19, "routes[0].retry.count", "1 to 5, or off" },
     { "routes:\n- retry: { on: [] }\n", 2, 16, "routes[0].retry.on", "the list is empty" },
     { "routes:\n- retry: { on: [ 4xx ] }\n", 2, 18, "routes[0].retry.on[0]", "none of connect" },
