@@ -20,6 +20,7 @@ struct gw_cluster_use {
     /* Who may be asked, as it was in that version of the state, until then. */
     uint32_t view_version;
     bool is_all_shut, is_all_forced, is_any_shut;
+    bool is_empty;                     /* nobody has any weight */
     gw_nanos view_until;               /* 0: never looked */
     uint64_t available[GW_LEVELS_MAX]; /* by level: the weight of those open */
     struct gw_retry_budget budget;

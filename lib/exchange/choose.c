@@ -117,6 +117,11 @@ static uint32_t choose(struct gw_exchange *x)
     return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
 }
 
+static bool is_hosts(const struct gw_exchange *x)
+{
+    return gw_exchange_use(x)->endpoints->balancer.kind == GW_BALANCE_HOST;
+}
+
 uint32_t gw_exchange_choose(struct gw_exchange *x)
 {
     uint32_t i;
@@ -132,6 +137,11 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
         return UINT32_MAX;
     for (int n = 0; n < CHOICES; n++) {
         i = choose(x);
+        if (i == UINT32_MAX && n == 0 && !is_hosts(x)) {
+            gw_exchange_use(x)->view_until = 0; /* another thread has just shut who was there */
+            if (gw_guards_look(x))
+                i = choose(x);
+        }
         if (i >= gw_exchange_use(x)->endpoints->len || gw_guards_take(x, i))
             return i;
         gw_exchange_use(x)->is_any_shut = true; /* another worker has just found out */

@@ -68,14 +68,15 @@ static void consider_await(const struct gw_exchange *x, struct nearest *n)
     consider(n, since, timeout, GW_REASON_upstream_response_timeout, GW_BY_UPSTREAM);
 }
 
-/* A connection that is being made for it, or for those in front of it; or none may be made. */
+/* A connection that is being made for it, or for those in front of it, all the time; or none may be made:
+ * who waits for others to be done has nothing to say of the upstream, also when one is made in the end. */
 static void consider_connect(const struct gw_exchange *x, struct nearest *n)
 {
     const struct gw_upstream *u = gw_exchange_use(x)->upstreams[x->endpoint->index];
 
     if (!gw_list_is_linked(&x->waiter.node))
         return; /* its answer is there and will be looked at */
-    if (u->connecting > 0)
+    if (u->connecting > 0 && u->connecting_since <= x->waited)
         consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_upstream_connect_timeout,
                  GW_BY_UPSTREAM);
     else

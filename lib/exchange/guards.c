@@ -159,13 +159,14 @@ static void look_around(struct gw_exchange *x)
 
     use->view_version = atomic_load_explicit(&use->state->version, memory_order_acquire);
     use->view_until = GW_NEVER;
-    use->is_all_shut = use->is_all_forced = true;
+    use->is_all_shut = use->is_all_forced = use->is_empty = true;
     use->is_any_shut = false;
     memset(use->available, 0, sizeof use->available);
     for (uint32_t i = 0; i < e->len; i++) {
         struct gw_gate gate = gate_of(x, i);
         if (e->list[i].weight == 0)
             continue;
+        use->is_empty = false;
         use->view_until = gate.next < use->view_until ? gate.next : use->view_until;
         use->is_all_shut = use->is_all_shut && is_shut(&gate);
         use->is_all_forced = use->is_all_forced && gate.cause == GW_GATE_FORCED;
@@ -202,7 +203,7 @@ void gw_guards_refuse_all(struct gw_exchange *x)
     bool is_hosts_will = use->endpoints->balancer.kind == GW_BALANCE_HOST && !use->is_all_shut;
 
     gw_guards_let_go(x);
-    if (use->endpoints->balancer.levels_len == 0 || is_hosts_will) {
+    if (use->is_empty || is_hosts_will) {
         gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
         return;
     }
@@ -412,6 +413,7 @@ static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_caus
         gone += is_gone(x, i);
     if (gone > gw_outlier_room(&g->outlier, use->endpoints->len)) {
         gw_outlier_take_back(outlier, now);
+        note_change(use); /* somebody may have seen it */
         return;
     }
     note_change(use);

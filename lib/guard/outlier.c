@@ -34,11 +34,17 @@ static uint32_t times_in(uint64_t word)
     return word >> TIMES_AT & TIMES_MAX;
 }
 
+/* One that was taken back has no cause: nor is it out for a thread whose clock is a little behind. */
+static bool is_out(uint64_t word, gw_nanos now)
+{
+    return (word & 3) != GW_OUTLIER_NONE && now / MS < word >> UNTIL_AT;
+}
+
 struct gw_outlier_view gw_outlier_look(const struct gw_outlier *o, gw_nanos now)
 {
     uint64_t word = atomic_load(&o->word);
     struct gw_outlier_view view = {
-        .is_out = now / MS < word >> UNTIL_AT,
+        .is_out = is_out(word, now),
         .cause = (enum gw_outlier_cause)(word & 3),
         .times = times_in(word),
         .until = (word >> UNTIL_AT) * MS,
@@ -99,7 +105,7 @@ bool gw_outlier_eject(struct gw_outlier *o, const struct gw_outlier_conf *conf, 
     uint32_t times;
 
     do {
-        if (now / MS < word >> UNTIL_AT)
+        if (is_out(word, now))
             return false;
         times = unforgiven(word, conf, now);
         times += times < TIMES_MAX;
@@ -115,7 +121,7 @@ void gw_outlier_take_back(struct gw_outlier *o, gw_nanos now)
 
     do {
         uint32_t times = times_in(word);
-        if (now / MS >= word >> UNTIL_AT)
+        if (!is_out(word, now))
             return;
         next = pack(now / MS, times > 0 ? times - 1 : 0, GW_OUTLIER_NONE);
     } while (!atomic_compare_exchange_weak(&o->word, &word, next));

@@ -253,7 +253,8 @@ static bool make_links(struct gw_upstream *u)
             return false;
         }
         u->links_count++;
-        u->connecting++;
+        if (u->connecting++ == 0)
+            u->connecting_since = u->links->now;
     }
     return true;
 }

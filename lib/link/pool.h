@@ -36,7 +36,8 @@ struct gw_upstream {
     uint32_t links_count, connecting;
     uint32_t
         retired; /* of the links; HTTP/2: they have streams, and others may take their places */
-    struct gw_list open; /* links that are connected; h1: idle ones at the front          */
+    gw_nanos connecting_since; /* there was never none after */
+    struct gw_list open;       /* links that are connected; h1: idle ones at the front          */
     struct gw_list waiters;
     struct gw_alarm
         again; /* set: a connection could not be made, and others are there that serve */

@@ -179,6 +179,7 @@ static gw_verdict on_route(void *ctx, gw_exchange *x)
 
     a->order = ++t->routed;
     a->routed = x->of->links->now;
+    a->is_limited = x->route->limiters_len > 0;
     return GW_NEXT;
 }
 
@@ -199,7 +200,8 @@ static void on_end(void *ctx, const gw_exchange *x)
     TOWN_CHECK(t, ++a->over == 1, "a request ends twice");
     TOWN_CHECK(t, gw_exchange_get_info(x, &info) == GW_OK, "info");
     a->cause = gw_exchange_cause(x);
-    a->retries = info.retries;
+    a->sent_code = info.code;
+    a->over_order = ++t->routed;
     town_trace(t, "%u ends: %s/%s/%u", (uint32_t)(a - t->asks), gw_by_name(a->cause.by),
                gw_phase_name(a->cause.phase), a->cause.reason);
 }

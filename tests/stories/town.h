@@ -8,6 +8,8 @@
  *   town_wire.c      the gw_io_ops: what lies between the gateway and the others
  *   town_people.c    callers and services
  *   stories.c        what has happened to others, with and without what protects from it
+ *   worlds.c         towns drawn by seed, with policies of every kind
+ *   worlds_oracle.c  what must be true of them
  */
 #ifndef STORIES_TOWN_H
 #define STORIES_TOWN_H
@@ -101,7 +103,11 @@ struct town_ask {          /* one request */
     /* By the gateway's hooks, on the gateway's clock. */
     uint64_t order; /* among all that were routed; 0: it was not */
     gw_nanos routed;
-    uint32_t begun, over, tries, retries;
+    uint64_t over_order; /* likewise: when it was over */
+    uint32_t begun, over, tries;
+    uint32_t sent_code; /* what it was answered, perhaps without anybody to hear it */
+    bool is_limited;    /* its route has limiters */
+    bool has_retry_after;
     gw_cause cause;
 };
 

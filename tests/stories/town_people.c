@@ -204,6 +204,7 @@ static void hear_answer(struct town *t, struct town_wire *w)
         return;
     if (len == 0 && w->link != NULL)
         return;
+    t->asks[number].has_retry_after = has_text(&w->out, len, "\r\nRetry-After: ");
     code = len == 0 ? 0 : (uint32_t)strtoul(w->out.at + 9, NULL, 10);
     w->ask = TOWN_NOBODY;
     if (len == 0 || !w->is_kept || has_text(&w->out, len, "\r\nConnection: close\r\n"))

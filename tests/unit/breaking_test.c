@@ -339,6 +339,7 @@ START_TEST(ejection_grows_and_is_forgiven)
     ck_assert_uint_eq(gw_outlier_look(&o, now).until - now, SECOND * 90);
     gw_outlier_take_back(&o, now);
     ck_assert(!gw_outlier_look(&o, now).is_out);
+    ck_assert(!gw_outlier_look(&o, now - SECOND).is_out); /* to a thread that is behind */
     ck_assert_uint_eq(gw_outlier_look(&o, now).times, 2);
     ck_assert(gw_outlier_eject(&o, &out_conf, now + SECOND * 100, GW_OUTLIER_FAILURES));
     ck_assert_uint_eq(gw_outlier_look(&o, now).until - now, SECOND * 130);

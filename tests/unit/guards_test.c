@@ -378,6 +378,77 @@ START_TEST(a_reload_keeps_it_open)
 }
 END_TEST
 
+/* All have left, and no breaker is to blame for it. */
+START_TEST(nobody_has_any_weight)
+{
+    struct plan plan = plan_of();
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    struct mode1_link *client;
+
+    with_breaker(&plan);
+    start(&plan);
+    endpoint.address = GW_STR("127.0.0.1:81");
+    endpoint.weight = GW_OFF;
+    ck_assert_int_eq(gw_engine_put_endpoint(host.engine, GW_STR("web"), &endpoint, NULL), GW_OK);
+    client = mode1_accept(&host, "edge");
+    ask(client);
+    ck_assert_msg(says(client, "\nno_endpoint\n"), "%s", client->out);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Another thread ejects the last one, and has not yet taken it back: too few are left, and all are asked. */
+START_TEST(an_ejection_in_the_making)
+{
+    struct plan plan = plan_of();
+    const struct gw_binding *b;
+    struct mode1_link *client;
+
+    plan.cluster.outlier = &plan.outlier;
+    start(&plan);
+    client = mode1_accept(&host, "edge");
+    go(client, GOOD);
+    b = host.worker->exchanges.binding;
+    for (uint32_t i = 0; i < b->config->clusters_len; i++)
+        if (gw_str_eq(b->config->clusters[i].name, gw_cstr("web")))
+            ck_assert(gw_outlier_eject(&b->clusters[i].states[0]->outlier,
+                                       &b->config->clusters[i].guards->outlier, host.now,
+                                       GW_OUTLIER_FAILURES));
+    go(client, GOOD);
+    ck_assert(says(client, " 200 "));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who stands in line for a connection until his time is over has met no upstream, also if one was being made in
+ * the end: with a breaker of one failure the next one would be refused. */
+START_TEST(a_line_is_no_failure)
+{
+    struct plan plan = plan_of();
+    struct mode1_link *first, *second;
+
+    with_breaker(&plan);
+    plan.breaker.failures = 1;
+    plan.cluster.connections_max = 1;
+    plan.cluster.connect_timeout_ms = 100;
+    start(&plan);
+    first = mode1_accept(&host, "edge");
+    second = mode1_accept(&host, "edge");
+    ask(first);
+    ask(second);
+    pass(99 * MS);
+    host.ignored = "127.0.0.1:81";
+    answer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    pass(2 * MS);
+    ck_assert_msg(says(second, "\npool_full\n"), "%s", second->out);
+    pass(200 * MS); /* that connection is given up */
+    host.ignored = NULL;
+    go(first, GOOD);
+    ck_assert_msg(says(first, " 200 "), "%s", first->out);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* The preset says ten at once. */
 START_TEST(hystrix_has_a_ceiling)
 {
@@ -648,6 +719,9 @@ static Suite *guards_suite(void)
     check_add_loop(s, slow_is_failed, 0, 2);
     check_add_loop(s, others_go_on, 0, 8);
     check_add(s, a_reload_keeps_it_open);
+    check_add(s, nobody_has_any_weight);
+    check_add(s, an_ejection_in_the_making);
+    check_add(s, a_line_is_no_failure);
     check_add(s, hystrix_has_a_ceiling);
     check_add_loop(s, places_come_back, 0, (int)(sizeof endings / sizeof *endings));
     check_add(s, pending_has_a_ceiling);
