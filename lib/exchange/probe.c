@@ -196,7 +196,7 @@ static void log_change(const struct gw_probe *p, struct gw_health_view view)
         gw_text_cstr(&text, ", ");
         gw_text_cstr(&text, gw_health_cause_name(view.cause));
     }
-    if (view.cause != GW_HEALTH_NONE && view.code != 0) {
+    if (view.cause >= GW_HEALTH_STATUS) { /* those that have one */
         gw_text_cstr(&text, " ");
         gw_text_u64(&text, view.code);
     }
