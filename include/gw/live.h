@@ -41,9 +41,10 @@ enum {
     GW_KIND_CLUSTER = 1,
     GW_KIND_ENDPOINT = 2,
     GW_KIND_SPLIT = 3,
-    GW_KIND_BREAKER = 4, /* of an endpoint                         */
-    GW_KIND_OUTLIER = 5, /* whether an endpoint is ejected         */
-    GW_KIND_THROTTLE = 6 /* of a cluster                           */
+    GW_KIND_BREAKER = 4,  /* of an endpoint                         */
+    GW_KIND_OUTLIER = 5,  /* whether an endpoint is ejected         */
+    GW_KIND_THROTTLE = 6, /* of a cluster                          */
+    GW_KIND_HEALTH = 7    /* of an endpoint that is probed         */
 };
 enum {
     GW_STATE_CLOSED = 1,    /* it is asked                         */
@@ -51,7 +52,8 @@ enum {
     GW_STATE_HALF_OPEN = 3, /* only by probes                      */
     GW_STATE_EJECTED = 4,   /* it is left out, but in panic        */
     GW_STATE_DRAINING = 5,  /* it has no weight                    */
-    GW_STATE_UNHEALTHY = 6  /* it is left out, but in panic        */
+    GW_STATE_UNHEALTHY = 6, /* it is left out, but in panic        */
+    GW_STATE_UNTRIED = 7    /* health: no probe has ended yet      */
 };
 /* Why. */
 enum {
@@ -138,6 +140,8 @@ typedef struct gw_state {
     uint32_t pending,
         pending_most; /* of inflight: without a connection; counted if it is bounded */
     uint32_t retries, retries_most; /* ... not the first try; likewise                  */
+    uint32_t code; /* health: the status in the last probe's answer; 0: none            */
+    uint32_t reserved;
 } gw_state;
 
 /* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:

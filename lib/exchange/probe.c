@@ -208,11 +208,10 @@ static void tell_change(struct gw_probe *p, enum gw_health_state before)
 {
     struct gw_cluster_use *use = &p->watch->binding->clusters[p->watch->cluster];
     struct gw_health_view view = gw_health_look(p->health);
-    gw_nanos now = p->of->links->now;
 
     if (view.state == GW_HEALTH_HEALTHY &&
         (before == GW_HEALTH_UNHEALTHY || conf_of(p)->health.is_untried_unhealthy))
-        atomic_store_explicit(&state_of(p->watch)->since, now > 0 ? now : 1, memory_order_relaxed);
+        gw_state_begin_anew(state_of(p->watch));
     gw_state_changed(use->state);
     if (before == GW_HEALTH_UNTRIED && view.state == GW_HEALTH_HEALTHY)
         return; /* as it should be */

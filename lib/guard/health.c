@@ -146,6 +146,17 @@ static uint64_t judge(uint64_t word, const struct gw_health_conf *conf,
     return pack(state, row, result);
 }
 
+/* Of who has the turn. */
+static void count(struct gw_health *h, const struct gw_health_result *result, gw_nanos now)
+{
+    if (result->cause == GW_HEALTH_NONE) {
+        atomic_fetch_add_explicit(&h->good, 1, memory_order_relaxed);
+        return;
+    }
+    atomic_fetch_add_explicit(&h->failed, 1, memory_order_relaxed);
+    atomic_store_explicit(&h->failed_at, now, memory_order_relaxed);
+}
+
 bool gw_health_report(struct gw_health *h, const struct gw_health_conf *conf,
                       const struct gw_health_turn *turn, struct gw_health_result result,
                       gw_nanos now, uint64_t draw)
@@ -159,9 +170,12 @@ bool gw_health_report(struct gw_health *h, const struct gw_health_conf *conf,
     /* The word is ours until the turn is given back; who has lost it has nothing to say. */
     if (atomic_load(&h->due) != turn->due || !atomic_compare_exchange_strong(&h->word, &word, next))
         return false;
+    count(h, &result, now);
     (void)gw_health_pass(h, turn, due > now ? due : now);
     if (state_in(word) == state_in(next))
         return false;
+    if (state_in(next) == GW_HEALTH_UNHEALTHY)
+        atomic_fetch_add_explicit(&h->lost, 1, memory_order_relaxed);
     atomic_store_explicit(&h->since, now, memory_order_relaxed);
     return true;
 }

@@ -46,6 +46,10 @@ struct gw_health {
     _Atomic uint64_t due;   /* the next probe; while one runs: when another may take over  */
     _Atomic uint64_t since; /* of the state                                               */
     _Atomic uint64_t place; /* a hash of the address that it is about                      */
+    /* For who looks: */
+    _Atomic uint64_t good, failed; /* probes                     */
+    _Atomic uint64_t failed_at;    /* the last of these          */
+    atomic_uint lost;              /* how often it was found bad */
 };
 
 struct gw_health_view {

@@ -125,6 +125,57 @@ static void tell_ejected(const struct gw_gate_facts *f, gw_nanos now, gw_state *
     out->cause = GW_WHY_OUTLIER;
 }
 
+/* ---- health ---- */
+
+/* As of a request that fails like that. */
+static uint32_t failure_of(enum gw_health_cause cause)
+{
+    static const uint32_t failures[] = { 0,
+                                         GW_FAILURE_CONNECT,
+                                         GW_FAILURE_TIMEOUT,
+                                         GW_FAILURE_RESET,
+                                         GW_FAILURE_MALFORMED,
+                                         GW_FAILURE_STATUS,
+                                         GW_FAILURE_GRPC,
+                                         GW_FAILURE_GRPC };
+
+    _Static_assert(sizeof failures / sizeof *failures == GW_HEALTH_CAUSE_COUNT, "one each");
+    return failures[cause];
+}
+
+void gw_tell_health(const struct gw_endpoint_state *s, gw_state *out)
+{
+    static const uint32_t states[] = { GW_STATE_UNTRIED, GW_STATE_CLOSED, GW_STATE_UNHEALTHY };
+    struct gw_health_view view = gw_health_look(&s->health);
+
+    out->kind = GW_KIND_HEALTH;
+    out->state = states[view.state];
+    out->cause = view.state == GW_HEALTH_UNTRIED     ? 0
+                 : view.state == GW_HEALTH_UNHEALTHY ? GW_WHY_PROBE
+                                                     : GW_WHY_PROBED;
+    out->since = view.since;
+    out->next = view.next;
+    out->row = view.row;
+    out->code = view.code;
+    out->failure = failure_of(view.cause);
+    out->failed_at = atomic_load_explicit(&s->health.failed_at, memory_order_relaxed);
+    out->times = atomic_load_explicit(&s->health.lost, memory_order_relaxed);
+    out->successes = atomic_load_explicit(&s->health.good, memory_order_relaxed);
+    out->failures = atomic_load_explicit(&s->health.failed, memory_order_relaxed);
+}
+
+/* Of what tell_gate has found: since when its health says so. */
+static void tell_since(const struct gw_endpoint_state *s, gw_state *out)
+{
+    struct gw_health_view view = gw_health_look(&s->health);
+
+    if (out->cause == GW_WHY_HEALTH)
+        out->since = view.since;
+    else if (out->state == GW_STATE_CLOSED && out->cause == 0 && view.state == GW_HEALTH_HEALTHY &&
+             atomic_load_explicit(&s->health.lost, memory_order_relaxed) > 0)
+        out->since = later(out->since, view.since);
+}
+
 static void tell_gate(const struct gw_gate_facts *f, gw_nanos now, gw_state *out)
 {
     struct gw_gate gate = gw_gate_look(f, now);
@@ -179,6 +230,8 @@ void gw_tell_endpoint(const struct gw_guards_conf *g, const struct gw_endpoint_c
     tell_failure(s, out);
     tell_force(&s->forces[GW_FORCE_ENDPOINT], now, out);
     tell_gate(&facts, now, out);
+    if (g != NULL && g->probe != NULL)
+        tell_since(s, out);
 }
 
 /* ---- by themselves ---- */

@@ -16,6 +16,7 @@ void gw_tell_throttle(const struct gw_cluster_conf *conf, const struct gw_cluste
 void gw_tell_endpoint(const struct gw_guards_conf *g, const struct gw_endpoint_conf *e,
                       const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);
 void gw_tell_breaker(const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);
+void gw_tell_health(const struct gw_endpoint_state *s, gw_state *out);
 void gw_tell_outlier(const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);
 
 #endif

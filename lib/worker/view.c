@@ -51,7 +51,7 @@ gw_status gw_view_open(gw_engine *e, gw_view **out)
 
 /* What there may be to tell of a cluster, by number: itself, its throttle, and these of each endpoint. */
 enum { OF_ITSELF, OF_THROTTLE, OF_ENDPOINTS };
-enum { OF_ENDPOINT, OF_BREAKER, OF_OUTLIER, OF_EACH };
+enum { OF_ENDPOINT, OF_BREAKER, OF_OUTLIER, OF_HEALTH, OF_EACH };
 
 static bool tell_of_endpoint(const gw_view *v, uint32_t i, uint32_t what, gw_state *own)
 {
@@ -68,6 +68,10 @@ static bool tell_of_endpoint(const gw_view *v, uint32_t i, uint32_t what, gw_sta
     if (what == OF_BREAKER) {
         gw_tell_breaker(s, v->now, own);
         return g != NULL && g->has_breaker;
+    }
+    if (what == OF_HEALTH) {
+        gw_tell_health(s, own);
+        return g != NULL && g->probe != NULL;
     }
     gw_tell_outlier(s, v->now, own);
     return own->forced != 0 || (g != NULL && g->has_outlier);

@@ -3,6 +3,7 @@
  * health_test.c. */
 
 #include "check_main.h"
+#include "gw_features.h"
 #include "parts.h"
 
 #define MS UINT64_C(1000000)
@@ -639,6 +640,229 @@ START_TEST(drain_ends_probes)
 }
 END_TEST
 
+/* ---- seen ---- */
+
+/* What a view says of the health of the first endpoint, or of itself. */
+static gw_state seen(uint32_t kind)
+{
+    gw_state state = GW_SPEC(gw_state);
+    gw_view *view;
+
+    ck_assert_int_eq(gw_view_open(host.engine, &view), GW_OK);
+    gw_view_at(view, host.now);
+    do
+        ck_assert(gw_view_next(view, &state));
+    while (state.kind != kind || !gw_str_eq(state.name, GW_STR("a")));
+    gw_view_close(view);
+    return state;
+}
+
+START_TEST(health_is_seen)
+{
+    struct plan plan = plan_of(2);
+    gw_state state;
+    gw_nanos lost, back;
+
+    start(&plan);
+    state = seen(GW_KIND_HEALTH);
+    ck_assert_uint_eq(state.state, GW_STATE_UNTRIED);
+    ck_assert_uint_eq(state.cause, 0);
+    answer(asked(addresses[0], true), BAD);
+    answer(asked(addresses[1], true), GOOD);
+    lost = host.now;
+    state = seen(GW_KIND_HEALTH);
+    ck_assert_uint_eq(state.state, GW_STATE_UNHEALTHY);
+    ck_assert_uint_eq(state.cause, GW_WHY_PROBE);
+    ck_assert_uint_eq(state.since, lost);
+    ck_assert_uint_eq(state.next, lost + SECOND);
+    ck_assert_uint_eq(state.code, 500);
+    ck_assert_uint_eq(state.failure, GW_FAILURE_STATUS);
+    ck_assert_uint_eq(state.failed_at, lost);
+    ck_assert_uint_eq(state.times, 1);
+    ck_assert(state.successes == 0 && state.failures == 1 && state.row == 0);
+    state = seen(GW_KIND_ENDPOINT);
+    ck_assert_uint_eq(state.state, GW_STATE_UNHEALTHY);
+    ck_assert_uint_eq(state.cause, GW_WHY_HEALTH);
+    ck_assert_uint_eq(state.since, lost);
+    turn(GOOD, GOOD);
+    ck_assert_uint_eq(seen(GW_KIND_HEALTH).row, 1);
+    turn(GOOD, GOOD);
+    back = host.now;
+    state = seen(GW_KIND_HEALTH);
+    ck_assert_uint_eq(state.state, GW_STATE_CLOSED);
+    ck_assert_uint_eq(state.cause, GW_WHY_PROBED);
+    ck_assert(state.successes == 2 && state.since == back && state.failure == 0);
+    state = seen(GW_KIND_ENDPOINT);
+    ck_assert_uint_eq(state.state, GW_STATE_CLOSED);
+    ck_assert_uint_eq(state.since, back);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who is back after a failure takes a tenth of its share at first. */
+START_TEST(who_is_back_begins_slowly)
+{
+    struct plan plan = plan_of(2);
+    int n = 0;
+
+    plan.cluster.slow_start_ms = 100000;
+    start(&plan);
+    ck_assert_int_eq(share_of_first(), 2); /* both are new */
+    answer(asked(addresses[0], true), GOOD);
+    answer(asked(addresses[1], true), GOOD);
+    for (int i = 0; i < 200; i++)
+        turn(GOOD, GOOD);
+    for (int i = 0; i < 2; i++)
+        turn(BAD, GOOD);
+    for (int i = 0; i < 2; i++)
+        turn(GOOD, GOOD);
+    for (int i = 0; i < 10; i++)
+        n += share_of_first();
+    ck_assert_int_ge(n, 2);
+    ck_assert_int_le(n, 8);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ---- gRPC, and HTTP/2 ---- */
+
+#if GW_HAVE_H2
+struct frames {
+    char bytes[4096];
+    size_t len;
+};
+
+static void add_frame(struct frames *f, uint32_t type, uint32_t flags, uint32_t stream,
+                      const char *payload, size_t len)
+{
+    const unsigned char head[] = { 0,
+                                   (unsigned char)(len >> 8),
+                                   (unsigned char)len,
+                                   (unsigned char)type,
+                                   (unsigned char)flags,
+                                   0,
+                                   0,
+                                   0,
+                                   (unsigned char)stream };
+
+    memcpy(f->bytes + f->len, head, sizeof head);
+    memcpy(f->bytes + f->len + sizeof head, payload, len);
+    f->len += sizeof head + len;
+}
+
+/* A head by its status, as a byte of HPACK; then a field of its own name. */
+static void add_head(struct frames *f, uint32_t flags, const char *status, const char *name,
+                     const char *value)
+{
+    char block[200];
+    int n = snprintf(block, sizeof block, "%s%c%c%s%c%s", status, 0x10, (int)strlen(name), name,
+                     (int)strlen(value), value);
+
+    ck_assert_int_gt(n, 0);
+    add_frame(f, 1, flags | 4, 1, block, (size_t)n);
+}
+
+static const struct grpc_case {
+    const char *message;
+    size_t len;
+    const char *grpc_status; /* NULL: none, in trailers */
+    const char *says;        /* "": good               */
+} grpc_cases[] = {
+    { "\0\0\0\0\2\b\1", 7, "0", "" },
+    { "\0\0\0\0\2\b\2", 7, "0", "serving status 2" },
+    { "\0\0\0\0\2\b\3", 7, "0", "serving status 3" },
+    { "\0\0\0\0\0", 5, "0", "serving status 0" },
+    { "", 0, "12", "grpc-status 12" },
+    { "", 0, "5", "grpc-status 5" },
+    { "", 0, "0", "no answer that can be read" },
+    { "\0\0\0\0\2\b\1", 7, "14", "grpc-status 14" },
+    { "\0\0\0\0\2\b\1", 7, "x", "grpc-status 2" },
+    { "\0\0\0\0\2\b\1", 7, NULL, "grpc-status 2" },
+    { "\1\0\0\0\2\b\1", 7, "0", "no answer that can be read" },
+    { "\0\0\0\0\2\b\1\0\0\0\0\2\b\1", 14, "0", "no answer that can be read" },
+};
+
+static void start_grpc(struct plan *plan)
+{
+    *plan = plan_of(1);
+    plan->cluster.protocols = GW_PROTO_H2;
+    plan->health.kind = GW_HEALTH_GRPC;
+    plan->health.path = (gw_str){ NULL, 0 };
+    plan->health.service = GW_STR("a.B");
+    start(plan);
+}
+
+static bool has_bytes(const struct mode1_link *up, const char *what, size_t len)
+{
+    for (size_t i = 0; i + len <= up->out_len; i++)
+        if (memcmp(up->out + i, what, len) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(grpc_says_how_it_is)
+{
+    const struct grpc_case *c = &grpc_cases[_i];
+    struct frames f = { .len = 0 };
+    struct plan plan;
+    struct mode1_link *up;
+
+    start_grpc(&plan);
+    up = mode1_upstream(&host);
+    ck_assert(has_bytes(up, "\0\0\0\0\5\n\3a.B", 10));
+    add_frame(&f, 4, 0, 0, "", 0);
+    add_frame(&f, 4, 1, 0, "", 0);
+    add_head(&f, 0, "\x88", "content-type", "application/grpc");
+    add_frame(&f, 0, c->grpc_status == NULL ? 1 : 0, 1, c->message, c->len);
+    if (c->grpc_status != NULL)
+        add_head(&f, 1, "", "grpc-status", c->grpc_status);
+    mode1_feed(&host, up, f.bytes, f.len, 0);
+    ck_assert_uint_eq(mode1_stat(&host, "probes_failed"), c->says[0] == '\0' ? 0 : 1);
+    ck_assert_msg(strstr(said, c->says) != NULL, "%s: %s", c->says, said);
+    pass(100 * MS);
+    ck_assert_ptr_null(up->link);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(grpc_is_not_endless)
+{
+    struct frames f = { .len = 0 };
+    struct plan plan;
+    struct mode1_link *up;
+    char many[2000];
+
+    memset(many, 0, sizeof many);
+    start_grpc(&plan);
+    up = mode1_upstream(&host);
+    add_frame(&f, 4, 0, 0, "", 0);
+    add_head(&f, 0, "\x88", "content-type", "application/grpc");
+    add_frame(&f, 0, 0, 1, many, sizeof many);
+    mode1_feed(&host, up, f.bytes, f.len, 0);
+    ck_assert_msg(strstr(said, "no answer that can be read") != NULL, "%s", said);
+    mode1_stop(&host);
+
+    start_grpc(&plan); /* 404, and a head alone */
+    up = mode1_upstream(&host);
+    f.len = 0;
+    add_frame(&f, 4, 0, 0, "", 0);
+    add_head(&f, 1, "\x8d", "content-type", "text/plain");
+    mode1_feed(&host, up, f.bytes, f.len, 0);
+    ck_assert_msg(strstr(said, "status 404") != NULL, "%s", said);
+    mode1_stop(&host);
+
+    start_grpc(&plan); /* GOAWAY */
+    up = mode1_upstream(&host);
+    f.len = 0;
+    add_frame(&f, 4, 0, 0, "", 0);
+    add_frame(&f, 7, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+    mode1_feed(&host, up, f.bytes, f.len, 0);
+    ck_assert_msg(strstr(said, "closed without an answer") != NULL, "%s", said);
+    mode1_stop(&host);
+}
+END_TEST
+#endif
+
 /* ---- our own lack ---- */
 
 static const gw_limits *few_links(void)
@@ -699,6 +923,12 @@ Suite *probing_suite(void)
     check_add(s, another_address_is_another_endpoint);
     check_add(s, a_removed_endpoint_is_left_in_peace);
     check_add(s, drain_ends_probes);
+    check_add(s, health_is_seen);
+    check_add(s, who_is_back_begins_slowly);
+#if GW_HAVE_H2
+    check_add_loop(s, grpc_says_how_it_is, 0, sizeof grpc_cases / sizeof *grpc_cases);
+    check_add(s, grpc_is_not_endless);
+#endif
     check_add(s, who_has_no_room_has_no_word);
     return s;
 }
