@@ -1,4 +1,5 @@
 /* check.c: "gw check": is the file right, how much memory may it take, and what does it move. */
+#include "asked.h"
 #include "json.h"
 #include "load.h"
 #include "say.h"
@@ -31,6 +32,7 @@ static bool print_text(const char *path, const struct loaded *loaded, const gw_c
 {
     printf("%s is right\n", path);
     print_listeners(loaded->config);
+    asked_print(loaded->config);
     printf("  workers %u\n", worst->workers);
     printf("  memory, at worst:\n");
     print_bytes(worst->blocks, "blocks of bytes, a worker");
@@ -48,10 +50,13 @@ static bool print_json(const char *path, const struct loaded *loaded, const gw_c
                        const gw_footprint *worst)
 {
     enum { LINE = 2048 };
-    char inner[512], *shares = shares_json(loaded->config, old);
-    char *line = shares != NULL ? malloc(LINE + strlen(shares)) : NULL;
+    char inner[512], *shares = shares_json(loaded->config, old),
+                     *asked = asked_json(loaded->config);
+    size_t room = shares != NULL && asked != NULL ? LINE + strlen(shares) + strlen(asked) : 0;
+    char *line = room > 0 ? malloc(room) : NULL;
     struct json j;
     if (line == NULL) {
+        free(asked);
         free(shares);
         return false;
     }
@@ -64,15 +69,17 @@ static bool print_json(const char *path, const struct loaded *loaded, const gw_c
     json_number(&j, "shared", worst->shared);
     json_number(&j, "total", worst->total);
     gw_str memory = { inner, json_close(&j) };
-    json_open(&j, line, LINE + strlen(shares));
+    json_open(&j, line, room);
     json_text(&j, "file", gw_cstr(path), 1024);
     json_bool(&j, "valid", true);
     json_number(&j, "workers", worst->workers);
     json_raw(&j, "memory", memory);
     json_raw(&j, "clusters", gw_cstr(shares));
+    json_raw(&j, "dns", gw_cstr(asked));
     size_t len = json_close(&j);
     printf("%.*s\n", (int)len, line);
     free(line);
+    free(asked);
     free(shares);
     return true;
 }

@@ -93,6 +93,7 @@ void crew_close(struct crew *crew)
         return;
     for (uint32_t i = 0; i < crew->count; i++)
         free_member(&crew->members[i]);
+    names_end(&crew->names);
     gw_engine_free(crew->engine);
     gw_config_unref(crew->config);
     doors_free(crew->doors);
@@ -155,7 +156,8 @@ void crew_each(struct crew *crew, void (*errand)(struct crew_member *member, voi
 
 bool crew_configure(struct crew *crew, gw_config *config)
 {
-    if (!doors_change(crew, config))
+    if (!names_follow(&crew->names, crew->engine, config) ||
+        (crew->started > 0 && !names_start(&crew->names)) || !doors_change(crew, config))
         return false;
     if (!crew_apply(crew, config)) {
         if (crew->config != NULL && !doors_change(crew, crew->config))
@@ -165,6 +167,8 @@ bool crew_configure(struct crew *crew, gw_config *config)
     }
     gw_config_unref(crew->config);
     crew->config = gw_config_ref(config);
+    if (crew->started == 0)
+        names_wait(&crew->names);
     return true;
 }
 
@@ -209,6 +213,8 @@ static void *work(void *argument)
 
 bool crew_start(struct crew *crew)
 {
+    if (!names_start(&crew->names))
+        return false;
     while (crew->started < crew->count) {
         struct crew_member *member = &crew->members[crew->started];
         if (pthread_create(&member->thread, NULL, work, member) != 0) {

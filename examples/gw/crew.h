@@ -9,6 +9,7 @@
 #define GW_PROGRAM_CREW_H
 
 #include "access_log.h"
+#include "names.h"
 
 #include <gw/loop.h>
 
@@ -37,6 +38,7 @@ struct crew {
     gw_engine *engine;
     gw_config *config; /* the one that runs; NULL: none that crew_configure has brought */
     struct door *doors;
+    struct names names; /* for what crew_configure has brought */
     struct crew_member *members;
     pthread_mutex_t lock;
     pthread_cond_t done; /* an errand, or a thread */

@@ -157,6 +157,26 @@ typedef struct gw_affinity_spec {
     gw_str secret;      /* makes its values those of nobody else; up to 256 bytes; none        */
 } gw_affinity_spec;
 
+enum { GW_DNS_A = 1u, GW_DNS_AAAA = 2u, GW_DNS_SRV = 4u };
+/* A cluster's endpoints are what DNS says; gw/resolver.h asks (docs/dns.md). */
+typedef struct gw_dns_spec {
+    uint32_t size;
+    uint32_t types;        /* GW_DNS_*; A and AAAA; with SRV: of its targets                   */
+    uint32_t port;         /* of each endpoint; with SRV: 0, it says them                      */
+    uint32_t ttl_min_ms;   /* an answer holds so long at least, 10 to a day; 5,000             */
+    uint32_t ttl_max_ms;   /* ... and at most, up to seven days; 300,000                       */
+    uint32_t retry_ms;     /* asked again after a failure, 10 to a day; it doubles; 1,000      */
+    uint32_t retry_max_ms; /* ... up to that; 60,000                                           */
+    uint32_t stale_ms;     /* an answer stays so long after its time while asking fails, up to
+                              seven days; a day; GW_OFF: not at all                            */
+    uint32_t empty_ms;     /* that there are none is believed after so long, up to a day;
+                              30,000; GW_OFF: at once                                          */
+    uint32_t reserved;
+    gw_str name;           /* whole: no search list, no file of hosts is looked at             */
+    const gw_str *servers; /* "10.0.0.1", "[::1]:53"; up to 8; none: those of the system       */
+    size_t servers_len;
+} gw_dns_spec;
+
 enum { GW_HEALTH_HTTP = 1, GW_HEALTH_TCP = 2, GW_HEALTH_GRPC = 3 };
 enum { GW_HEALTH_FIRST_ASKED = 1, GW_HEALTH_FIRST_LEFT_OUT = 2 };
 /* Each endpoint is probed, by one worker at a time: who does not answer as it should is not asked, until
@@ -228,6 +248,7 @@ typedef struct gw_cluster_spec {
     gw_str balancer; /* instead of balance: the name of one of gw_builder_balancer      */
     const gw_affinity_spec *affinity; /* copied; NULL: none                                     */
     const gw_health_spec *health; /* copied; NULL: nobody is probed                            */
+    const gw_dns_spec *dns; /* instead of endpoints; copied; NULL: none                        */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {
@@ -437,6 +458,12 @@ GW_API void gw_config_unref(gw_config *config);
 /* The i-th listener, in the order added, with all defaults filled in; fills what out->size covers.
  * Views live as long as config. Any thread. GW_EUNKNOWN: no such. */
 GW_API gw_status gw_config_listener(const gw_config *config, size_t i, gw_listener_spec *out);
+
+/* What is asked of DNS for the i-th cluster, in the order added, with all defaults filled in; out->name is
+ * empty where nothing is; fills what out->size covers. cluster may be NULL. Views live as long as config. Any
+ * thread. GW_EUNKNOWN: no such cluster. */
+GW_API gw_status gw_config_dns(const gw_config *config, size_t i, gw_str *cluster,
+                               gw_dns_spec *out);
 
 /* An endpoint of consistent hash. */
 typedef struct gw_share {

@@ -29,7 +29,7 @@ GW_API gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_erro
     GW_MUST_CHECK;
 /* The number of the newest configuration that was applied: 1, 2, ...; 0: none yet. Any thread. */
 GW_API uint64_t gw_engine_generation(const gw_engine *e);
-/* Frees it, after all its workers and views; while one is left it does nothing. NULL is fine. Any thread that
+/* Frees it, after all its workers, views and its resolver; while one is left it does nothing. NULL is fine. Any thread that
  * knows that no other uses it. O(workers_max). */
 GW_API void gw_engine_free(gw_engine *e);
 

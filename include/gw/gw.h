@@ -33,6 +33,7 @@
 #include <gw/loop.h>
 #include <gw/message.h>
 #include <gw/origin.h>
+#include <gw/resolver.h>
 #include <gw/stats.h>
 #include <gw/status.h>
 #include <gw/trace.h>

@@ -17,7 +17,7 @@ extern "C" {
 
 /* major << 16 | minor << 8 | patch of the library that is linked. Pure; any thread. */
 GW_API uint32_t gw_version(void);
-/* What is compiled in, as words: "h1 h2=nghttp2/1.52.0 yaml poll epoll". Static. Pure; any
+/* What is compiled in, as words: "h1 h2=nghttp2/1.52.0 yaml poll epoll dns=c-ares/1.18.1". Static. Pure; any
  * thread. */
 GW_API const char *gw_build_features(void);
 

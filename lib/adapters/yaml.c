@@ -176,6 +176,8 @@ struct cluster {
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
     uint32_t is_live;
     const struct gw_yaml_node *endpoints;
+    gw_dns_spec dns;
+    struct gw_yaml_texts dns_servers;
     gw_hash_spec hash;
     struct gw_yaml_texts hash_keys;
     uint32_t hash_on; /* another way to write the one key that there is */
@@ -343,12 +345,41 @@ static const struct gw_yaml_word failures[] = {
     { "slow", GW_FAILURE_SLOW },         { "server_error", GW_FAILURE_SERVER_ERROR },
     { "deadline", GW_FAILURE_DEADLINE }, { NULL, 0 },
 };
+static const struct gw_yaml_word dns_types[] = { { "a", GW_DNS_A },
+                                                 { "aaaa", GW_DNS_AAAA },
+                                                 { "a+aaaa", GW_DNS_A | GW_DNS_AAAA },
+                                                 { "srv", GW_DNS_SRV },
+                                                 { "srv+a", GW_DNS_SRV | GW_DNS_A },
+                                                 { "srv+aaaa", GW_DNS_SRV | GW_DNS_AAAA },
+                                                 { NULL, 0 } };
+static const struct gw_yaml_field dns_ttl_fields[] = {
+    TIME("min", struct cluster, dns.ttl_min_ms),
+    TIME("max", struct cluster, dns.ttl_max_ms),
+};
+static const struct gw_yaml_table dns_ttl_table = TABLE(dns_ttl_fields);
+static const struct gw_yaml_field dns_retry_fields[] = {
+    TIME("base", struct cluster, dns.retry_ms),
+    TIME("max", struct cluster, dns.retry_max_ms),
+};
+static const struct gw_yaml_table dns_retry_table = TABLE(dns_retry_fields);
+static const struct gw_yaml_field dns_fields[] = {
+    { "name", GW_YAML_TEXT, offsetof(struct cluster, dns.name), 0, 0, 0, NULL },
+    { "port", GW_YAML_COUNT, offsetof(struct cluster, dns.port), 1, 65535, 0, NULL },
+    { "type", GW_YAML_WORD, offsetof(struct cluster, dns.types), 0, 0, 0, dns_types },
+    { "ttl", GW_YAML_FIELDS, 0, 0, 0, 0, &dns_ttl_table },
+    { "retry", GW_YAML_FIELDS, 0, 0, 0, 0, &dns_retry_table },
+    TIME("stale", struct cluster, dns.stale_ms),
+    TIME("empty", struct cluster, dns.empty_ms),
+    { "servers", GW_YAML_TEXTS, offsetof(struct cluster, dns_servers), 0, 0, 0, NULL },
+};
+static const struct gw_yaml_table dns_table = TABLE(dns_fields);
 static const struct gw_yaml_field cluster_fields[] = {
     NAME("name", struct cluster, spec.name),
     { "protocol", GW_YAML_WORD, offsetof(struct cluster, spec.protocols), 0, 0, 0,
       cluster_protocols },
     { "balance", GW_YAML_FIELDS, 0, 0, 0, 0, &balance_table },
     { "endpoints", GW_YAML_NODE, offsetof(struct cluster, endpoints), 0, 0, 0, NULL },
+    { "dns", GW_YAML_FIELDS, 0, 0, 0, 0, &dns_table },
     { "timeouts", GW_YAML_FIELDS, 0, 0, 0, 0, &cluster_times_table },
     { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
     { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
@@ -713,6 +744,16 @@ static void take_affinity(const struct gw_yaml_node *node, struct cluster *own)
         own->spec.affinity = &own->affinity;
 }
 
+static void take_dns(const struct gw_yaml_node *node, struct cluster *own)
+{
+    if (gw_yaml_find(node, GW_STR("dns")) == NULL)
+        return;
+    own->spec.dns = &own->dns;
+    own->dns.size = sizeof own->dns;
+    own->dns.servers = own->dns_servers.at;
+    own->dns.servers_len = own->dns_servers.len;
+}
+
 static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
 {
     gw_str key;
@@ -735,6 +776,7 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
         return status;
     take_guards(node, own);
     take_affinity(node, own);
+    take_dns(node, own);
     own->spec.mark = mark_of(l, node);
     return read_endpoints(l, gw_builder_cluster(l->builder, &own->spec), own->endpoints);
 }
@@ -1082,6 +1124,13 @@ static const struct rename {
     { "clusters", "pending_max", "ceilings.pending" },
     { "clusters", "retries_max", "ceilings.retries" },
     { "clusters", "slow_ms", "slow" },
+    { "clusters", "dns.types", "dns.type" },
+    { "clusters", "dns.ttl_min_ms", "dns.ttl.min" },
+    { "clusters", "dns.ttl_max_ms", "dns.ttl.max" },
+    { "clusters", "dns.retry_ms", "dns.retry.base" },
+    { "clusters", "dns.retry_max_ms", "dns.retry.max" },
+    { "clusters", "dns.stale_ms", "dns.stale" },
+    { "clusters", "dns.empty_ms", "dns.empty" },
     { "routes", "retry.flags", "retry.unsafe" },
     { "routes", "retry.per_try_timeout_ms", "retry.per_try_timeout" },
     { "routes", "retry.backoff_max_ms", "retry.backoff.max" },

@@ -16,7 +16,7 @@
     X(FREE_INSIDE, "gw_worker_free", "inside a hook or an operation")                              \
     X(STEP_OF_LOOP, "gw_worker_step", "it is a loop's")                                            \
     X(FREE_OF_LOOP, "gw_worker_free", "it is a loop's")                                            \
-    X(ENGINE_FREE_EARLY, "gw_engine_free", "a worker or a view is left")                           \
+    X(ENGINE_FREE_EARLY, "gw_engine_free", "a worker, a view or the resolver is left")             \
     X(LOOP_RUN_INSIDE, "gw_loop_run", "inside a hook")                                             \
     X(LOOP_FREE_INSIDE, "gw_loop_free", "inside a hook")                                           \
     X(OTHER_THREAD, "a worker's call", "by another thread while the worker steps")                 \

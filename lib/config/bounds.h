@@ -22,6 +22,7 @@ enum {
     GW_HASH_KEY_MAX = 256,
     GW_SPLITS_MAX = 32, /* of a route */
     GW_EXPECT_MAX = 32, /* of a cluster's probes */
+    GW_DNS_SERVERS_MAX = 8,
     GW_NAME_MAX = 128,
     GW_ENDPOINT_NAME_MAX = 400, /* a name, a slash and an address */
     GW_ADDRESS_MAX = 260,

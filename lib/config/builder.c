@@ -8,6 +8,7 @@
 #include "config/affinity.h"
 #include "config/balancing.h"
 #include "config/check.h"
+#include "config/dns.h"
 #include "config/freeze.h"
 #include "config/guards.h"
 #include "config/keys.h"
@@ -342,6 +343,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
         gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     keep_guards(&part, draft);
     keep_affinity(&part, draft);
+    gw_dns_take(&part, draft);
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

@@ -39,6 +39,7 @@ struct gw_cluster_draft {
     gw_affinity_spec affinity;
     gw_health_spec health;
     uint64_t health_codes[GW_PROBE_CODE_WORDS];
+    gw_dns_spec dns;
     uint32_t fallback_cluster; /* found by the check; UINT32_MAX: none */
     uint32_t balancer;         /* likewise                             */
     struct gw_drafts endpoints;

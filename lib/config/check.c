@@ -78,9 +78,12 @@ static void check_cluster(struct gw_builder *b, struct gw_cluster_draft *cluster
     bool is_live = (cluster->spec.flags & GW_CLUSTER_LIVE) != 0;
     if (has_origin && is_live)
         gw_fault_add(&part, "flags", GW_EINVAL, "an origin has no endpoints that could be live");
-    if (!has_origin && !has_endpoints && !is_live)
+    bool has_dns = cluster->spec.dns != NULL;
+    if (has_dns && has_endpoints)
+        gw_fault_add(&part, "dns", GW_EINVAL, "dns and endpoints exclude each other");
+    if (!has_origin && !has_endpoints && !is_live && !has_dns)
         gw_fault_add(&part, "endpoints", GW_EINVAL,
-                     "the cluster has nobody to send to: it needs endpoints or an origin");
+                     "the cluster has nobody to send to: it needs endpoints, dns or an origin");
     struct gw_map names;
     gw_map_init(&names, &b->config->heap, 0);
     part.list = "endpoints";

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "config/affinity.h"
 #include "config/balancing.h"
+#include "config/dns.h"
 #include "config/guards.h"
 #include "config/keys.h"
 #include "config/limiter.h"
@@ -175,6 +176,8 @@ static gw_status freeze_clusters(const struct gw_builder *b, gw_config *config)
         status = gw_guards_freeze(draft, config, &cluster->guards);
         if (status == GW_OK)
             status = freeze_balance(draft, config, cluster);
+        if (status == GW_OK)
+            status = gw_dns_freeze(draft, &config->store, &cluster->dns);
         if (status == GW_OK)
             status = freeze_endpoints(draft, config, cluster);
     }

@@ -105,6 +105,7 @@ enum {
     H2_STREAM_BYTES = 1024,
     CLUSTER_USE_BYTES = 1024, /* of a binding */
     ENDPOINT_USE_BYTES = 64,
+    DNS_ENDPOINT_BYTES = 1024, /* with its names, here and where it was heard of */
     REPLAY_SHORT = 4096,
     H2_STREAMS = 128 /* a connection; what all take together has this bound */
 };
@@ -130,6 +131,9 @@ static uint64_t shared_bytes(const gw_config *config, uint32_t workers)
         for (uint32_t j = 0; j < c->endpoints->len; j++)
             bytes += sizeof(struct gw_endpoint_state) + name + c->endpoints->list[j].name.len +
                      workers * ENDPOINT_USE_BYTES;
+        if (c->dns != NULL)
+            bytes += GW_DNS_ENDPOINTS_MAX * (sizeof(struct gw_endpoint_state) + name +
+                                             DNS_ENDPOINT_BYTES + workers * ENDPOINT_USE_BYTES);
     }
     for (uint32_t i = 0; i < config->limiters_len; i++)
         bytes += gw_limit_size(&config->limiters[i].params, workers) + config->limiters[i].name.len;

@@ -11,6 +11,7 @@
 #include "base/timer.h"
 #include "config/endpoints.h"
 #include "config/splits.h"
+#include "dns/watch.h"
 #include "guard/gate.h"
 #include "guard/health.h"
 #include "guard/limit.h"
@@ -72,6 +73,12 @@ struct gw_affinity_conf {
     gw_str attributes; /* "; Path=/..." */
     struct gw_sip_key key;
 };
+/* Where a cluster's endpoints come from. */
+struct gw_dns_conf {
+    gw_dns_spec spec; /* complete */
+    struct gw_dns_plan plan;
+    gw_str servers; /* "10.0.0.1:53,[::1]:53", a zero byte behind; empty: those of the system */
+};
 struct gw_cluster_conf {
     gw_str name;
     uint32_t index, protocol; /* one bit */
@@ -84,6 +91,7 @@ struct gw_cluster_conf {
     struct gw_balance_conf balance;
     struct gw_endpoints *endpoints;      /* none for an origin; not NULL once it is built */
     bool is_live;                        /* what calls have put in their place outlives this one  */
+    const struct gw_dns_conf *dns;       /* NULL: none */
     const struct gw_guards_conf *guards; /* NULL: none */
     const struct gw_affinity_conf *affinity; /* likewise */
     bool has_origin;

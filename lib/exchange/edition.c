@@ -9,7 +9,8 @@ static bool is_same_config(const struct gw_edition_plan *plan)
     return plan->changed != NULL || plan->reweighed != NULL;
 }
 
-/* A reference; NULL: no memory. What calls have put in a live cluster stays, picked as conf says now. */
+/* A reference; NULL: no memory. What calls have put in a live cluster stays, and what
+ * DNS has said until it says something else; picked as conf says now. */
 static struct gw_endpoints *take_endpoints(const gw_allocator *allocator,
                                            const struct gw_edition_plan *plan, uint32_t i)
 {
@@ -19,9 +20,10 @@ static struct gw_endpoints *take_endpoints(const gw_allocator *allocator,
         return gw_endpoints_ref(plan->endpoints);
     if (is_same_config(plan))
         return gw_endpoints_ref(plan->before->clusters[i].endpoints);
-    if (plan->before != NULL && conf->is_live)
+    if (plan->before != NULL && (conf->is_live || conf->dns != NULL))
         before = gw_config_find_cluster(plan->before->config, conf->name);
-    if (before == NULL || !before->is_live)
+    if (before == NULL || before->is_live != conf->is_live ||
+        (before->dns == NULL) != (conf->dns == NULL))
         return gw_endpoints_ref(conf->endpoints);
     return gw_endpoints_remake(allocator, plan->before->clusters[before->index].endpoints,
                                &conf->balance.rule);

@@ -213,6 +213,7 @@ gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition)
     a->release(a->ctx, made, e->workers_max * sizeof(void *));
     e->outdated = e->current;
     e->current = edition;
+    gw_waker_call(&e->resolver);
     return GW_OK;
 }
 
@@ -242,6 +243,17 @@ gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
     if (status != GW_OK)
         gw_engine_set_error(err, status, "no memory to apply it: the old one stays");
     return status;
+}
+
+gw_config *gw_engine_config(gw_engine *e)
+{
+    gw_config *config = NULL;
+
+    gw_engine_enter(e);
+    if (e->current != NULL)
+        config = gw_config_ref(e->current->config);
+    gw_engine_leave(e);
+    return config;
 }
 
 uint64_t gw_engine_generation(const gw_engine *e)
@@ -278,7 +290,7 @@ void gw_engine_free(gw_engine *e)
             complain(e);
             return;
         }
-    if (atomic_load(&e->views) > 0) {
+    if (atomic_load(&e->views) > 0 || atomic_load(&e->has_resolver)) {
         complain(e);
         return;
     }

@@ -34,8 +34,10 @@ struct gw_engine {
     struct gw_edition *outdated;
     struct gw_binding *displaced;
     struct gw_engine_seat *seats;
-    atomic_uint views;         /* that are open */
-    atomic_bool is_complained; /* it was to be freed with a worker left: said once */
+    atomic_uint views; /* that are open */
+    atomic_bool has_resolver;
+    struct gw_waker_place resolver; /* how it hears of a new configuration */
+    atomic_bool is_complained;      /* it was to be freed with a worker left: said once */
 };
 
 /* From here to leave no other thread changes what is in force; workers wait for nobody. */
@@ -45,6 +47,12 @@ void gw_engine_leave(gw_engine *e);
 /* Gives every worker a binding of this edition, and takes it: it is the current one. Between enter and
  * leave. GW_ENOMEM: nothing has changed, and the edition is freed. */
 gw_status gw_engine_publish(gw_engine *e, struct gw_edition *edition) GW_MUST_CHECK;
+/* These endpoints of e's current configuration's i-th cluster are what DNS says; GW_ESTATE: config is not in
+ * force any more. Else as gw_engine_set_endpoints. */
+gw_status gw_engine_set_resolved(gw_engine *e, const gw_config *config, uint32_t i,
+                                 const gw_endpoint_spec *set, size_t n) GW_MUST_CHECK;
+/* The configuration that is in force, with a reference; NULL: none yet. */
+gw_config *gw_engine_config(gw_engine *e);
 /* err may be NULL. */
 void gw_engine_set_error(gw_config_error *err, gw_status status, const char *text);
 

@@ -72,11 +72,12 @@ static gw_status find(const gw_engine *e, gw_str name, const struct gw_cluster_c
     const char *text = e->current == NULL ? "no configuration was applied yet" : "no such cluster";
 
     *out = status == GW_ESTATE ? NULL : gw_config_find_cluster(e->current->config, name);
-    if (*out != NULL && !(*out)->has_origin)
+    if (*out != NULL && !(*out)->has_origin && (*out)->dns == NULL)
         return GW_OK;
     if (*out != NULL) {
         status = GW_EINVAL;
-        text = "the cluster is an origin: it has no endpoints";
+        text = (*out)->has_origin ? "the cluster is an origin: it has no endpoints"
+                                  : "the cluster's endpoints come from DNS";
     }
     gw_engine_set_error(err, status, text);
     return status;
@@ -132,6 +133,31 @@ gw_status gw_engine_set_endpoints(gw_engine *e, gw_str cluster, const gw_endpoin
         status = put_in_force(e, conf, endpoints);
     else
         gw_endpoints_unref(endpoints);
+    gw_engine_leave(e);
+    return status;
+}
+
+gw_status gw_engine_set_resolved(gw_engine *e, const gw_config *config, uint32_t i,
+                                 const gw_endpoint_spec *set, size_t n)
+{
+    struct gw_endpoints *endpoints;
+    struct change change;
+    gw_status status = begin(&change, e, GW_STR("dns"));
+
+    if (status != GW_OK)
+        return status;
+    for (size_t j = 0; j < n; j++)
+        add(&change, &set[j]);
+    status = finish(&change, &endpoints, NULL);
+    if (status != GW_OK)
+        return status;
+    gw_engine_enter(e);
+    if (e->current != NULL && e->current->config == config) {
+        status = put_in_force(e, &config->clusters[i], endpoints);
+    } else {
+        status = GW_ESTATE;
+        gw_endpoints_unref(endpoints);
+    }
     gw_engine_leave(e);
     return status;
 }

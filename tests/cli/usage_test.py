@@ -97,6 +97,19 @@ class Check(support.Folder):
         one = memory["blocks"] + memory["objects"] + memory["h2"]
         self.assertEqual(memory["total"], 3 * one + memory["config"] + memory["shared"])
 
+    @unittest.skipUnless("dns=" in gw("version")[1], "this build asks no name servers")
+    def test_endpoints_from_dns(self):
+        text = GATEWAY.replace("clusters:\n", 'clusters:\n  - { name: api, dns: { name: api.example, port: 81, '
+                               'type: a } }\n  - { name: far, dns: { name: _h._tcp.far.example, type: srv } }\n')
+        path = self.write("gateway.yaml", text % "api")
+        code, out, err = gw("check", path)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("  cluster api from DNS: a of api.example, port 81\n"
+                      "  cluster far from DNS: srv of _h._tcp.far.example\n", out)
+        self.assertEqual(json.loads(gw("check", path, "--json")[1])["dns"],
+                         [{"cluster": "api", "name": "api.example", "type": "a", "port": 81},
+                          {"cluster": "far", "name": "_h._tcp.far.example", "type": "srv"}])
+
     def test_shares_and_what_moves(self):
         cache = ('clusters:\n  - name: cache\n    balance: { policy: consistent_hash }\n'
                  '    endpoints: [ { address: "10.0.0.1:80", name: svc-a, weight: 100 },'

@@ -217,10 +217,11 @@ class Client(Stream):
 class Server:
     """Accepts on a port of its own; each connection is served by serve(stream) in a thread."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, host=harness.HOST, port=0):
         self.serve = serve
         self.listening = socket.socket()
-        self.listening.bind((harness.HOST, 0))
+        self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listening.bind((host, port))
         self.listening.listen(512)
         self.port = self.listening.getsockname()[1]
         self.connections = 0

@@ -28,7 +28,8 @@ EDGES = {
     "route": {"http", "base"},
     "balance": {"http", "base"},
     "guard": {"http", "base"},
-    "config": {"route", "balance", "guard", "http", "base", "os"},
+    "dns": {"base"},
+    "config": {"route", "balance", "guard", "dns", "http", "base", "os"},
     "link": {"h1", "h2", "tls", "http", "buf", "base"},
     "exchange": {"link", "config", "route", "balance", "guard", "grpc", "http", "buf", "base"},
     "worker": {"exchange", "link", "config", "route", "balance", "guard", "grpc", "h1", "h2",
@@ -36,6 +37,7 @@ EDGES = {
     "bytes": {"worker", "link", "base"},   # docs/decisions: it reads wants from the links
     "loop": {"worker", "base"},            # worker: the engine's allocator
     "adapters": {"base", "os"},
+    "resolve": {"adapters", "worker", "config", "dns", "base"},
     "filters": {"http", "guard", "base"},
     "observe": {"base"},
 }
@@ -44,8 +46,8 @@ EDGES = {
 ON_PUBLIC = ["adapters", "loop", "filters", "observe"]
 
 # Folders whose objects may need nothing of the C library but mem* and str*.
-PURE = ["base", "buf", "http", "h1", "route", "balance", "guard", "config", "link", "exchange",
-        "worker", "grpc", "bytes"]
+PURE = ["base", "buf", "http", "h1", "route", "balance", "guard", "dns", "config", "link",
+        "exchange", "worker", "grpc", "bytes"]
 
 # What a compiler may call on its own account; the rest is the C library's or nobody's.
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(u?divti3|u?modti3|popcount\w+|"

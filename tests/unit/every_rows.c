@@ -1,6 +1,7 @@
 /* unit/every_rows.c: each public call, made from wherever at says, and what it must answer there. One of
  * tests/abi/symbols.txt without a row here does not compile. */
 
+#include <gw/resolver.h>
 #include <gw/yaml.h>
 
 #include "every.h"
@@ -56,6 +57,11 @@ static const gw_const_span bytes = { "bytes", 5 };
 
 /* ---- a row a call ---- */
 
+/* A resolver of its own, where there can be one: it runs in any thread, also in one that steps. */
+#define RESOLVER_ROW(name, ...)                                                                    \
+    ROW(name, gw_resolver *r = NULL; (void)!gw_resolver_new(a->engine, NULL, &r); __VA_ARGS__;     \
+        gw_resolver_free(r))
+
 #define ROW(name, ...)                                                                             \
     static void call_##name(struct at *a)                                                          \
     {                                                                                              \
@@ -104,6 +110,8 @@ ROW(gw_config_listener, gw_listener_spec s = GW_SPEC(gw_listener_spec);
 ROW(gw_config_moved, uint32_t moved;
     ck_assert_int_eq(gw_config_moved(a->config, a->config, gw_cstr("none"), &moved), GW_EUNKNOWN))
 ROW(gw_config_ref, gw_config_unref(gw_config_ref(a->config)))
+ROW(gw_config_dns, gw_dns_spec s = GW_SPEC(gw_dns_spec);
+    ck_assert_int_eq(gw_config_dns(a->config, 5000, NULL, &s), GW_EUNKNOWN))
 ROW(gw_config_shares, size_t n;
     ck_assert_int_eq(gw_config_shares(a->config, 5000, NULL, NULL, 0, &n), GW_EUNKNOWN))
 ROW(gw_config_unref, gw_config_unref(NULL))
@@ -237,6 +245,13 @@ PIPE_ROW(gw_pipe_peek, gw_const_span s; (void)gw_pipe_peek(p, &s, 1))
 PIPE_ROW(gw_pipe_room, (void)gw_pipe_room(p))
 PIPE_ROW(gw_pipe_write, (void)gw_pipe_write(p, "more", 4))
 ROW(gw_reason_of, gw_reason r = GW_SPEC(gw_reason); (void)gw_reason_of(1, &r))
+RESOLVER_ROW(gw_resolver_fd, (void)!gw_resolver_fd(r))
+ROW(gw_resolver_free, gw_resolver_free(NULL))
+RESOLVER_ROW(gw_resolver_new, (void)r)
+RESOLVER_ROW(gw_resolver_pending, ck_assert_uint_eq(gw_resolver_pending(r), 0))
+RESOLVER_ROW(gw_resolver_run, gw_resolver_stop(r); (void)!gw_resolver_run(r))
+RESOLVER_ROW(gw_resolver_step, (void)!gw_resolver_step(r))
+RESOLVER_ROW(gw_resolver_stop, gw_resolver_stop(r))
 ROW(gw_resume, gw_ticket t = { a->worker, 77, 1 }; ck_assert_int_ne(gw_resume(t, NULL), GW_OK))
 ROW(gw_stats_describe, gw_stat s = GW_SPEC(gw_stat); (void)gw_stats_describe(0, &s))
 ROW(gw_stats_read, uint64_t n; (void)gw_stats_read(a->worker, &n, 1))
@@ -276,7 +291,8 @@ const int every_rows_len = sizeof every_rows / sizeof *every_rows;
 bool every_is_any_threads(const char *name)
 {
     static const char *const prefixes[] = { "gw_engine_", "gw_config_", "gw_builder_",
-                                            "gw_listen_", "gw_view_",   NULL };
+                                            "gw_listen_", "gw_view_",   "gw_resolver_",
+                                            NULL };
     static const char *const names[] = {
         "gw_resume",      "gw_stats_read",     "gw_loop_visit",       "gw_loop_drain",
         "gw_loop_stop",   "gw_yaml_load",      "gw_address_parse",    "gw_build_features",
