@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every row of docs/threat-model.md names tests that are there, and it names every attack and every
-honest client of tests/unit/abuse_test.c.
+"""Every row of docs/threat-model.md and docs/reload.md names tests that are there, and the first names every
+attack and every honest client of tests/unit/abuse_test.c.
 
     threats.py SOURCE_ROOT
 
@@ -12,7 +12,8 @@ import sys
 
 ATTACKS = "tests/unit/abuse_test.c"
 root = pathlib.Path(sys.argv[1])
-page = (root / "docs" / "threat-model.md").read_text()
+PAGES = ["docs/threat-model.md", "docs/reload.md"]
+page = (root / PAGES[0]).read_text()
 bad, named = [], set()
 
 
@@ -37,15 +38,16 @@ def take(place, text):
 
 
 rows, is_table = 0, False
-for number, line in enumerate(page.splitlines(), 1):
-    cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-    if not line.startswith("|"):
-        is_table = False
-    elif cells[-1] == "Test":
-        is_table = True
-    elif is_table and not line.startswith("|---"):
-        rows += 1
-        take(f"docs/threat-model.md:{number}", cells[-1])
+for path in PAGES:
+    for number, line in enumerate((root / path).read_text().splitlines(), 1):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            is_table = False
+        elif cells[-1] == "Test":
+            is_table = True
+        elif is_table and not line.startswith("|---"):
+            rows += 1
+            take(f"{path}:{number}", cells[-1])
 take("docs/threat-model.md, Honest clients", page[page.index("## Honest clients"):])
 tables = re.findall(r"(?:attacks|honest)\[\] = \{(.*?)\n\};", (root / ATTACKS).read_text(), re.S)
 for table in tables:

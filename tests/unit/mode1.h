@@ -41,6 +41,7 @@ struct mode1 {
     gw_panic_fn *panic;
     void *panic_ctx;
     const gw_worker_spec *spec; /* of the worker; NULL: all defaults */
+    gw_entropy_fn *entropy;     /* NULL: the system's */
     uint32_t workers;           /* that there may be; 0: this one     */
 };
 
@@ -56,6 +57,8 @@ static inline void mode1_start(struct mode1 *h, gw_config *config, const gw_limi
     env.log_level = h->log_level;
     env.panic = h->panic;
     env.panic_ctx = h->panic_ctx;
+    if (h->entropy != NULL)
+        env.entropy = h->entropy;
     engine.env = &env;
     engine.limits = limits;
     engine.workers_max = h->workers;
