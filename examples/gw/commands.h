@@ -13,6 +13,7 @@ enum {
 
 int command_check(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_explain(int argc, char **argv);
 int command_help(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_version(int argc, char **argv);

@@ -12,8 +12,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    { "check", command_check }, { "demo", command_demo },       { "help", command_help },
-    { "run", command_run },     { "version", command_version },
+    { "check", command_check }, { "demo", command_demo }, { "explain", command_explain },
+    { "help", command_help },   { "run", command_run },   { "version", command_version },
 };
 
 static bool is_one_of(const char *word, const char *a, const char *b)

@@ -1,7 +1,7 @@
 /* gw/env.h: all that the library asks of the world, and the small value types of the API.
  *
  * Threads, for the whole API: any thread may call gw_resume, gw_engine_*, gw_view_*, gw_resolver_*,
- * _ref/_unref, gw_stats_read, gw_loop_visit, gw_loop_drain, gw_loop_stop, gw_listen_* and the pure
+ * gw_explain, _ref/_unref, gw_stats_read, gw_loop_visit, gw_loop_drain, gw_loop_stop, gw_listen_* and the pure
  * functions. A builder, a view and a resolver belong to one thread at a time. All else belongs to the worker's thread; of that,
  * everything may be called inside a hook but gw_worker_step, gw_worker_free, gw_loop_run,
  * gw_loop_run_once and gw_loop_free, which answer GW_ESTATE or, if they return nothing, do nothing

@@ -24,6 +24,7 @@
 #include <gw/engine.h>
 #include <gw/env.h>
 #include <gw/exchange.h>
+#include <gw/explain.h>
 #include <gw/export.h>
 #include <gw/filter.h>
 #include <gw/io.h>

@@ -108,3 +108,12 @@ const struct gw_route_conf *gw_config_route(const gw_config *config, const struc
     uint32_t route = gw_route_tree_find(config->tree, key, is_method_missing);
     return route == UINT32_MAX ? NULL : &config->routes[route];
 }
+
+const struct gw_route_conf *gw_config_explain_route(const gw_config *config,
+                                                    const struct gw_route_key *key,
+                                                    bool *is_method_missing,
+                                                    const struct gw_route_trace *trace)
+{
+    uint32_t route = gw_route_tree_explain(config->tree, key, is_method_missing, trace);
+    return route == UINT32_MAX ? NULL : &config->routes[route];
+}

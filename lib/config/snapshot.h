@@ -204,5 +204,10 @@ struct gw_cluster_conf *gw_config_find_cluster(const gw_config *config, gw_str n
 /* The route of a request, or NULL. */
 const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
                                             bool *is_method_missing);
+/* The same, and why. */
+const struct gw_route_conf *gw_config_explain_route(const gw_config *config,
+                                                    const struct gw_route_key *key,
+                                                    bool *is_method_missing,
+                                                    const struct gw_route_trace *trace);
 
 #endif

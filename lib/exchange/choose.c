@@ -40,39 +40,49 @@ static gw_nanos later(gw_nanos a, gw_nanos b)
 }
 
 /* What ends at a time tells nobody when it does: it is seen here. */
-static gw_nanos since(struct gw_endpoint_state *state, gw_nanos now)
+static uint32_t warmth_since(const struct gw_exchange *x, uint32_t i, gw_nanos when)
 {
-    gw_nanos when = gw_state_since(state, now);
+    const struct gw_endpoint_state *state = gw_exchange_use(x)->states[i];
+    gw_nanos now = x->of->links->now;
     struct gw_outlier_view ejected = gw_outlier_look(&state->outlier, now);
 
     if (!ejected.is_out && ejected.cause != GW_OUTLIER_NONE)
         when = later(when, ejected.until);
     for (int on = 0; on < GW_FORCE_ON_COUNT; on++)
         when = later(when, gw_force_ended(&state->forces[on], now));
-    return when;
+    return gw_slow_start(when, now, x->cluster->balance.slow_start);
 }
 
 static uint32_t warmth(const void *ctx, uint32_t i)
 {
     const struct gw_exchange *x = ctx;
-    gw_nanos now = x->of->links->now;
 
-    return gw_slow_start(since(gw_exchange_use(x)->states[i], now), now,
-                         x->cluster->balance.slow_start);
+    return warmth_since(x, i, gw_state_since(gw_exchange_use(x)->states[i], x->of->links->now));
+}
+
+/* The same, and nobody learns that somebody has asked. */
+static uint32_t warmth_look(const void *ctx, uint32_t i)
+{
+    const struct gw_exchange *x = ctx;
+
+    return warmth_since(x, i,
+                        gw_state_since_look(gw_exchange_use(x)->states[i], x->of->links->now));
 }
 
 /* What costs nothing where nobody asks for it. */
-static struct gw_candidates candidates(const struct gw_exchange *x, const struct gw_balance *b)
+static struct gw_candidates candidates(const struct gw_exchange *x, const struct gw_balance *b,
+                                       bool is_dry)
 {
     struct gw_candidates who = { .ctx = x };
 
     if (b->kind == GW_BALANCE_LEAST_REQUEST || b->load_percent != 0) {
         who.inflight = inflight;
         who.inflight_sum = atomic_load_explicit(&gw_exchange_use(x)->state->inflight,
-                                                memory_order_relaxed);
+                                                memory_order_relaxed) -
+                           x->has_place; /* its own is no other's load */
     }
     if (x->cluster->balance.slow_start != 0)
-        who.warmth = warmth;
+        who.warmth = is_dry ? warmth_look : warmth;
     if (x->tries > 0)
         who.is_excluded = is_tried;
     if (GW_UNLIKELY(x->guards != NULL) && gw_exchange_use(x)->is_any_shut) {
@@ -96,7 +106,8 @@ bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys
     return gw_hash_key_of(keys, len, &from, out, &which);
 }
 
-static uint32_t choose(struct gw_exchange *x)
+/* trace not NULL: nothing that others share is changed. */
+static uint32_t choose(struct gw_exchange *x, struct gw_pick_trace *trace)
 {
     struct gw_cluster_use *use = gw_exchange_use(x);
     const struct gw_balance *b = &use->endpoints->balancer;
@@ -107,14 +118,14 @@ static uint32_t choose(struct gw_exchange *x)
 
     if (GW_UNLIKELY(b->kind == GW_BALANCE_HOST))
         return gw_custom_choose(x);
-    who = candidates(x, b);
+    who = candidates(x, b, trace != NULL);
     has_key = b->kind == GW_BALANCE_CONSISTENT_HASH &&
               gw_exchange_key(x, x->cluster->balance.keys, x->cluster->balance.keys_len, &key);
-    i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+    i = gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, trace);
     if (i != UINT32_MAX || x->tries == 0)
         return i;
     who.is_excluded = x->guards != NULL ? is_shut : NULL; /* nobody else is left */
-    return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, NULL);
+    return gw_balance_pick(b, &use->turn, &who, has_key ? &key : NULL, trace);
 }
 
 static bool is_hosts(const struct gw_exchange *x)
@@ -132,19 +143,30 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
             return i;
     }
     if (GW_LIKELY(x->guards == NULL))
-        return choose(x);
+        return choose(x, NULL);
     if (!gw_guards_look(x))
         return UINT32_MAX;
     for (int n = 0; n < CHOICES; n++) {
-        i = choose(x);
+        i = choose(x, NULL);
         if (i == UINT32_MAX && n == 0 && !is_hosts(x)) {
             gw_exchange_use(x)->view_until = 0; /* another thread has just shut who was there */
             if (gw_guards_look(x))
-                i = choose(x);
+                i = choose(x, NULL);
         }
         if (i >= gw_exchange_use(x)->endpoints->len || gw_guards_take(x, i))
             return i;
         gw_exchange_use(x)->is_any_shut = true; /* another worker has just found out */
     }
     return UINT32_MAX;
+}
+
+uint32_t gw_exchange_foresee(struct gw_exchange *x, struct gw_pick_trace *trace, bool *is_kept)
+{
+    uint32_t i = x->cluster->affinity != NULL ? gw_affinity_choose(x) : UINT32_MAX;
+
+    *trace = (struct gw_pick_trace){ .chosen = i };
+    *is_kept = i != UINT32_MAX;
+    if (*is_kept)
+        return i;
+    return x->guards == NULL || gw_guards_look(x) ? choose(x, trace) : UINT32_MAX;
 }

@@ -50,11 +50,18 @@ static void consider_try(const struct gw_exchange *x, struct nearest *n)
                  GW_BY_UPSTREAM);
 }
 
+gw_nanos gw_deadline_response(const struct gw_exchange *x)
+{
+    return x->kind == GW_EXCHANGE_GRPC && !x->cluster->has_response_timeout
+               ? GW_NEVER
+               : x->cluster->response_timeout;
+}
+
 static void consider_await(const struct gw_exchange *x, struct nearest *n)
 {
-    gw_nanos timeout = x->cluster->response_timeout, since = x->sent;
+    gw_nanos timeout = gw_deadline_response(x), since = x->sent;
 
-    if (x->kind == GW_EXCHANGE_GRPC && !x->cluster->has_response_timeout)
+    if (x->kind == GW_EXCHANGE_GRPC && timeout == GW_NEVER)
         return;
     if (x->is_origin_started ? x->down.in < GW_HALF_DONE : x->up.out < GW_HALF_DONE) {
         /* It runs from the end of the request; but who takes nothing of that is not waited for. */

@@ -9,6 +9,7 @@
 #define GW_EXCHANGE_EXCHANGE_H
 
 #include "base/prng.h"
+#include "config/bounds.h"
 #include "exchange/binding.h"
 #include "exchange/call.h"
 #include "exchange/show.h"
@@ -245,6 +246,16 @@ void gw_exchange_wake(struct gw_exchange *x); /* on the list of runnable ones */
 void gw_exchange_enter(struct gw_exchange *x, enum gw_phase phase);
 /* The route of what the request says; NULL: none. */
 const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool *is_method_missing);
+/* The same, and why. */
+const struct gw_route_conf *gw_exchange_explain_match(const struct gw_exchange *x,
+                                                      bool *is_method_missing,
+                                                      const struct gw_route_trace *trace);
+/* What its client is told if there is none. */
+enum gw_reason_id gw_exchange_unrouted(const struct gw_exchange *x, bool is_method_missing);
+/* Its body is longer than any may be. */
+bool gw_exchange_is_too_long(const struct gw_exchange *x);
+/* What its head says of who sent it, and what it is. GW_REASON_none: it may go on; else *by: whose fault. */
+enum gw_reason_id gw_exchange_learn(struct gw_exchange *x, uint32_t *by);
 
 /* end.c: the one way in which anything fails. */
 void gw_exchange_fail(struct gw_exchange *x, uint32_t by, enum gw_reason_id reason,
@@ -265,6 +276,8 @@ uint32_t gw_affinity_choose(const struct gw_exchange *x);
 void gw_affinity_tell(struct gw_exchange *x);
 /* custom.c: likewise, of a cluster whose endpoints the host chooses; any number that the host may say. */
 uint32_t gw_custom_choose(const struct gw_exchange *x);
+/* Whom that would choose, and why: of what workers share nothing is taken. is_kept: its cookie says so. */
+uint32_t gw_exchange_foresee(struct gw_exchange *x, struct gw_pick_trace *trace, bool *is_kept);
 /* The hash of the first of these keys that the request has; false: it has none. */
 bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
                      uint64_t *out);
@@ -328,6 +341,8 @@ void *gw_exchange_take_memory(struct gw_exchange *x, size_t len);
 uint32_t gw_exchange_grpc_status(const struct gw_exchange *x);
 /* split.c: whose turn it is of those that share the route; what became of it, at the end. */
 void gw_split_pick(struct gw_exchange *x);
+/* Whose it would be, and whether its key says so; else it is only that one's turn. */
+uint32_t gw_split_look(const struct gw_exchange *x, bool *is_kept);
 void gw_split_count(struct gw_exchange *x);
 void gw_exchange_pick(struct gw_exchange *x);    /* and asks on_upstream */
 void gw_exchange_connect(struct gw_exchange *x); /* fails it if no connection could be had */
@@ -349,6 +364,11 @@ static inline const struct gw_guards_conf *gw_guards_of(const struct gw_exchange
 
     return GW_UNLIKELY(g == NULL && gw_guards_is_forced(x)) ? &gw_guards_none : g;
 }
+/* Why it would be refused, without taking anything; GW_REASON_none: it would not. */
+enum gw_reason_id gw_guards_look_in(const struct gw_exchange *x);
+struct gw_gate gw_guards_gate(const struct gw_exchange *x, uint32_t endpoint);
+/* Why nobody can be chosen. */
+enum gw_reason_id gw_guards_nobody(const struct gw_exchange *x);
 /* Looks who may be asked, if that has changed. False: nobody. */
 bool gw_guards_look(struct gw_exchange *x);
 /* May it be asked; may it not, whoever else is there. */
@@ -376,7 +396,9 @@ static inline const struct gw_guards_conf *gw_exchange_guards(const struct gw_ex
 
 /* retry.c: as if nothing had been tried; what the failed try left behind is gone. */
 void gw_exchange_start_over(struct gw_exchange *x);
-/* run.c: the request's Upgrade goes on only if its cluster and its route let it. */
+/* run.c: may the request's Upgrade go on? */
+bool gw_exchange_may_upgrade(const struct gw_exchange *x);
+/* ... only if its cluster and its route let it. */
 void gw_exchange_decide_upgrade(struct gw_exchange *x);
 
 /* back.c: no route claims its request. True: its connection goes back to the host, or it has failed for
@@ -399,6 +421,8 @@ bool gw_replay_put_back(struct gw_exchange *x) GW_MUST_CHECK;
 /* The blocks that were kept for another try go back, if none can follow; in any case. */
 void gw_replay_settle(struct gw_exchange *x);
 void gw_replay_forget(struct gw_exchange *x);
+/* retry.c: may it be sent again, though it may have been processed? */
+bool gw_exchange_is_repeatable(const struct gw_exchange *x);
 /* retry.c: true: the failed try is followed by another; the exchange is to pick again. */
 bool gw_exchange_retry(struct gw_exchange *x, enum gw_reason_id reason);
 /* ... likewise, of what the upstream has answered: its head is here. */
@@ -416,6 +440,21 @@ void gw_exchange_take_refusal_news(struct gw_exchange *x, uint32_t news);
 
 /* limit.c: the limiters of its route. False: it has failed. */
 bool gw_limit_pass(struct gw_exchange *x);
+/* What the i-th name of its route's list would say; nothing is taken. In order, from 0 on with an empty one.
+ * False: the request would be refused. */
+struct gw_limit_sight {
+    const struct gw_limiter_conf *by;
+    bool was_for;  /* of those of the same entry one was for the request */
+    bool is_asked; /* it is for the request */
+    bool is_full, is_refusal;
+    struct gw_taken taken;
+    uint32_t asked_len; /* what it has asked by now */
+    struct gw_limit_asked {
+        const struct gw_limiter_conf *by;
+        struct gw_table_key key;
+    } asked[GW_ROUTE_LIMITERS_MAX];
+};
+bool gw_limit_look_at(const struct gw_exchange *x, uint32_t i, struct gw_limit_sight *out);
 /* It is not in flight any more. */
 void gw_limit_leave(struct gw_exchange *x);
 /* The answer to one that was refused: the status that the limiter is to give. */
@@ -456,6 +495,8 @@ void gw_reply_continue(struct gw_exchange *x);
 void gw_reply_grpc_end(struct gw_exchange *x, enum gw_reason_id reason); /* trailers, head is out */
 
 /* deadline.c */
+/* How long its cluster may take to answer; GW_NEVER: as long as it likes. */
+gw_nanos gw_deadline_response(const struct gw_exchange *x);
 void gw_deadline_arm(struct gw_exchange *x);
 void gw_deadline_ring(struct gw_alarm *alarm);
 

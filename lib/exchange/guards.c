@@ -87,6 +87,19 @@ bool gw_guards_admit(struct gw_exchange *x)
     return false;
 }
 
+enum gw_reason_id gw_guards_look_in(const struct gw_exchange *x)
+{
+    const struct gw_guards_conf *g = x->guards;
+    const struct gw_cluster_state *state = gw_exchange_use(x)->state;
+
+    if (atomic_load_explicit(&state->inflight, memory_order_relaxed) >= g->exchanges_max)
+        return GW_REASON_cluster_full;
+    return g->has_throttle &&
+                   !gw_throttle_may(&state->throttle, &g->throttle, x->of->links->now, draw(x))
+               ? GW_REASON_throttled
+               : GW_REASON_none;
+}
+
 static struct gw_gate gate_with(const struct gw_exchange *x, uint32_t endpoint,
                                 const struct gw_force *forces)
 {
@@ -104,6 +117,13 @@ static const struct gw_force *forces_of(const struct gw_exchange *x, uint32_t en
 static struct gw_gate gate_of(const struct gw_exchange *x, uint32_t endpoint)
 {
     return gate_with(x, endpoint, forces_of(x, endpoint));
+}
+
+struct gw_gate gw_guards_gate(const struct gw_exchange *x, uint32_t endpoint)
+{
+    static const struct gw_gate open = { GW_GATE_OPEN, GW_GATE_NONE, GW_NEVER };
+
+    return x->guards == NULL ? open : gate_of(x, endpoint);
 }
 
 bool gw_guards_may(const struct gw_exchange *x, uint32_t endpoint)
@@ -197,22 +217,29 @@ static bool is_health_in_the_way(const struct gw_cluster_use *use)
     return available == 0 && !use->is_all_shut;
 }
 
-void gw_guards_refuse_all(struct gw_exchange *x)
+enum gw_reason_id gw_guards_nobody(const struct gw_exchange *x)
 {
-    struct gw_cluster_use *use = gw_exchange_use(x);
+    const struct gw_cluster_use *use = gw_exchange_use(x);
     bool is_hosts_will = use->endpoints->balancer.kind == GW_BALANCE_HOST && !use->is_all_shut;
 
+    if (use->is_empty || is_hosts_will)
+        return GW_REASON_no_endpoint;
+    return use->is_all_forced          ? GW_REASON_forced_out
+           : is_health_in_the_way(use) ? GW_REASON_endpoints_unhealthy
+                                       : GW_REASON_breaker_open;
+}
+
+void gw_guards_refuse_all(struct gw_exchange *x)
+{
+    enum gw_reason_id reason = gw_guards_nobody(x);
+
     gw_guards_let_go(x);
-    if (use->is_empty || is_hosts_will) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_endpoint, GW_EUNKNOWN);
+    if (reason == GW_REASON_no_endpoint) {
+        gw_exchange_fail(x, GW_BY_GATEWAY, reason, GW_EUNKNOWN);
         return;
     }
-    x->refused_until = use->view_until;
-    refuse(x,
-           use->is_all_forced          ? GW_REASON_forced_out
-           : is_health_in_the_way(use) ? GW_REASON_endpoints_unhealthy
-                                       : GW_REASON_breaker_open,
-           GW_STAT_BREAKER_REFUSED);
+    x->refused_until = gw_exchange_use(x)->view_until;
+    refuse(x, reason, GW_STAT_BREAKER_REFUSED);
 }
 
 bool gw_guards_wait(struct gw_exchange *x)

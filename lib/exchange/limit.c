@@ -125,36 +125,99 @@ static bool refuse(struct gw_exchange *x, const struct gw_limiter_conf *l,
     return false;
 }
 
+static struct gw_limit_ask question(const struct gw_exchange *x, const struct gw_limiter_conf *l,
+                                    struct gw_table_key key)
+{
+    return (struct gw_limit_ask){ .worker = x->of->trace->worker - 1,
+                                  .ceiling = l->params.ceiling,
+                                  .key = key,
+                                  .now = x->of->links->now };
+}
+
+static bool is_refused(const struct gw_limiter_conf *l, enum gw_table_result result,
+                       const struct gw_taken *taken)
+{
+    return result == GW_TABLE_FULL ? (l->flags & GW_LIMITER_CLOSED) != 0 : !taken->allowed;
+}
+
 static bool ask(struct gw_exchange *x, const struct gw_limiter_conf *l, struct gw_limit_state *s,
                 struct gw_table_key key)
 {
-    struct gw_limit_ask a = { x->of->trace->worker - 1, l->params.ceiling, key, x->of->links->now };
+    struct gw_limit_ask a = question(x, l, key);
     struct gw_taken taken = { .wait = GW_NEVER };
     _Atomic uint64_t *count;
+    enum gw_table_result result = gw_limit_take(s, &a, &taken, &count);
 
-    if (gw_limit_take(s, &a, &taken, &count) == GW_TABLE_FULL) {
+    if (result == GW_TABLE_FULL)
         gw_stats_add(x->of->stats, GW_STAT_LIMITER_FULL, 1);
-        return (l->flags & GW_LIMITER_CLOSED) == 0 || refuse(x, l, &taken);
-    }
-    return taken.allowed ? remember(x, l, &taken, count) : refuse(x, l, &taken);
+    if (is_refused(l, result, &taken))
+        return refuse(x, l, &taken);
+    return result == GW_TABLE_FULL || remember(x, l, &taken, count);
+}
+
+static const struct gw_limiter_conf *limiter_at(const struct gw_exchange *x, uint32_t i)
+{
+    return &x->binding->config->limiters[x->route->limiters[i].limiter];
+}
+
+static struct gw_limit_state *state_of(const struct gw_exchange *x, const struct gw_limiter_conf *l)
+{
+    return x->binding->edition->limits[l->index];
+}
+
+/* Is the i-th of its route's names for the request? was_for: was one before it of the same entry? */
+static bool is_for(const struct gw_exchange *x, uint32_t i, bool was_for, struct gw_table_key *key)
+{
+    const struct gw_limiter_conf *l = limiter_at(x, i);
+
+    return !(x->route->limiters[i].is_else && was_for) && find_key(x, l, state_of(x, l)->seed, key);
 }
 
 bool gw_limit_pass(struct gw_exchange *x)
 {
-    const struct gw_route_conf *r = x->route;
-    bool is_for = false, may_go = true;
+    bool was_for = false, may_go = true;
 
     gw_exchange_enter(x, GW_PHASE_LIMIT);
-    for (uint32_t i = 0; may_go && i < r->limiters_len; i++) {
-        const struct gw_limiter_conf *l = &x->binding->config->limiters[r->limiters[i].limiter];
-        struct gw_limit_state *s = x->binding->edition->limits[l->index];
+    for (uint32_t i = 0; may_go && i < x->route->limiters_len; i++) {
+        const struct gw_limiter_conf *l = limiter_at(x, i);
         struct gw_table_key key;
-        if (r->limiters[i].is_else && is_for)
-            continue;
-        is_for = find_key(x, l, s->seed, &key);
-        may_go = !is_for || ask(x, l, s, key);
+        bool is_asked = is_for(x, i, was_for, &key);
+        was_for = is_asked || (was_for && x->route->limiters[i].is_else);
+        may_go = !is_asked || ask(x, l, state_of(x, l), key);
     }
     return may_go;
+}
+
+/* How often it has asked that before; and from now on once more. A limiter without keys has one key. */
+static uint32_t count_asked(struct gw_limit_sight *s, struct gw_table_key key)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->asked_len; i++)
+        n += s->asked[i].by == s->by && s->asked[i].key.lo == key.lo &&
+             s->asked[i].key.hi == key.hi;
+    GW_ASSERT(s->asked_len < GW_ROUTE_LIMITERS_MAX); /* one an entry */
+    s->asked[s->asked_len++] = (struct gw_limit_asked){ s->by, key };
+    return n;
+}
+
+bool gw_limit_look_at(const struct gw_exchange *x, uint32_t i, struct gw_limit_sight *s)
+{
+    struct gw_table_key key;
+    struct gw_limit_ask a;
+
+    s->by = limiter_at(x, i);
+    s->taken = (struct gw_taken){ .wait = GW_NEVER };
+    s->is_full = s->is_refusal = false;
+    s->is_asked = is_for(x, i, s->was_for, &key);
+    s->was_for = s->is_asked || (s->was_for && x->route->limiters[i].is_else);
+    if (!s->is_asked)
+        return true;
+    a = question(x, s->by, key);
+    a.before = count_asked(s, key);
+    s->is_full = gw_limit_look(state_of(x, s->by), &a, &s->taken) == GW_TABLE_FULL;
+    s->is_refusal = is_refused(s->by, s->is_full ? GW_TABLE_FULL : GW_TABLE_TAKEN, &s->taken);
+    return !s->is_refusal || (s->by->flags & GW_LIMITER_SHADOW) != 0;
 }
 
 void gw_limit_leave(struct gw_exchange *x)

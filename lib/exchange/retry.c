@@ -154,7 +154,7 @@ static bool has_tries(const struct gw_exchange *x)
            !x->is_answering;
 }
 
-static bool is_repeatable(const struct gw_exchange *x)
+bool gw_exchange_is_repeatable(const struct gw_exchange *x)
 {
     return x->route->retry->is_unsafe || gw_method_is_idempotent((enum gw_method)x->request.method);
 }
@@ -179,9 +179,9 @@ struct again {
 
 static bool may_retry(struct gw_exchange *x, const struct again *a)
 {
-    return (a->is_unseen || is_repeatable(x)) && gw_replay_may(x) && has_time(x, a->wait) &&
-           (a->is_free || has_budget(x)) && (gw_exchange_guards(x) == NULL || gw_guards_retry(x)) &&
-           gw_replay_put_back(x);
+    return (a->is_unseen || gw_exchange_is_repeatable(x)) && gw_replay_may(x) &&
+           has_time(x, a->wait) && (a->is_free || has_budget(x)) &&
+           (gw_exchange_guards(x) == NULL || gw_guards_retry(x)) && gw_replay_put_back(x);
 }
 
 /* ---- again ---- */

@@ -42,21 +42,22 @@ static void client_cut(struct gw_exchange *x)
                          x->down_link->is_lost ? GW_ERESET : GW_EPROTO);
 }
 
-static void find_kind(struct gw_exchange *x)
+static enum gw_reason_id find_kind(struct gw_exchange *x)
 {
     struct gw_field *timeout;
     gw_nanos ns;
 
     if (x->down_link->protocol != GW_PROTO_H2 || !gw_grpc_is_request(&x->request))
-        return;
+        return GW_REASON_none;
     x->kind = GW_EXCHANGE_GRPC;
     timeout = gw_fields_find(&x->request.fields, GW_FIELD_GRPC_TIMEOUT);
     if (timeout == NULL)
-        return;
+        return GW_REASON_none;
     if (gw_grpc_timeout_parse(timeout->value, &ns) != GW_OK)
-        gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_bad_field, GW_EPROTO);
-    else if (ns < GW_NEVER - x->started)
+        return GW_REASON_bad_field;
+    if (ns < GW_NEVER - x->started)
         x->grpc_deadline = x->started + ns;
+    return GW_REASON_none;
 }
 
 /* ---- route ---- */
@@ -74,23 +75,26 @@ static bool has_token(const gw_str *tokens, size_t n, gw_str token)
 }
 
 /* An Upgrade goes on only if the route lets it and both sides speak HTTP/1.1. */
-void gw_exchange_decide_upgrade(struct gw_exchange *x)
+bool gw_exchange_may_upgrade(const struct gw_exchange *x)
 {
     const struct gw_route_conf *r = x->route;
     const struct gw_cluster_conf *c = x->cluster;
 
-    if (x->request.protocol.len == 0)
-        return;
-    if ((r->flags & GW_ROUTE_NO_UPGRADE) == 0 && c != NULL && !c->has_origin &&
-        c->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
-        x->down_link->protocol == GW_PROTO_H1 &&
-        has_token(r->upgrades, r->upgrades_len, x->request.protocol))
+    return (r->flags & GW_ROUTE_NO_UPGRADE) == 0 && c != NULL && !c->has_origin &&
+           c->protocol == GW_PROTO_H1 && x->request.body == GW_BODY_NONE &&
+           x->down_link->protocol == GW_PROTO_H1 &&
+           has_token(r->upgrades, r->upgrades_len, x->request.protocol);
+}
+
+void gw_exchange_decide_upgrade(struct gw_exchange *x)
+{
+    if (x->request.protocol.len == 0 || gw_exchange_may_upgrade(x))
         return;
     x->request.protocol = (gw_str){ NULL, 0 };
     gw_link_advance(x->down_link, &x->down); /* then the request is whole: nothing follows it */
 }
 
-const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool *is_method_missing)
+static struct gw_route_key key_of(const struct gw_exchange *x)
 {
     struct gw_route_key key = {
         .host = gw_authority_host(x->request.authority),
@@ -101,7 +105,38 @@ const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool 
 
     if (gw_str_eq(key.path, GW_STR("*")))
         key.path = GW_STR("/");
+    return key;
+}
+
+const struct gw_route_conf *gw_exchange_match(const struct gw_exchange *x, bool *is_method_missing)
+{
+    struct gw_route_key key = key_of(x);
+
     return gw_config_route(x->binding->config, &key, is_method_missing);
+}
+
+const struct gw_route_conf *gw_exchange_explain_match(const struct gw_exchange *x,
+                                                      bool *is_method_missing,
+                                                      const struct gw_route_trace *trace)
+{
+    struct gw_route_key key = key_of(x);
+
+    return gw_config_explain_route(x->binding->config, &key, is_method_missing, trace);
+}
+
+enum gw_reason_id gw_exchange_unrouted(const struct gw_exchange *x, bool is_method_missing)
+{
+    return is_method_missing || x->request.method == GW_METHOD_CONNECT
+               ? GW_REASON_method_not_allowed
+               : GW_REASON_no_route;
+}
+
+bool gw_exchange_is_too_long(const struct gw_exchange *x)
+{
+    uint64_t max = x->of->limits->body_bytes_max;
+
+    return max > 0 && x->call == NULL && x->request.body == GW_BODY_LENGTH &&
+           x->request.length > max;
 }
 
 static bool find_route(struct gw_exchange *x)
@@ -114,23 +149,17 @@ static bool find_route(struct gw_exchange *x)
         return true;
     if (gw_exchange_give_back(x))
         return false;
-    if (is_method_missing || x->request.method == GW_METHOD_CONNECT)
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_method_not_allowed, GW_EUNKNOWN);
-    else
-        gw_exchange_fail(x, GW_BY_GATEWAY, GW_REASON_no_route, GW_EUNKNOWN);
+    gw_exchange_fail(x, GW_BY_GATEWAY, gw_exchange_unrouted(x, is_method_missing), GW_EUNKNOWN);
     return false;
 }
 
 /* Filters are the route's from now on, on_route is about to be asked. */
 static bool enter_route(struct gw_exchange *x)
 {
-    uint64_t body_max = x->of->limits->body_bytes_max;
-
     if (!find_route(x))
         return false;
     gw_exchange_claim(x);
-    if (body_max > 0 && x->call == NULL && x->request.body == GW_BODY_LENGTH &&
-        x->request.length > body_max) {
+    if (gw_exchange_is_too_long(x)) {
         gw_exchange_fail(x, GW_BY_CLIENT, GW_REASON_body_too_large, GW_ELIMIT);
         return false;
     }
@@ -253,16 +282,21 @@ static void go_filter(struct gw_exchange *x)
 
 /* ---- the client's stream ---- */
 
-/* What the head says of who sent it, and what it is. */
-static void learn(struct gw_exchange *x)
+enum gw_reason_id gw_exchange_learn(struct gw_exchange *x, uint32_t *by)
 {
     enum gw_reason_id reason = gw_identity_learn(x);
 
+    *by = reason == GW_REASON_none ? GW_BY_CLIENT : GW_BY_GATEWAY;
+    return reason == GW_REASON_none ? find_kind(x) : reason;
+}
+
+static void learn(struct gw_exchange *x)
+{
+    uint32_t by;
+    enum gw_reason_id reason = gw_exchange_learn(x, &by);
+
     if (reason != GW_REASON_none)
-        gw_exchange_fail(x, GW_BY_GATEWAY, reason,
-                         reason == GW_REASON_no_memory ? GW_ENOMEM : GW_EPROTO);
-    else
-        find_kind(x);
+        gw_exchange_fail(x, by, reason, reason == GW_REASON_no_memory ? GW_ENOMEM : GW_EPROTO);
 }
 
 static void take_down_news(struct gw_exchange *x)

@@ -8,10 +8,9 @@ static const struct gw_edition_split *split_of(const struct gw_exchange *x)
     return &x->binding->edition->splits[x->route->split];
 }
 
-/* One turn of one sequence for all workers, so that the shares are exact over each round of it. */
-static uint32_t take_turn(const struct gw_edition_split *s)
+/* Of one sequence for all workers, so that the shares are exact over each round of it. */
+static uint32_t at_turn(const struct gw_edition_split *s, uint64_t turn)
 {
-    uint64_t turn = atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
     uint32_t cursor = (uint32_t)(turn % s->splits->rr.len);
 
     return gw_rr_pick(&s->splits->rr, &cursor);
@@ -33,17 +32,35 @@ static uint32_t place(const struct gw_splits *s, uint64_t key)
     return i;
 }
 
+/* False: it has none of the keys, and it is somebody's turn. */
+static bool has_place(const struct gw_exchange *x, const struct gw_edition_split *s, uint32_t *out)
+{
+    uint64_t key;
+
+    if (!gw_exchange_key(x, x->route->split_keys, x->route->split_keys_len, &key))
+        return false;
+    *out = place(s->splits, key);
+    return true;
+}
+
+uint32_t gw_split_look(const struct gw_exchange *x, bool *is_kept)
+{
+    const struct gw_edition_split *s = split_of(x);
+    uint32_t i;
+
+    *is_kept = has_place(x, s, &i);
+    return *is_kept ? i : at_turn(s, atomic_load_explicit(&s->state->turn, memory_order_relaxed));
+}
+
 void gw_split_pick(struct gw_exchange *x)
 {
     const struct gw_edition_split *s = split_of(x);
-    const struct gw_route_conf *route = x->route;
-    uint64_t key;
+    uint32_t i;
 
     x->is_split = true;
-    if (gw_exchange_key(x, route->split_keys, route->split_keys_len, &key))
-        x->split = (uint8_t)place(s->splits, key);
-    else
-        x->split = (uint8_t)take_turn(s);
+    if (!has_place(x, s, &i))
+        i = at_turn(s, atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed));
+    x->split = (uint8_t)i;
     x->cluster = s->splits->list[x->split].cluster;
     atomic_fetch_add_explicit(&s->states[x->split]->requests, 1, memory_order_relaxed);
 }

@@ -187,6 +187,39 @@ bool gw_table_take_at_once(struct gw_table *t, struct gw_table_key key, const st
     return way < GW_TABLE_WAYS && gw_bucket_take_at_once(&set->word[way], word, rate, now, out);
 }
 
+/* ---- looking ---- */
+
+static bool has_place(struct gw_table_set *set, const struct gw_rate *rate, gw_nanos now)
+{
+    for (uint32_t way = 0; way < GW_TABLE_WAYS; way++)
+        if (is_idle(atomic_load_explicit(&set->word[way], RELAXED), rate, now))
+            return true;
+    return false;
+}
+
+enum gw_table_result gw_table_look(struct gw_table *t, struct gw_table_key key,
+                                   const struct gw_table_rule *rule, gw_nanos now, uint32_t before,
+                                   struct gw_taken *out)
+{
+    struct gw_table_set *set = set_of(t, key);
+    uint64_t word;
+
+    if (find(set, key, &word) == GW_TABLE_WAYS) {
+        if (!has_place(set, rule->rate, now))
+            return GW_TABLE_FULL;
+        word = first_word(0, rule);
+    }
+    gw_word_look(word, rule, now, before, out);
+    return GW_TABLE_TAKEN;
+}
+
+void gw_word_look(uint64_t word, const struct gw_table_rule *rule, gw_nanos now, uint32_t before,
+                  struct gw_taken *out)
+{
+    for (uint32_t i = 0; i <= before; i++)
+        word = decide(word, rule, now, out);
+}
+
 /* ---- counts ---- */
 
 void gw_count_leave(_Atomic uint64_t *count)

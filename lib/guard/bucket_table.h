@@ -45,6 +45,13 @@ enum gw_table_result gw_table_take(struct gw_table *t, struct gw_table_key key,
  * nothing has been decided. */
 bool gw_table_take_at_once(struct gw_table *t, struct gw_table_key key, const struct gw_rate *rate,
                            gw_nanos now, struct gw_taken *out) GW_MUST_CHECK;
+/* What it would say after it had been asked so many times before, without taking anything. TAKEN or FULL; or
+ * of one word. */
+enum gw_table_result gw_table_look(struct gw_table *t, struct gw_table_key key,
+                                   const struct gw_table_rule *rule, gw_nanos now, uint32_t before,
+                                   struct gw_taken *out);
+void gw_word_look(uint64_t word, const struct gw_table_rule *rule, gw_nanos now, uint32_t before,
+                  struct gw_taken *out);
 /* One more of a count that has no key, if there is room. */
 void gw_count_take(_Atomic uint64_t *count, uint32_t ceiling, struct gw_taken *out);
 /* One less. Any thread. */

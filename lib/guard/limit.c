@@ -205,3 +205,25 @@ enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_lim
         return GW_TABLE_TAKEN;
     return take_any(s, ask, out, of_count);
 }
+
+enum gw_table_result gw_limit_look(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                   struct gw_taken *out)
+{
+    struct gw_limit_state *next;
+    struct gw_limit_part *part;
+    struct gw_table_rule rule;
+    uint64_t word;
+
+    while ((next = atomic_load_explicit(&s->successor, memory_order_acquire)) != NULL)
+        s = next;
+    part = part_of(s, ask->worker);
+    rule = (struct gw_table_rule){ s->params.tokens > 0 ? &s->rate : NULL,
+                                   ceiling_of(s, ask->ceiling) };
+    if (s->params.sets > 0)
+        return gw_table_look(&part->table, ask->key, &rule, ask->now, ask->before, out);
+    word = atomic_load_explicit(&part->bucket.word, memory_order_relaxed);
+    if (rule.rate != NULL && word == GW_BUCKET_LOCKED)
+        return GW_TABLE_FULL;
+    gw_word_look(word, &rule, ask->now, ask->before, out);
+    return GW_TABLE_TAKEN;
+}

@@ -46,9 +46,14 @@ struct gw_limit_ask {
     uint32_t worker, ceiling;
     struct gw_table_key key; /* of a state with keys */
     gw_nanos now;
+    uint32_t before; /* for who only looks: how often it has asked before and taken nothing */
 };
 /* One more request. TAKEN or FULL; *of_count: where it is counted, or NULL. */
 enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_limit_ask *ask,
                                    struct gw_taken *out, _Atomic uint64_t **of_count);
+/* What that would say now, without taking anything; while another state takes this one's place, as near as
+ * that lets it. TAKEN or FULL. */
+enum gw_table_result gw_limit_look(struct gw_limit_state *s, const struct gw_limit_ask *ask,
+                                   struct gw_taken *out);
 
 #endif

@@ -20,10 +20,16 @@ uint32_t gw_throttle_chance(const struct gw_throttle *t, const struct gw_throttl
                       (conf->success * (requests + 1)));
 }
 
+bool gw_throttle_may(const struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,
+                     uint64_t chance)
+{
+    return chance >> (64 - CHANCE_BITS) >= gw_throttle_chance(t, conf, now);
+}
+
 bool gw_throttle_take(struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,
                       uint64_t chance)
 {
-    if (chance >> (64 - CHANCE_BITS) >= gw_throttle_chance(t, conf, now))
+    if (gw_throttle_may(t, conf, now, chance))
         return true;
     gw_window_count(&t->window, conf->window, now, true);
     return false;

@@ -20,7 +20,10 @@ struct gw_throttle {
 /* The chance of being refused, in 2^-20. */
 uint32_t gw_throttle_chance(const struct gw_throttle *t, const struct gw_throttle_conf *conf,
                             gw_nanos now);
-/* May there be a request? One that is refused is counted. chance: drawn, any. Any thread. */
+/* May there be a request? chance: drawn, any. */
+bool gw_throttle_may(const struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,
+                     uint64_t chance);
+/* The same; one that is refused is counted. Any thread. */
 bool gw_throttle_take(struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,
                       uint64_t chance);
 void gw_throttle_report(struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,

@@ -137,43 +137,77 @@ static bool takes_method(const struct row *row, gw_str method)
     return row->methods_len == 0 && !gw_str_eq(method, GW_STR("CONNECT"));
 }
 
-static uint32_t ask_rows(const struct gw_route_tree *tree, uint32_t start, uint32_t end,
-                         const struct gw_route_key *key, bool *is_method_missing)
+struct search {
+    const struct gw_route_tree *tree;
+    const struct gw_route_key *key;
+    gw_str path;
+    uint32_t route; /* UINT32_MAX: none yet */
+    bool is_method_missing;
+    const struct gw_route_trace *trace; /* NULL: nobody wants to know why */
+};
+
+/* With a trace those that come too late are asked as well. */
+static bool is_over(const struct search *s)
 {
-    for (uint32_t i = start; i < end; i++) {
-        const struct row *row = &tree->rows[i];
-        if (row->listener != UINT32_MAX && row->listener != key->listener)
-            continue;
-        if (takes_method(row, key->method))
-            return row->route;
-        *is_method_missing = true;
-    }
-    return UINT32_MAX;
+    return s->route != UINT32_MAX && s->trace == NULL;
 }
 
-static uint32_t ask_host(const struct gw_route_tree *tree, const struct host *host, gw_str path,
-                         const struct gw_route_key *key, bool *is_method_missing)
+static void tell(const struct search *s, uint32_t route, enum gw_route_why why)
 {
-    uint32_t route = UINT32_MAX;
-    struct found found = find_place(tree, host->root, path, NONE);
+    if (s->trace != NULL)
+        s->trace->tell(s->trace->ctx, route, why);
+}
+
+static void take(struct search *s, uint32_t route)
+{
+    bool is_first = s->route == UINT32_MAX;
+
+    if (is_first)
+        s->route = route;
+    tell(s, route, is_first ? GW_ROUTE_CHOSEN : GW_ROUTE_LESS_SPECIFIC);
+}
+
+static void ask_rows(struct search *s, uint32_t start, uint32_t end)
+{
+    for (uint32_t i = start; i < end && !is_over(s); i++) {
+        const struct row *row = &s->tree->rows[i];
+        if (row->listener != UINT32_MAX && row->listener != s->key->listener) {
+            tell(s, row->route, GW_ROUTE_OTHER_LISTENER);
+        } else if (takes_method(row, s->key->method)) {
+            take(s, row->route);
+        } else {
+            s->is_method_missing = true;
+            tell(s, row->route, GW_ROUTE_OTHER_METHOD);
+        }
+    }
+}
+
+static void ask_host(struct search *s, const struct host *host)
+{
+    const struct gw_route_tree *tree = s->tree;
+    struct found found = find_place(tree, host->root, s->path, NONE);
+
     if (found.exact != NONE) {
         const struct place *place = &tree->places[found.exact];
-        route = ask_rows(tree, place->exact, place->prefix, key, is_method_missing);
+        ask_rows(s, place->exact, place->prefix);
     }
-    for (uint32_t at = found.prefix; at != NONE && route == UINT32_MAX; at = tree->places[at].up) {
+    for (uint32_t at = found.prefix; at != NONE && !is_over(s); at = tree->places[at].up) {
         const struct place *place = &tree->places[at];
-        route = ask_rows(tree, place->prefix, place->end, key, is_method_missing);
+        ask_rows(s, place->prefix, place->end);
     }
-    return route;
 }
 
-static uint32_t ask_connect(const struct gw_route_tree *tree, const struct host *host,
-                            uint32_t listener)
+static void ask_connect(struct search *s, const struct host *host)
 {
-    for (uint32_t i = host->connect; i < host->connect_end; i++)
-        if (tree->connect_listeners[i] == UINT32_MAX || tree->connect_listeners[i] == listener)
-            return tree->connect_routes[i];
-    return UINT32_MAX;
+    const struct gw_route_tree *tree = s->tree;
+
+    for (uint32_t i = host->connect; i < host->connect_end && !is_over(s); i++) {
+        uint32_t listener = tree->connect_listeners[i];
+        if (listener == UINT32_MAX || listener == s->key->listener)
+            take(s, tree->connect_routes[i]);
+        else
+            tell(s, tree->connect_routes[i], GW_ROUTE_OTHER_LISTENER);
+    }
 }
 
 /* "example.com." is "example.com", said in full. */
@@ -184,24 +218,116 @@ static gw_str without_last_dot(gw_str host)
     return host;
 }
 
-uint32_t gw_route_tree_find(const struct gw_route_tree *tree, const struct gw_route_key *key,
-                            bool *is_method_missing)
+static struct search begin(const struct gw_route_tree *tree, const struct gw_route_key *key,
+                           const struct gw_route_trace *trace)
 {
     /* OPTIONS * is about the whole server: for whom all of its paths go to. */
     bool is_all = gw_str_eq(key->path, GW_STR("*"));
-    gw_str path = is_all ? GW_STR("/") : key->path;
-    uint32_t route = UINT32_MAX;
-    bool is_missing = false;
-    for (uint32_t at = find_host(tree, without_last_dot(key->host), NONE);
-         at != NONE && route == UINT32_MAX; at = tree->hosts[at].up) {
+
+    return (struct search){ .tree = tree,
+                            .key = key,
+                            .path = is_all ? GW_STR("/") : key->path,
+                            .route = UINT32_MAX,
+                            .trace = trace };
+}
+
+static uint32_t most_specific(const struct search *s)
+{
+    return find_host(s->tree, without_last_dot(s->key->host), NONE);
+}
+
+static void find(struct search *s)
+{
+    const struct gw_route_tree *tree = s->tree;
+
+    for (uint32_t at = most_specific(s); at != NONE && !is_over(s); at = tree->hosts[at].up) {
         const struct host *host = &tree->hosts[at];
-        if (path.len == 0)
-            route = ask_connect(tree, host, key->listener);
+        if (s->path.len == 0)
+            ask_connect(s, host);
         else
-            route = ask_host(tree, host, path, key, &is_missing);
+            ask_host(s, host);
     }
-    *is_method_missing = route == UINT32_MAX && is_missing;
-    return route;
+}
+
+uint32_t gw_route_tree_find(const struct gw_route_tree *tree, const struct gw_route_key *key,
+                            bool *is_method_missing)
+{
+    struct search s = begin(tree, key, NULL);
+
+    find(&s);
+    *is_method_missing = s.route == UINT32_MAX && s.is_method_missing;
+    return s.route;
+}
+
+/* --- those that were not asked --- */
+
+static bool is_asked_host(const struct search *s, uint32_t host)
+{
+    uint32_t at = most_specific(s);
+
+    while (at != NONE && at != host)
+        at = s->tree->hosts[at].up;
+    return at == host;
+}
+
+static bool is_asked_place(const struct search *s, struct found found, uint32_t place)
+{
+    uint32_t at = found.prefix;
+
+    while (at != NONE && at != place)
+        at = s->tree->places[at].up;
+    return at == place;
+}
+
+static bool takes_connect(const struct gw_route_tree *tree, const struct host *host, uint32_t route)
+{
+    for (uint32_t i = host->connect; i < host->connect_end; i++)
+        if (tree->connect_routes[i] == route)
+            return true;
+    return false;
+}
+
+/* Why the row was not asked; CHOSEN: it was. */
+static enum gw_route_why why_not(const struct search *s, const struct host *host, uint32_t place,
+                                 uint32_t row)
+{
+    bool is_exact = row < s->tree->places[place].prefix, is_asked;
+    struct found found;
+
+    if (s->path.len == 0)
+        return takes_connect(s->tree, host, s->tree->rows[row].route) ? GW_ROUTE_CHOSEN
+                                                                      : GW_ROUTE_OTHER_METHOD;
+    found = find_place(s->tree, host->root, s->path, NONE);
+    is_asked = is_exact ? found.exact == place : is_asked_place(s, found, place);
+    return is_asked ? GW_ROUTE_CHOSEN : GW_ROUTE_OTHER_PATH;
+}
+
+static void tell_rest(const struct search *s)
+{
+    const struct gw_route_tree *tree = s->tree;
+
+    for (uint32_t i = 0; i < tree->hosts_len; i++) {
+        uint32_t end = i + 1 < tree->hosts_len ? tree->hosts[i + 1].first_place : tree->places_len;
+        bool is_asked = is_asked_host(s, i);
+        for (uint32_t p = tree->hosts[i].first_place; p < end; p++)
+            for (uint32_t row = tree->places[p].exact; row < tree->places[p].end; row++) {
+                enum gw_route_why why = is_asked ? why_not(s, &tree->hosts[i], p, row)
+                                                 : GW_ROUTE_OTHER_HOST;
+                if (why != GW_ROUTE_CHOSEN)
+                    tell(s, tree->rows[row].route, why);
+            }
+    }
+}
+
+uint32_t gw_route_tree_explain(const struct gw_route_tree *tree, const struct gw_route_key *key,
+                               bool *is_method_missing, const struct gw_route_trace *trace)
+{
+    struct search s = begin(tree, key, trace);
+
+    find(&s);
+    tell_rest(&s);
+    *is_method_missing = s.route == UINT32_MAX && s.is_method_missing;
+    return s.route;
 }
 
 /* --- the building --- */

@@ -40,4 +40,22 @@ void gw_route_tree_free(struct gw_route_tree *tree); /* NULL is fine */
 uint32_t gw_route_tree_find(const struct gw_route_tree *tree, const struct gw_route_key *key,
                             bool *is_method_missing);
 
+/* Why a rule is the one, or is not. */
+enum gw_route_why {
+    GW_ROUTE_CHOSEN,
+    GW_ROUTE_LESS_SPECIFIC, /* it matches, and so does a more specific one */
+    GW_ROUTE_OTHER_METHOD,
+    GW_ROUTE_OTHER_LISTENER,
+    GW_ROUTE_OTHER_PATH,
+    GW_ROUTE_OTHER_HOST,
+    GW_ROUTE_WHY_COUNT
+};
+struct gw_route_trace {
+    void *ctx;
+    void (*tell)(void *ctx, uint32_t route, enum gw_route_why why);
+};
+/* The same search; every rule is told of once: first those that were asked, in that order. O(rules). */
+uint32_t gw_route_tree_explain(const struct gw_route_tree *tree, const struct gw_route_key *key,
+                               bool *is_method_missing, const struct gw_route_trace *trace);
+
 #endif

@@ -38,7 +38,7 @@ class Usage(unittest.TestCase):
         self.says(["help", "rum"], 2, 'gw: there is no command "rum"; "gw help" lists them\n')
 
     def test_unknown_options(self):
-        for command in ["run", "check", "demo", "version"]:
+        for command in ["run", "check", "demo", "explain", "version"]:
             self.says([command, "--fast"], 2,
                       f'gw: {command} does not know "--fast"; "gw help {command}" says what it '
                       'takes\n')
@@ -48,6 +48,18 @@ class Usage(unittest.TestCase):
         self.says(["check"], 2, "gw: check needs a file: gw check FILE\n")
         self.says(["check", "x", "--against"], 2,
                   "gw: --against needs a file: gw check FILE --against OLD\n")
+        self.says(["explain"], 2,
+                  "gw: explain needs a file: gw explain FILE --host a.example --path /\n")
+        for option in ["--host", "--path", "--client", "--header", "--protocol"]:
+            self.says(["explain", "x", option], 2,
+                      f'gw: {option} needs a value; "gw help explain" says which\n')
+        self.says(["explain", "x", "--header", "nothing"], 2,
+                  'gw: --header takes "name: value", not "nothing"\n')
+        self.says(["explain", "x", "--header", "Host: a"], 2, "gw: say the host with --host\n")
+        self.says(["explain", "x", "--protocol", "h3"], 2,
+                  'gw: there is no protocol "h3"; --protocol takes h1 or h2\n')
+        self.says(["explain", "x", "--scheme", "ftp"], 2,
+                  'gw: there is no scheme "ftp"; --scheme takes http or https\n')
         self.says(["run", "x", "--backend"], 2,
                   "gw: --backend needs a name: io_uring, epoll, poll or auto\n")
         self.says(["run", "x", "--backend", "kqueue"], 2,
@@ -61,7 +73,7 @@ class Usage(unittest.TestCase):
     def test_help_of_each_command(self):
         _, usage, _ = gw("help")
         commands = re.findall(r"^  gw (\w+)", usage, re.MULTILINE)
-        self.assertEqual(commands, ["demo", "run", "check", "version", "help"])
+        self.assertEqual(commands, ["demo", "run", "check", "explain", "version", "help"])
         for command in commands:
             code, out, err = gw("help", command)
             self.assertEqual((code, err), (0, ""))
@@ -147,6 +159,39 @@ class Check(support.Folder):
         error = json.loads(out)
         self.assertEqual((code, error["valid"], error["line"], error["where"]),
                          (3, False, 10, "routes[0].cluster"))
+
+    def test_explain(self):
+        path = self.write("gateway.yaml", GATEWAY % "web" +
+                          "  - name: posts\n    match: { prefix: /p, methods: [ POST ] }\n"
+                          "    respond: { status: 410 }\n")
+        code, out, err = gw("explain", path, "--host", "a", "--path", "/x/../y")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("  request   note  /y: the path that is matched\n", out)
+        self.assertIn("  route     yes   all: ", out)
+        self.assertIn("  route     no    posts: its path is another one\n", out)
+        self.assertTrue(out.endswith("\nsent to 127.0.0.1:9: endpoint 127.0.0.1:9 of cluster web,"
+                                     " by route all\n"), out)
+        code, out, _ = gw("explain", path, "--host", "a", "--path", "/p", "--method", "POST", "--json")
+        answer = json.loads(out)
+        self.assertEqual((code, answer["ends"], answer["route"], answer["code"]),
+                         (0, "reply", "posts", 410))
+        self.assertEqual([s["name"] for s in answer["steps"] if s["what"] == "route"],
+                         ["posts", "all", "posts"])
+        code, out, _ = gw("explain", path, "--host", "a", "--path", "/%zz", "--json")
+        answer = json.loads(out)
+        self.assertEqual((code, answer["ends"], answer["code"], answer["cause"]),
+                         (0, "failure", 400,
+                          {"by": "client", "phase": "receive", "reason": "bad_target"}))
+        self.assertIn("refused with 400: client/receive/bad_host\n", gw("explain", path)[1])
+        self.says_of(["explain", path, "--host", "a", "--client", "me"], 2,
+                     "gw: --client takes an address: 10.0.0.7, or 10.0.0.7:4711\n")
+        self.says_of(["explain", path, "--host", "a", "--listener", "side"], 2,
+                     f"gw: {path} has no such listener, or no such cluster\n")
+        bad = self.write("bad.yaml", GATEWAY % "wev")
+        self.assertEqual(gw("explain", bad, "--host", "a")[0], 3)
+
+    def says_of(self, arguments, code, text):
+        self.assertEqual(gw(*arguments), (code, "", text))
 
     def test_a_file_that_is_not_there(self):
         path = os.path.join(self.folder, "none.yaml")

@@ -169,6 +169,9 @@ ROW(gw_exchange_trailers,
 ROW(gw_exchange_wait, gw_ticket t = gw_exchange_wait(a->x);
     ck_assert_int_eq(t.worker == NULL, is_end(a->hook) || !is_hook(a->hook)))
 ROW(gw_exchange_worker, ck_assert_ptr_eq(gw_exchange_worker(a->x), a->x != NULL ? a->worker : NULL))
+ROW(gw_explain, gw_explain_spec s = GW_SPEC(gw_explain_spec);
+    gw_explained e = GW_SPEC(gw_explained); (void)!gw_explain(a->engine, &s, &e);
+    s.worker = is_hook(a->hook) ? a->worker : NULL; (void)!gw_explain(a->engine, &s, &e))
 ROW(gw_limits_footprint, gw_footprint f = GW_SPEC(gw_footprint);
     (void)!gw_limits_footprint(NULL, a->config, &f))
 ROW(gw_link_abort, gw_link_abort(a->link))
@@ -294,11 +297,13 @@ bool every_is_any_threads(const char *name)
                                             "gw_listen_", "gw_view_",   "gw_resolver_",
                                             NULL };
     static const char *const names[] = {
-        "gw_resume",      "gw_stats_read",     "gw_loop_visit",       "gw_loop_drain",
-        "gw_loop_stop",   "gw_yaml_load",      "gw_address_parse",    "gw_build_features",
-        "gw_by_name",     "gw_cstr",           "gw_limits_footprint", "gw_phase_name",
-        "gw_reason_of",   "gw_stats_describe", "gw_status_category",  "gw_status_name",
-        "gw_status_text", "gw_trace_name",     "gw_version",          NULL
+        "gw_resume",        "gw_stats_read",       "gw_loop_visit",
+        "gw_loop_drain",    "gw_loop_stop",        "gw_yaml_load",
+        "gw_address_parse", "gw_build_features",   "gw_by_name",
+        "gw_cstr",          "gw_limits_footprint", "gw_phase_name",
+        "gw_reason_of",     "gw_stats_describe",   "gw_status_category",
+        "gw_status_name",   "gw_status_text",      "gw_trace_name",
+        "gw_version",       "gw_explain",          NULL
     };
 
     for (int i = 0; prefixes[i] != NULL; i++)

@@ -197,9 +197,8 @@ static void begin(struct mode1_link *client, const char *path, int key)
     char text[200];
 
     mode1_clear(client);
-    snprintf(text, sizeof text,
-             "GET %s HTTP/1.1\r\nHost: a\r\nx-key: key-%d\r\ncookie: %s\r\n\r\n", path, key,
-             run.cookie[0] != '\0' ? run.cookie : "none=1");
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\nx-key: key-%d\r\ncookie: %s\r\n\r\n",
+             path, key, run.cookie[0] != '\0' ? run.cookie : "none=1");
     mode1_say(&host, client, text);
 }
 
@@ -358,15 +357,15 @@ static void play(int how, uint32_t at)
 
 static void check_always(void)
 {
-    ck_assert_uint_eq(run.exchanges, plain.exchanges);       /* statistics    */
-    ck_assert_uint_eq(run.connected, plain.connected);       /* pools         */
-    ck_assert_uint_eq(run.asked_bad, plain.asked_bad);       /* breakers, ejections, throttles */
+    ck_assert_uint_eq(run.exchanges, plain.exchanges); /* statistics    */
+    ck_assert_uint_eq(run.connected, plain.connected); /* pools         */
+    ck_assert_uint_eq(run.asked_bad, plain.asked_bad); /* breakers, ejections, throttles */
     ck_assert_uint_eq(run.throttled, plain.throttled);
-    ck_assert_uint_eq(run.ceiling_refused, ROUNDS);          /* ceilings      */
+    ck_assert_uint_eq(run.ceiling_refused, ROUNDS); /* ceilings      */
     for (int i = 0; i < TURNS; i++)
-        ck_assert_uint_eq(run.turns[i], ROUNDS);             /* turns         */
+        ck_assert_uint_eq(run.turns[i], ROUNDS); /* turns         */
     for (int i = 0; i < KEYS; i++)
-        ck_assert_str_eq(run.keyed[i], plain.keyed[i]);      /* keys          */
+        ck_assert_str_eq(run.keyed[i], plain.keyed[i]); /* keys          */
 }
 
 /* Nothing more, nothing less. */
