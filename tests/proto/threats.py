@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every row of docs/threat-model.md and docs/reload.md names tests that are there, and the first names every
+"""Every row of the pages below names tests that are there, and docs/threat-model.md names every
 attack and every honest client of tests/unit/abuse_test.c.
 
     threats.py SOURCE_ROOT
@@ -12,7 +12,7 @@ import sys
 
 ATTACKS = "tests/unit/abuse_test.c"
 root = pathlib.Path(sys.argv[1])
-PAGES = ["docs/threat-model.md", "docs/reload.md"]
+PAGES = ["docs/threat-model.md", "docs/reload.md", "docs/trouble.md"]
 page = (root / PAGES[0]).read_text()
 bad, named = [], set()
 

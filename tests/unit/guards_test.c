@@ -378,6 +378,39 @@ START_TEST(a_reload_keeps_it_open)
 }
 END_TEST
 
+/* A clock that stands, or goes back, stands for all of it; one that jumps ends what has a timed end, and a
+ * year of it is no more than that. */
+START_TEST(clocks_that_stand_and_jump)
+{
+    const gw_nanos year = 365 * UINT64_C(86400) * SECOND;
+    struct plan plan = plan_of();
+    struct mode1_link *client;
+
+    with_breaker(&plan);
+    plan.cluster.throttle = &plan.throttle;
+    plan.cluster.outlier = &plan.outlier;
+    start(&plan);
+    client = mode1_accept(&host, "edge");
+    go_bad(client, 3);
+    for (int i = 0; i < 200; i++) {
+        ask(client);
+        ck_assert(says(client, "\nbreaker_open\n"));
+        if (i == 100)
+            host.now -= SECOND / 2;
+    }
+    pass(year);
+    client = mode1_accept(&host, "edge"); /* nobody's connection is kept so long */
+    go(client, GOOD);
+    ck_assert_msg(says(client, " 200 "), "%s", client->out);
+    for (int i = 0; i < 200; i++) {
+        host.now -= SECOND; /* the gateway's stands */
+        go(client, GOOD);
+        ck_assert(says(client, " 200 "));
+    }
+    mode1_stop(&host);
+}
+END_TEST
+
 /* All have left, and no breaker is to blame for it. */
 START_TEST(nobody_has_any_weight)
 {
@@ -719,6 +752,7 @@ static Suite *guards_suite(void)
     check_add_loop(s, slow_is_failed, 0, 2);
     check_add_loop(s, others_go_on, 0, 8);
     check_add(s, a_reload_keeps_it_open);
+    check_add(s, clocks_that_stand_and_jump);
     check_add(s, nobody_has_any_weight);
     check_add(s, an_ejection_in_the_making);
     check_add(s, a_line_is_no_failure);

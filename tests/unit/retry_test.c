@@ -85,19 +85,6 @@ static void start(const struct plan *plan)
     mode1_start(&host, make_config(plan), &limits);
 }
 
-static uint64_t count_of(const char *name)
-{
-    uint64_t values[64];
-    size_t n = gw_stats_read(host.worker, values, 64);
-    gw_stat stat = GW_SPEC(gw_stat);
-
-    for (size_t i = 0; i < n; i++)
-        if (gw_stats_describe(i, &stat) == GW_OK && strcmp(stat.name, name) == 0)
-            return values[i];
-    ck_abort_msg("no counter %s", name);
-    return 0;
-}
-
 static void ask(struct mode1_link *client, const char *method)
 {
     char text[100];
@@ -139,8 +126,8 @@ START_TEST(another_endpoint_is_tried)
         ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
         ck_assert_str_ne(seen.endpoint, "127.0.0.1:82");
     }
-    ck_assert_uint_ge(count_of("retries"), 2);         /* where it begins is drawn */
-    ck_assert_uint_eq(count_of("retries_refused"), 0); /* it costs the budget nothing */
+    ck_assert_uint_ge(mode1_stat(&host, "retries"), 2);         /* where it begins is drawn */
+    ck_assert_uint_eq(mode1_stat(&host, "retries_refused"), 0); /* it costs the budget nothing */
     ck_assert_str_eq(seen.log, "upstream/connect/upstream_connect_refused: cluster web, "
                                "endpoint 127.0.0.1:82");
     mode1_stop(&host);
@@ -158,8 +145,8 @@ START_TEST(each_endpoint_is_tried_once)
     client = mode1_accept(&host, "edge");
     ask(client, "GET");
     ck_assert_ptr_nonnull(strstr(client->out, " 503 "));
-    ck_assert_uint_eq(count_of("retries"), tries[_i]);
-    ck_assert_uint_eq(count_of("links_connect_failed"), tries[_i] + 1);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), tries[_i]);
+    ck_assert_uint_eq(mode1_stat(&host, "links_connect_failed"), tries[_i] + 1);
     mode1_stop(&host);
 }
 END_TEST
@@ -174,7 +161,7 @@ START_TEST(one_endpoint_is_not_tried_twice)
     client = mode1_accept(&host, "edge");
     ask(client, "GET");
     ck_assert_ptr_nonnull(strstr(client->out, " 503 "));
-    ck_assert_uint_eq(count_of("links_connect_failed"), 1);
+    ck_assert_uint_eq(mode1_stat(&host, "links_connect_failed"), 1);
     mode1_stop(&host);
 }
 END_TEST
@@ -194,7 +181,7 @@ START_TEST(connect_timeout_goes_elsewhere)
         answer();
         ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
     }
-    ck_assert_uint_ge(count_of("retries"), 1);
+    ck_assert_uint_ge(mode1_stat(&host, "retries"), 1);
     mode1_stop(&host);
 }
 END_TEST
@@ -247,7 +234,7 @@ START_TEST(budget_survives_a_reload)
     if (_i == 1)
         answer();
     ck_assert_msg(strstr(client->out, _i == 0 ? " 502 " : " 200 ") != NULL, "%s", client->out);
-    ck_assert_uint_eq(count_of("retries_refused"), _i == 0);
+    ck_assert_uint_eq(mode1_stat(&host, "retries_refused"), _i == 0);
     mode1_stop(&host);
 }
 END_TEST
@@ -303,7 +290,7 @@ START_TEST(what_nobody_took_is_sent_again)
         answer();
         ck_assert_ptr_nonnull(strstr(client->out, " 200 "));
     }
-    ck_assert_uint_eq(count_of("retries"), _i == 0);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), _i == 0);
     mode1_stop(&host);
 }
 END_TEST
@@ -321,7 +308,7 @@ START_TEST(host_is_that_of_the_endpoint)
         ck_assert_ptr_nonnull(strstr(asked()->out, "\r\nHost: 127.0.0.1:82\r\n"));
         answer();
     }
-    ck_assert_uint_ge(count_of("retries"), 1);
+    ck_assert_uint_ge(mode1_stat(&host, "retries"), 1);
     mode1_stop(&host);
 }
 END_TEST
@@ -363,7 +350,7 @@ START_TEST(a_status_goes_to_another_endpoint)
     mode1_pump(&host);
     answer();
     ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
-    ck_assert_uint_eq(count_of("retries"), 1);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), 1);
     snprintf(first, sizeof first, "%s", strrchr(seen.log, ' ') + 1); /* whose it was */
     ck_assert_str_ne(seen.endpoint, first);
     ck_assert_msg(strstr(seen.log, "upstream/await/upstream_status: ") == seen.log, "%s", seen.log);
@@ -413,8 +400,44 @@ START_TEST(one_endpoint_is_tried_again_later)
     if (_i == 0)
         answer();
     ck_assert_msg(strstr(client->out, _i == 0 ? " 200 " : " 503 ") != NULL, "%s", client->out);
-    ck_assert_uint_eq(count_of("retries"), _i == 0);
-    ck_assert_uint_eq(count_of("retries_refused"), _i == 1);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), _i == 0);
+    ck_assert_uint_eq(mode1_stat(&host, "retries_refused"), _i == 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* What is in flight goes on with the endpoints that were there when it began, also with another one of them:
+ * while it waits for its retry they are taken away, or drain, or there is a configuration without them. */
+START_TEST(endpoints_vanish_before_a_retry)
+{
+    struct plan plan = { .endpoints = 2, .retry = &on_errors };
+    gw_endpoint_spec one = GW_SPEC(gw_endpoint_spec);
+    struct mode1_link *client;
+
+    start(&plan);
+    client = mode1_accept(&host, "edge");
+    ask(client, "GET");
+    refuse_with(asked(), "no");
+    ck_assert_uint_eq(client->out_len, 0); /* it waits */
+    plan.cluster = "elsewhere";
+    one.address = GW_STR("127.0.0.1:82");
+    one.weight = GW_OFF;
+    if (_i == 0)
+        ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("web"), NULL, 0, NULL), GW_OK);
+    else if (_i == 1)
+        ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("web"), &one, 1, NULL), GW_OK);
+    else
+        parts_apply(&host, make_config(&plan));
+    mode1_pump(&host);
+    host.now += 1000000000;
+    mode1_pump(&host);
+    answer();
+    ck_assert_msg(strstr(client->out, " 200 ") != NULL, "%s", client->out);
+    ask(client, "GET"); /* the next one goes by what is there now */
+    if (_i < 2)
+        ck_assert_msg(strstr(client->out, "\nno_endpoint\n") != NULL, "%s", client->out);
+    else
+        answer();
     mode1_stop(&host);
 }
 END_TEST
@@ -468,6 +491,7 @@ static Suite *retry_suite(void)
     check_add(s, a_status_goes_to_another_endpoint);
     check_add_loop(s, a_refusal_is_read_to_its_end, 0, 2);
     check_add_loop(s, one_endpoint_is_tried_again_later, 0, 2);
+    check_add_loop(s, endpoints_vanish_before_a_retry, 0, 3);
     check_add_loop(s, nonsense_is_refused_by_its_name, 0, NONSENSE);
     return s;
 }
