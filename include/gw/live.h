@@ -44,7 +44,8 @@ enum {
     GW_KIND_BREAKER = 4,  /* of an endpoint                         */
     GW_KIND_OUTLIER = 5,  /* whether an endpoint is ejected         */
     GW_KIND_THROTTLE = 6, /* of a cluster                          */
-    GW_KIND_HEALTH = 7    /* of an endpoint that is probed         */
+    GW_KIND_HEALTH = 7,   /* of an endpoint that is probed         */
+    GW_KIND_LIMITER = 8
 };
 enum {
     GW_STATE_CLOSED = 1,    /* it is asked                         */
@@ -111,7 +112,7 @@ typedef struct gw_state {
     uint32_t weight;   /* endpoint, split; 0: none                                      */
     uint32_t inflight; /* exchanges that were given to it and have not ended            */
     gw_str cluster;
-    gw_str name;    /* endpoint */
+    gw_str name;    /* endpoint, limiter */
     gw_str address; /* endpoint */
     gw_str route;   /* split */
     /* Of a split, since any configuration first had it: */
@@ -140,8 +141,17 @@ typedef struct gw_state {
     uint32_t pending,
         pending_most; /* of inflight: without a connection; counted if it is bounded */
     uint32_t retries, retries_most; /* ... not the first try; likewise                  */
-    uint32_t code; /* health: the status in the last probe's answer; 0: none            */
-    uint32_t reserved;
+    uint32_t code;   /* health: the status in the last probe's answer; 0: none            */
+    uint32_t tokens; /* limiter: so many in each period_ns; 0: a ceiling of what is in flight */
+    /* Of an endpoint, over all workers: open; on their way. */
+    uint32_t connections, connecting;
+    /* Of a limiter; its state: OPEN, the next request would be refused, if there are no keys; requests:
+     * that it was asked for, since any configuration first had it. */
+    uint32_t keys, keys_most; /* it has to remember, of so many that have room; 0: no keys  */
+    uint64_t level;           /* without keys: so many would pass now, or find room         */
+    uint64_t level_most;      /* burst, or the ceiling; of a key, if there are keys         */
+    uint64_t period_ns;       /* in each of these tokens come back                          */
+    uint64_t refused; /* of requests; by a limiter in shadow mode, too                      */
 } gw_state;
 
 /* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:
@@ -151,7 +161,8 @@ GW_API gw_status gw_view_open(gw_engine *e, gw_view **out) GW_MUST_CHECK;
  * stepped last. O(1). */
 GW_API void gw_view_at(gw_view *v, gw_nanos now);
 /* The next state, in the configuration's order; fills what out->size covers. Strings live as long as the
- * view. The host's origins have none. False: no more, or out has no size. O(1). */
+ * view. The host's origins have none. False: no more, or out has no size. O(1);
+ * of a limiter O(keys_most). */
 GW_API bool gw_view_next(gw_view *v, gw_state *out);
 /* Lets go of it; before gw_engine_free. NULL is fine. */
 GW_API void gw_view_close(gw_view *v);

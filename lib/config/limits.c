@@ -136,7 +136,8 @@ static uint64_t shared_bytes(const gw_config *config, uint32_t workers)
                                              DNS_ENDPOINT_BYTES + workers * ENDPOINT_USE_BYTES);
     }
     for (uint32_t i = 0; i < config->limiters_len; i++)
-        bytes += gw_limit_size(&config->limiters[i].params, workers) + config->limiters[i].name.len;
+        bytes += gw_limit_size(&config->limiters[i].params, workers) +
+                 gw_limit_counts_size(workers) + 2 * config->limiters[i].name.len;
     return bytes;
 }
 

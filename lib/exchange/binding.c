@@ -54,6 +54,7 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct 
                                        uint32_t endpoint)
 {
     const struct gw_endpoint_conf *e = &b->clusters[c->index].endpoints->list[endpoint];
+    struct gw_endpoint_state *s = b->clusters[c->index].states[endpoint];
 
     return (struct gw_upstream_spec){
         .address = e->address,
@@ -68,6 +69,8 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct 
         .age = c->age,
         .age_jitter = c->age_jitter,
         .generation = b->generation,
+        .open_count = &s->connections,
+        .connecting_count = &s->connecting,
     };
 }
 

@@ -134,6 +134,12 @@ static gw_status fill_limiter(struct gw_edition *e, struct gw_registry *registry
         gw_limit_init(s, &conf->params, plan->workers, registry->seed);
     }
     e->limits[i] = s;
+    e->counts[i] = (struct gw_limit_counts *)gw_registry_get(registry, GW_SHARED_LIMIT_COUNTS,
+                                                             GW_STR(""), conf->name,
+                                                             gw_limit_counts_size(plan->workers));
+    if (e->counts[i] == NULL)
+        return GW_ENOMEM;
+    e->counts[i]->len = plan->workers; /* of the engine: never another */
     return GW_OK;
 }
 
@@ -164,8 +170,10 @@ gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *regi
     e->clusters = gw_allocator_take(allocator, e->config->clusters_len, sizeof *e->clusters);
     e->limits = gw_allocator_take(allocator, e->config->limiters_len,
                                   sizeof(struct gw_limit_state *));
+    e->counts = gw_allocator_take(allocator, e->config->limiters_len,
+                                  sizeof(struct gw_limit_counts *));
     e->splits = gw_allocator_take(allocator, e->config->split_routes_len, sizeof *e->splits);
-    if (e->clusters == NULL || e->limits == NULL || e->splits == NULL)
+    if (e->clusters == NULL || e->limits == NULL || e->counts == NULL || e->splits == NULL)
         status = GW_ENOMEM;
     for (uint32_t i = 0; status == GW_OK && i < e->config->clusters_len; i++)
         status = fill(e, registry, plan, i);
@@ -223,6 +231,11 @@ static void free_edition(struct gw_edition *e)
     for (uint32_t i = 0; e->limits != NULL && i < e->config->limiters_len; i++)
         if (e->limits[i] != NULL)
             gw_shared_unref(&e->limits[i]->shared);
+    for (uint32_t i = 0; e->counts != NULL && i < e->config->limiters_len; i++)
+        if (e->counts[i] != NULL)
+            gw_shared_unref(&e->counts[i]->shared);
+    gw_allocator_give(&allocator, e->counts, e->config->limiters_len,
+                      sizeof(struct gw_limit_counts *));
     gw_allocator_give(&allocator, e->limits, e->config->limiters_len,
                       sizeof(struct gw_limit_state *));
     gw_config_unref(e->config);

@@ -25,6 +25,7 @@ struct gw_edition {
     gw_config *config;
     struct gw_edition_cluster *clusters; /* by index */
     struct gw_limit_state **limits;      /* by index of the limiter */
+    struct gw_limit_counts **counts;     /* likewise                */
     struct gw_edition_split *splits;     /* by gw_route_conf.split */
 };
 

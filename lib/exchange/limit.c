@@ -143,14 +143,18 @@ static bool is_refused(const struct gw_limiter_conf *l, enum gw_table_result res
 static bool ask(struct gw_exchange *x, const struct gw_limiter_conf *l, struct gw_limit_state *s,
                 struct gw_table_key key)
 {
+    struct gw_limit_counts *counts = x->binding->edition->counts[l->index];
     struct gw_limit_ask a = question(x, l, key);
     struct gw_taken taken = { .wait = GW_NEVER };
     _Atomic uint64_t *count;
     enum gw_table_result result = gw_limit_take(s, &a, &taken, &count);
+    bool is_no;
 
     if (result == GW_TABLE_FULL)
         gw_stats_add(x->of->stats, GW_STAT_LIMITER_FULL, 1);
-    if (is_refused(l, result, &taken))
+    is_no = is_refused(l, result, &taken);
+    gw_limit_note(counts, a.worker, !is_no);
+    if (is_no)
         return refuse(x, l, &taken);
     return result == GW_TABLE_FULL || remember(x, l, &taken, count);
 }

@@ -35,6 +35,16 @@ static bool is_idle(uint64_t word, const struct gw_rate *rate, gw_nanos now)
     return rate != NULL ? gw_bucket_debt(word, rate, now) == 0 : count_of(word) == 0;
 }
 
+uint32_t gw_table_used(const struct gw_table *t, const struct gw_rate *rate, gw_nanos now)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < t->sets_len; i++)
+        for (uint32_t way = 0; way < GW_TABLE_WAYS; way++)
+            n += !is_idle(atomic_load_explicit(&t->sets[i].word[way], RELAXED), rate, now);
+    return n;
+}
+
 static uint64_t count_one(uint64_t word, uint32_t ceiling, struct gw_taken *out)
 {
     uint32_t count = count_of(word);

@@ -52,6 +52,8 @@ enum gw_table_result gw_table_look(struct gw_table *t, struct gw_table_key key,
                                    struct gw_taken *out);
 void gw_word_look(uint64_t word, const struct gw_table_rule *rule, gw_nanos now, uint32_t before,
                   struct gw_taken *out);
+/* So many keys have a word that says something. For who looks: O(keys). Any thread. */
+uint32_t gw_table_used(const struct gw_table *t, const struct gw_rate *rate, gw_nanos now);
 /* One more of a count that has no key, if there is room. */
 void gw_count_take(_Atomic uint64_t *count, uint32_t ceiling, struct gw_taken *out);
 /* One less. Any thread. */

@@ -227,3 +227,58 @@ enum gw_table_result gw_limit_look(struct gw_limit_state *s, const struct gw_lim
     gw_word_look(word, &rule, ask->now, ask->before, out);
     return GW_TABLE_TAKEN;
 }
+
+/* ---- looked at ---- */
+
+size_t gw_limit_counts_size(uint32_t workers)
+{
+    return sizeof(struct gw_limit_counts) + workers * sizeof(struct gw_limit_count);
+}
+
+/* Of one bucket: how many it would let pass, and when the next one. */
+static uint64_t level_of(const struct gw_bucket *b, const struct gw_rate *rate, gw_nanos now,
+                         gw_nanos *next)
+{
+    struct gw_taken taken;
+    struct gw_quota quota;
+    uint64_t word = atomic_load_explicit(&b->word, memory_order_relaxed);
+
+    if (word == GW_BUCKET_LOCKED)
+        return 0;
+    (void)gw_bucket_decide(word, rate, 1, now, &taken);
+    quota = gw_taken_quota(&taken);
+    if (taken.allowed)
+        return quota.remaining + 1;
+    *next = quota.retry_after_ns < *next - now ? now + quota.retry_after_ns : *next;
+    return 0;
+}
+
+static uint64_t left_of(const struct gw_bucket *b, uint32_t ceiling)
+{
+    uint64_t count = (uint32_t)atomic_load_explicit(&b->word, memory_order_relaxed);
+
+    return count < ceiling ? ceiling - count : 0;
+}
+
+struct gw_limit_view gw_limit_stand(const struct gw_limit_state *s, uint32_t ceiling, gw_nanos now)
+{
+    struct gw_limit_view view = { .next = GW_NEVER };
+    const struct gw_limit_state *next;
+
+    while ((next = atomic_load_explicit(&s->successor, memory_order_acquire)) != NULL)
+        s = next;
+    for (uint32_t i = 0; i < s->parts_len; i++) {
+        const struct gw_limit_part *part = &s->parts[i];
+        view.keys_max += part->table.sets_len * GW_TABLE_WAYS;
+        if (s->params.sets > 0)
+            view.keys += gw_table_used(&part->table, s->params.tokens > 0 ? &s->rate : NULL, now);
+        else if (s->params.tokens > 0)
+            view.level += level_of(&part->bucket, &s->rate, now, &view.next);
+        else
+            view.level += left_of(&part->bucket, ceiling_of(s, ceiling));
+    }
+    view.is_refusing = s->params.sets == 0 && view.level == 0;
+    if (!view.is_refusing)
+        view.next = GW_NEVER;
+    return view;
+}

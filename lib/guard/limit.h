@@ -31,6 +31,26 @@ struct gw_limit_state {
     _Atomic(struct gw_limit_state *) source; /* whose keys it takes over just now; NULL: nobody's */
 };
 
+/* What became of what was asked, since a limiter of that name is there: each worker counts its own. */
+struct gw_limit_count {
+    _Atomic uint64_t allowed, refused;
+    uint64_t apart[6];
+};
+struct gw_limit_counts {
+    struct gw_shared shared;
+    uint32_t len;
+    struct gw_limit_count of[];
+};
+size_t gw_limit_counts_size(uint32_t workers);
+/* Worker i is alone in adding to its own. */
+static inline void gw_limit_note(struct gw_limit_counts *c, uint32_t worker, bool is_allowed)
+{
+    struct gw_limit_count *own = &c->of[worker % c->len];
+    _Atomic uint64_t *n = is_allowed ? &own->allowed : &own->refused;
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 /* Bytes of a state. */
 size_t gw_limit_size(const struct gw_limit_params *params, uint32_t workers);
 /* s: zeroed, but for its head, of that size. */
@@ -55,5 +75,14 @@ enum gw_table_result gw_limit_take(struct gw_limit_state *s, const struct gw_lim
  * that lets it. TAKEN or FULL. */
 enum gw_table_result gw_limit_look(struct gw_limit_state *s, const struct gw_limit_ask *ask,
                                    struct gw_taken *out);
+
+/* How it stands: for who looks. O(keys). Any thread. */
+struct gw_limit_view {
+    uint64_t level;          /* without keys: so many would pass now              */
+    uint32_t keys, keys_max; /* with keys: those that it has to remember, of so many */
+    bool is_refusing;        /* without keys: the next one would not pass ...     */
+    gw_nanos next;           /* ... before then; GW_NEVER: it is not known        */
+};
+struct gw_limit_view gw_limit_stand(const struct gw_limit_state *s, uint32_t ceiling, gw_nanos now);
 
 #endif

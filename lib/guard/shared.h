@@ -15,7 +15,8 @@ enum gw_shared_kind {
     GW_SHARED_ENDPOINT,
     GW_SHARED_LIMITER,
     GW_SHARED_ROUTE,
-    GW_SHARED_SPLIT
+    GW_SHARED_SPLIT,
+    GW_SHARED_LIMIT_COUNTS
 };
 
 /* What every such state begins with. */

@@ -23,6 +23,7 @@ struct gw_endpoint_state {
     _Atomic uint64_t good, failed;
     _Atomic uint64_t failure; /* the last one: gw_outcome, and above microseconds; 0: none */
     atomic_uint ejected;      /* so often */
+    atomic_uint connections, connecting; /* of all workers: open; on their way */
 };
 
 struct gw_cluster_state {

@@ -94,12 +94,37 @@ static void change_ages(struct gw_upstream *u, const struct gw_upstream_spec *wa
                            was->age_jitter, u->spec.age, u->spec.age_jitter);
 }
 
+static void tell_one(atomic_uint *count, uint32_t *told, uint32_t n)
+{
+    if (*told != n)
+        atomic_fetch_add_explicit(count, n - *told, memory_order_relaxed);
+    *told = n;
+}
+
+/* Who is led to by nobody counts no more. */
+static void tell(struct gw_upstream *u)
+{
+    bool is_led_to = u->refs > 0;
+
+    if (u->spec.open_count == NULL)
+        return;
+    tell_one(u->spec.open_count, &u->open_told, is_led_to ? u->links_count - u->connecting : 0);
+    tell_one(u->spec.connecting_count, &u->connecting_told, is_led_to ? u->connecting : 0);
+    if (!is_led_to)
+        u->spec.open_count = u->spec.connecting_count = NULL;
+}
+
 /* One more reference, and the newest configuration's bounds. */
 static struct gw_upstream *hold(struct gw_upstream *u, const struct gw_upstream_spec *spec)
 {
     const struct gw_upstream_spec was = u->spec;
 
-    u->refs++;
+    /* Of that name there is one pair of counts as long as anybody leads here. */
+    GW_ASSERT(u->refs == 0 || u->spec.open_count == spec->open_count);
+    u->spec.open_count = spec->open_count;
+    u->spec.connecting_count = spec->connecting_count;
+    if (u->refs++ == 0)
+        tell(u);
     if (spec->generation < u->spec.generation)
         return u;
     u->spec = *spec;
@@ -151,6 +176,7 @@ void gw_upstream_unref(struct gw_upstream *u)
     GW_ASSERT(u->refs > 0);
     if (--u->refs > 0)
         return;
+    tell(u);
     for (node = u->open.next; node != &u->open; node = next) {
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
         next = node->next;
@@ -255,6 +281,7 @@ static bool make_links(struct gw_upstream *u)
         u->links_count++;
         if (u->connecting++ == 0)
             u->connecting_since = u->links->now;
+        tell(u);
     }
     return true;
 }
@@ -332,6 +359,7 @@ void gw_upstream_connected(struct gw_link *link)
 
     GW_ASSERT(u->connecting > 0);
     u->connecting--;
+    tell(u);
     link->is_in_pool = true;
     gw_list_push_front(&u->open, &link->role.pooled);
     serve(u);
@@ -343,6 +371,7 @@ static void connect_ended(struct gw_link *link)
 {
     GW_ASSERT(link->upstream->connecting > 0);
     link->upstream->connecting--;
+    tell(link->upstream);
     link->phase = GW_LINK_OPEN; /* counted no more as one that connects */
 }
 
@@ -416,6 +445,7 @@ void gw_upstream_left(struct gw_link *link)
         u->retired--;
     GW_ASSERT(u->links_count > u->retired);
     u->links_count--;
+    tell(u);
     link->upstream = NULL;
     if (!gw_list_is_empty(&u->waiters))
         serve(u);

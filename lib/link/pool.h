@@ -24,6 +24,8 @@ struct gw_upstream_spec {
     uint32_t connections_max, streams_max, requests_max;
     gw_nanos connect_timeout, idle_timeout, age;
     uint32_t age_jitter; /* percent */
+    /* Where all workers together count theirs to that endpoint; lives as long as who has a reference. */
+    atomic_uint *open_count, *connecting_count;
 };
 
 struct gw_upstream {
@@ -36,8 +38,9 @@ struct gw_upstream {
     uint32_t links_count, connecting;
     uint32_t
         retired; /* of the links; HTTP/2: they have streams, and others may take their places */
-    gw_nanos connecting_since; /* there was never none after */
-    struct gw_list open;       /* links that are connected; h1: idle ones at the front          */
+    gw_nanos connecting_since;           /* there was never none after */
+    uint32_t open_told, connecting_told; /* so many of them are in the counts */
+    struct gw_list open; /* links that are connected; h1: idle ones at the front          */
     struct gw_list waiters;
     struct gw_alarm
         again; /* set: a connection could not be made, and others are there that serve */

@@ -225,6 +225,8 @@ void gw_tell_endpoint(const struct gw_guards_conf *g, const struct gw_endpoint_c
     out->kind = GW_KIND_ENDPOINT;
     out->weight = e->weight;
     out->inflight = atomic_load_explicit(&s->inflight, memory_order_relaxed);
+    out->connections = atomic_load_explicit(&s->connections, memory_order_relaxed);
+    out->connecting = atomic_load_explicit(&s->connecting, memory_order_relaxed);
     out->successes = atomic_load_explicit(&s->good, memory_order_relaxed);
     out->failures = atomic_load_explicit(&s->failed, memory_order_relaxed);
     tell_failure(s, out);
@@ -232,6 +234,31 @@ void gw_tell_endpoint(const struct gw_guards_conf *g, const struct gw_endpoint_c
     tell_gate(&facts, now, out);
     if (g != NULL && g->probe != NULL)
         tell_since(s, out);
+}
+
+/* ---- limiters ---- */
+
+void gw_tell_limiter(const struct gw_limiter_conf *conf, const struct gw_limit_state *s,
+                     const struct gw_limit_counts *counts, gw_nanos now, gw_state *out)
+{
+    struct gw_limit_view view = gw_limit_stand(s, conf->params.ceiling, now);
+    uint64_t allowed = 0;
+
+    out->kind = GW_KIND_LIMITER;
+    out->name = conf->name;
+    for (uint32_t i = 0; i < counts->len; i++) {
+        allowed += atomic_load_explicit(&counts->of[i].allowed, memory_order_relaxed);
+        out->refused += atomic_load_explicit(&counts->of[i].refused, memory_order_relaxed);
+    }
+    out->requests = allowed + out->refused;
+    out->state = view.is_refusing ? GW_STATE_OPEN : GW_STATE_CLOSED;
+    out->next = view.next;
+    out->level = view.level;
+    out->keys = view.keys;
+    out->keys_most = view.keys_max;
+    out->tokens = conf->params.tokens;
+    out->period_ns = conf->params.tokens > 0 ? conf->params.period_ns : 0;
+    out->level_most = conf->params.tokens > 0 ? conf->params.burst : conf->params.ceiling;
 }
 
 /* ---- by themselves ---- */

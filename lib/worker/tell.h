@@ -15,6 +15,8 @@ void gw_tell_throttle(const struct gw_cluster_conf *conf, const struct gw_cluste
 /* g NULL: its cluster has none. */
 void gw_tell_endpoint(const struct gw_guards_conf *g, const struct gw_endpoint_conf *e,
                       const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);
+void gw_tell_limiter(const struct gw_limiter_conf *conf, const struct gw_limit_state *s,
+                     const struct gw_limit_counts *counts, gw_nanos now, gw_state *out);
 void gw_tell_breaker(const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);
 void gw_tell_health(const struct gw_endpoint_state *s, gw_state *out);
 void gw_tell_outlier(const struct gw_endpoint_state *s, gw_nanos now, gw_state *out);

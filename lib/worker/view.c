@@ -1,4 +1,4 @@
-/* worker/view.c: a look at what is in force: what there is of each cluster, in which order, and what shares a route. */
+/* worker/view.c: a look at what is in force: what there is of each cluster, in which order, what shares a route, limiters. */
 
 #include <gw/live.h>
 
@@ -12,6 +12,7 @@ struct gw_view {
     gw_nanos now;
     uint32_t cluster, place; /* the next to be told, and what of it    */
     uint32_t route, split;   /* ... when there are no more clusters    */
+    uint32_t limiter;        /* ... and nothing of routes              */
 };
 
 static gw_nanos newest(const gw_engine *e)
@@ -142,13 +143,26 @@ void gw_view_at(gw_view *v, gw_nanos now)
         v->now = now;
 }
 
+static bool next_of_limiters(gw_view *v, gw_state *own)
+{
+    const struct gw_edition *e = v->edition;
+    uint32_t i = v->limiter;
+
+    if (i == e->config->limiters_len)
+        return false;
+    *own = GW_SPEC(gw_state);
+    gw_tell_limiter(&e->config->limiters[i], e->limits[i], e->counts[i], v->now, own);
+    v->limiter++;
+    return true;
+}
+
 bool gw_view_next(gw_view *v, gw_state *out)
 {
     gw_state own;
 
     if (v == NULL || out == NULL || out->size < sizeof out->size)
         return false;
-    if (!next_of_clusters(v, &own) && !next_of_splits(v, &own))
+    if (!next_of_clusters(v, &own) && !next_of_splits(v, &own) && !next_of_limiters(v, &own))
         return false;
     return gw_spec_fill(out, &own, sizeof own) == GW_OK;
 }

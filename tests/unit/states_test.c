@@ -21,7 +21,32 @@ static const char *const names[] = { "a", "b", "c", "d" };
 static const char *const addresses[] = { "127.0.0.1:81", "127.0.0.1:82", "127.0.0.1:83",
                                          "127.0.0.1:84" };
 
-enum { WITH_BREAKER = 1, WITH_OUTLIER = 2, WITH_RETRIES = 4 };
+enum {
+    WITH_BREAKER = 1,
+    WITH_OUTLIER = 2,
+    WITH_RETRIES = 4,
+    WITH_THROTTLE = 8, /* and ceilings: 9 exchanges, 8 pending, 7 retries */
+    WITH_RATE = 16,    /* 2 in a second, 3 at once */
+    WITH_OTHER_RATE = 32,
+    WITH_KEYS = 64,      /* 1 an hour for each "u" */
+    WITH_IN_FLIGHT = 128 /* 2 */
+};
+
+static void add_limiter(gw_builder *b, uint32_t with)
+{
+    static const gw_limiter_key key = { .on = GW_LIMIT_BY_HEADER, .name = { "u", 1 } };
+    gw_limiter_spec spec = GW_SPEC(gw_limiter_spec);
+
+    spec.name = GW_STR("l");
+    spec.tokens = with == WITH_OTHER_RATE ? 20 : with == WITH_RATE ? 2 : with == WITH_KEYS ? 1 : 0;
+    spec.burst = with == WITH_OTHER_RATE ? 30 : with == WITH_RATE ? 3 : 0;
+    spec.period_ms = with == WITH_KEYS ? 3600000 : 0;
+    spec.concurrency = with == WITH_IN_FLIGHT ? 2 : 0;
+    spec.keys = with == WITH_KEYS ? &key : NULL;
+    spec.keys_len = with == WITH_KEYS;
+    spec.keys_max = with == WITH_KEYS ? 64 : 0;
+    ck_assert_uint_ne(gw_builder_limiter(b, &spec), 0);
+}
 
 /* The cluster "web" of n endpoints; the breaker opens after three failures, for five seconds; who fails
  * twice is ejected, for ten. */
@@ -31,7 +56,9 @@ static gw_config *make(uint32_t n, uint32_t with)
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_breaker_spec breaker = GW_SPEC(gw_breaker_spec);
     gw_outlier_spec outlier = GW_SPEC(gw_outlier_spec);
+    gw_throttle_spec throttle = GW_SPEC(gw_throttle_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_str limiter = GW_STR("l");
     gw_route_spec route = GW_SPEC(gw_route_spec);
     gw_retry_spec retry = GW_SPEC(gw_retry_spec);
     gw_id id;
@@ -46,6 +73,13 @@ static gw_config *make(uint32_t n, uint32_t with)
     cluster.name = GW_STR("web");
     cluster.breaker = (with & WITH_BREAKER) != 0 ? &breaker : NULL;
     cluster.outlier = (with & WITH_OUTLIER) != 0 ? &outlier : NULL;
+    if ((with & WITH_THROTTLE) != 0) {
+        throttle.volume_min = 4;
+        cluster.throttle = &throttle;
+        cluster.exchanges_max = 9;
+        cluster.pending_max = 8;
+        cluster.retries_max = 7;
+    }
     id = gw_builder_cluster(b, &cluster);
     for (uint32_t i = 0; i < n; i++) {
         endpoint.name = gw_cstr(names[i]);
@@ -55,6 +89,11 @@ static gw_config *make(uint32_t n, uint32_t with)
     retry.on = GW_RETRY_RESET;
     route.retry = (with & WITH_RETRIES) != 0 ? &retry : NULL;
     route.retries = (with & WITH_RETRIES) != 0 ? 2 : GW_OFF;
+    if (with >= WITH_RATE) {
+        add_limiter(b, with & ~(uint32_t)(WITH_RATE - 1));
+        route.limiters = &limiter;
+        route.limiters_len = 1;
+    }
     parts_route(b, "/", &route, "web");
     return parts_build(b);
 }
@@ -528,6 +567,131 @@ START_TEST(a_force_is_seen)
 }
 END_TEST
 
+/* What is counted beside what it may be. */
+START_TEST(ceilings_and_the_throttle_are_seen)
+{
+    struct mode1_link *other;
+    gw_state s;
+
+    start(1, WITH_THROTTLE);
+    host.ignored = addresses[0];
+    other = mode1_accept(&host, "edge");
+    ask(other); /* waits for its connection */
+    s = see(GW_KIND_CLUSTER, "");
+    ck_assert(s.inflight == 1 && s.inflight_most == 9 && s.pending == 1 && s.pending_most == 8);
+    ck_assert(s.retries == 0 && s.retries_most == 7);
+    s = see(GW_KIND_ENDPOINT, "a");
+    ck_assert(s.connections == 0 && s.connecting == 1 && s.inflight == 1);
+    host.ignored = NULL;
+    for (int i = 0; i < host.count; i++)
+        if (host.links[i].is_upstream)
+            gw_link_connected(host.links[i].link, GW_OK, NULL);
+    mode1_pump(&host);
+    s = see(GW_KIND_ENDPOINT, "a");
+    ck_assert(s.connections == 1 && s.connecting == 0 && s.inflight == 1);
+    ck_assert_uint_eq(see(GW_KIND_CLUSTER, "").pending, 0);
+    answer(asked(), GOOD);
+    s = see(GW_KIND_THROTTLE, "");
+    ck_assert(s.successes == 1 && s.failures == 0 && s.refused_ppm == 0);
+    go(3, BAD);
+    s = see(GW_KIND_THROTTLE, "");
+    ck_assert_uint_eq(s.failures, 3);
+    /* (4 - 1 / 0.6) / 5 */
+    ck_assert(s.refused_ppm > 466000 && s.refused_ppm < 467000);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Open ones of who is led to; of a configuration that is gone none. */
+START_TEST(connections_are_seen)
+{
+    struct mode1_link *up;
+
+    start(2, 0);
+    go(2, GOOD);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "a").connections, 1);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "b").connections, 1);
+    ask(client);
+    up = asked();
+    parts_apply(&host, make(1, 0));
+    mode1_pump(&host);
+    parts_apply(&host, make(2, 0));
+    mode1_pump(&host);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "a").connections, 1);
+    answer(up, GOOD);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "a").connections, 1);
+    for (int i = 0; i < host.count; i++)
+        if (host.links[i].is_upstream && host.links[i].link != NULL)
+            mode1_end(&host, &host.links[i]);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "a").connections, 0);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "b").connections, 0);
+    host.refuse = true;
+    ask(client);
+    ck_assert_uint_eq(see(GW_KIND_ENDPOINT, "a").connecting, 0);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(a_limiter_is_seen)
+{
+    gw_state s;
+    gw_nanos then;
+
+    start(1, WITH_RATE);
+    s = see(GW_KIND_LIMITER, "l");
+    ck_assert(s.state == GW_STATE_CLOSED && s.level == 3 && s.level_most == 3 && s.keys_most == 0);
+    ck_assert(s.tokens == 2 && s.period_ns == SECOND && s.requests == 0);
+    ck_assert_str_eq(go(2, GOOD), "aa");
+    ck_assert_uint_eq(see(GW_KIND_LIMITER, "l").level, 1);
+    ck_assert_str_eq(go(2, GOOD), "a-");
+    s = see(GW_KIND_LIMITER, "l");
+    ck_state(s, GW_STATE_OPEN, 0, 0, host.now + SECOND / 2);
+    ck_assert(s.level == 0 && s.requests == 4 && s.refused == 1);
+    then = s.next;
+    host.now = then - 1;
+    ck_assert_str_eq(go(1, GOOD), "-");
+    host.now = then;
+    ck_assert_uint_eq(see(GW_KIND_LIMITER, "l").level, 1);
+    ck_assert_str_eq(go(1, GOOD), "a");
+    parts_apply(&host, make(1, WITH_OTHER_RATE)); /* it goes on under its name */
+    mode1_pump(&host);
+    s = see(GW_KIND_LIMITER, "l");
+    ck_assert(s.requests == 6 && s.refused == 2 && s.tokens == 20 && s.level_most == 30);
+    ck_assert_uint_eq(s.level, 27);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(keys_and_what_is_in_flight_are_seen)
+{
+    gw_state s;
+
+    start(1, WITH_KEYS);
+    for (int i = 0; i < 6; i++) {
+        char text[100];
+        mode1_clear(client);
+        snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\nu: %d\r\n\r\n", i % 5);
+        mode1_say(&host, client, text);
+        if (asked() != NULL)
+            answer(asked(), GOOD);
+    }
+    s = see(GW_KIND_LIMITER, "l");
+    ck_assert(s.state == GW_STATE_CLOSED && s.keys == 5 && s.keys_most == 64);
+    ck_assert(s.requests == 6 && s.refused == 1 && s.level_most == 1);
+    ck_assert_uint_eq(see_at(GW_KIND_LIMITER, "l", host.now + 3600 * SECOND).keys, 0);
+    mode1_stop(&host);
+    start(1, WITH_IN_FLIGHT);
+    ask(client);
+    s = see(GW_KIND_LIMITER, "l");
+    ck_assert(s.state == GW_STATE_CLOSED && s.level == 1 && s.level_most == 2 && s.tokens == 0);
+    ask(mode1_accept(&host, "edge"));
+    ck_state(see(GW_KIND_LIMITER, "l"), GW_STATE_OPEN, 0, 0, UINT64_MAX);
+    answer(asked(), GOOD);
+    ck_assert_uint_eq(see(GW_KIND_LIMITER, "l").level, 1);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* Told nothing, a view is of the time at which a worker was stepped last. */
 START_TEST(a_view_has_a_time)
 {
@@ -674,6 +838,10 @@ static Suite *states_suite(void)
     check_add(s, a_breaker_is_seen);
     check_add(s, an_ejection_is_seen);
     check_add(s, a_force_is_seen);
+    check_add(s, ceilings_and_the_throttle_are_seen);
+    check_add(s, connections_are_seen);
+    check_add(s, a_limiter_is_seen);
+    check_add(s, keys_and_what_is_in_flight_are_seen);
     check_add(s, a_view_has_a_time);
     check_add(s, small_and_large_readers);
     check_add(s, others_look_meanwhile);
