@@ -620,8 +620,10 @@ static gw_status resolve(struct loader *l, gw_id cluster, const struct gw_yaml_n
 {
     const struct gw_yaml_node *at = gw_yaml_follow(node, GW_STR("address"));
     if (l->top.settings.resolve == NULL)
-        return gw_yaml_refuse(&l->reader, at,
-                              "names are not looked up here; write a numeric address or unix:");
+        return gw_yaml_refuse(
+            &l->reader, at,
+            "names are not looked up here; write a numeric address or unix:, or dns "
+            "in the place of endpoints");
     gw_yaml_answer *answers = gw_store_take(&l->store, ANSWERS_MAX, sizeof *answers);
     if (answers == NULL)
         return gw_yaml_no_memory(&l->reader);

@@ -30,14 +30,27 @@ static gw_status add(struct gw_dns_watch *w, const struct gw_dns_name *name, enu
     return GW_OK;
 }
 
-static gw_status add_addresses(struct gw_dns_watch *w, const struct gw_dns_name *name, gw_nanos now)
+/* What is asked already goes on being asked. */
+static gw_status want(struct gw_dns_watch *w, const struct gw_dns_name *name, enum gw_dns_type type,
+                      gw_nanos now)
+{
+    for (struct gw_dns_question *q = w->questions; q != NULL; q = q->next)
+        if (q->type == type && is_same(&q->name, name)) {
+            q->is_kept = true;
+            return GW_OK;
+        }
+    return add(w, name, type, now);
+}
+
+static gw_status want_addresses(struct gw_dns_watch *w, const struct gw_dns_name *name,
+                                gw_nanos now)
 {
     gw_status status = GW_OK;
 
     if (w->plan.has_a)
-        status = add(w, name, GW_DNS_TYPE_A, now);
+        status = want(w, name, GW_DNS_TYPE_A, now);
     if (status == GW_OK && w->plan.has_aaaa)
-        status = add(w, name, GW_DNS_TYPE_AAAA, now);
+        status = want(w, name, GW_DNS_TYPE_AAAA, now);
     return status;
 }
 
@@ -50,7 +63,7 @@ gw_status gw_dns_watch_init(struct gw_dns_watch *w, struct gw_heap *heap,
     if (plan->is_srv)
         status = add(w, &plan->name, GW_DNS_TYPE_SRV, now);
     else
-        status = add_addresses(w, &plan->name, now);
+        status = want_addresses(w, &plan->name, now);
     if (status != GW_OK)
         gw_dns_watch_fini(w);
     return status;
@@ -102,17 +115,6 @@ const struct gw_dns_question *gw_dns_watch_find(const struct gw_dns_watch *w, ui
 
 /* ---- targets of SRV ---- */
 
-/* What is asked for a target already goes on being asked. */
-static bool keep_target(struct gw_dns_watch *w, const struct gw_dns_name *name)
-{
-    bool is_there = false;
-
-    for (struct gw_dns_question *q = w->questions->next; q != NULL; q = q->next)
-        if (is_same(&q->name, name))
-            q->is_kept = is_there = true;
-    return is_there;
-}
-
 static void drop_targets(struct gw_dns_watch *w)
 {
     struct gw_dns_question **at = &w->questions->next;
@@ -137,8 +139,7 @@ static void change_targets(struct gw_dns_watch *w, gw_nanos now)
     for (struct gw_dns_question *q = srv->next; q != NULL; q = q->next)
         q->is_kept = false;
     for (uint32_t i = 0; i < srv->len && status == GW_OK; i++)
-        if (!keep_target(w, &srv->targets[i].name))
-            status = add_addresses(w, &srv->targets[i].name, now);
+        status = want_addresses(w, &srv->targets[i].name, now);
     w->has_no_memory = status != GW_OK;
     if (status == GW_OK)
         drop_targets(w);

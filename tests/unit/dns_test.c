@@ -296,6 +296,19 @@ START_TEST(codes)
 }
 END_TEST
 
+START_TEST(records_of_another_length)
+{
+    for (uint32_t len = 0; len < 8; len++) {
+        begin(&r, 0, GW_DNS_TYPE_A, 1, 0);
+        put_head(&r, asked, 1, 60, len);
+        for (uint32_t i = 0; i < len; i++)
+            put(&r, 10, 1);
+        read_it(&r, GW_DNS_TYPE_A);
+        ck_assert_int_eq(answer.result, len == 4 ? GW_DNS_FOUND : GW_DNS_FAILED);
+    }
+}
+END_TEST
+
 START_TEST(targets_are_read)
 {
     begin(&r, 0, GW_DNS_TYPE_SRV, 8, 0);
@@ -782,6 +795,224 @@ START_TEST(weights_of_srv)
 }
 END_TEST
 
+/* ---- beside a naive version ---- */
+
+/* Everything that was said of one question, from the first word on. */
+enum { WORDS = 600, KNOWN = 8, NAMES = 5 };
+struct words {
+    const char *name;
+    enum gw_dns_type type;
+    bool is_wanted; /* the target is one now */
+    uint32_t len;
+    struct word {
+        gw_nanos at;
+        enum gw_dns_result result;
+        uint32_t ttl, bits; /* which of KNOWN addresses; of SRV: which names */
+    } list[WORDS];
+};
+static struct words said[1 + NAMES];
+
+/* What is held after all that, worked out from the beginning. */
+static uint32_t held_of(const struct words *w, gw_nanos now)
+{
+    uint32_t bits = 0;
+    gw_nanos until = 0, none_since = 0;
+    bool is_failing = false, is_none = false;
+
+    for (uint32_t i = 0; i <= w->len; i++) {
+        gw_nanos at = i < w->len ? w->list[i].at : now;
+        const struct word *word = &w->list[i];
+        if (is_failing && at >= until)
+            bits = 0;
+        if (i == w->len)
+            break;
+        is_failing = word->result == GW_DNS_FAILED;
+        if (word->result == GW_DNS_FOUND) {
+            gw_nanos ttl = S(word->ttl);
+            ttl = ttl < times.ttl_min ? times.ttl_min : ttl > times.ttl_max ? times.ttl_max : ttl;
+            bits = word->bits;
+            until = at + ttl + times.stale;
+            is_none = false;
+        } else if (word->result == GW_DNS_NONE) {
+            if (!is_none)
+                none_since = at;
+            is_none = true;
+            if (at >= none_since + times.empty)
+                bits = 0;
+        } else if (at >= until) {
+            bits = 0;
+        }
+    }
+    return bits;
+}
+
+static struct words *words_of(const struct gw_dns_question *one)
+{
+    for (int i = 0; i <= NAMES; i++)
+        if (strcmp(said[i].name, one->name.text) == 0 && said[i].type == one->type)
+            return &said[i];
+    ck_abort_msg("nobody wants %s", one->name.text);
+    return NULL;
+}
+
+/* Draws what is said, and writes it down. */
+static void draw(struct words *w, gw_nanos now)
+{
+    uint32_t result = (uint32_t)gw_prng_below(&prng, 10), bits = 0;
+    uint32_t ttl = (uint32_t)gw_prng_below(&prng, 3) == 0 ? 0 : (uint32_t)gw_prng_below(&prng, 400);
+    uint32_t of = w == &said[0] ? NAMES : KNOWN;
+    char name[8];
+
+    memset(&answer, 0, sizeof answer);
+    answer.ttl = ttl;
+    answer.result = result < 5 ? GW_DNS_FOUND : result < 7 ? GW_DNS_NONE : GW_DNS_FAILED;
+    answer.why = "no";
+    if (answer.result == GW_DNS_FOUND)
+        bits = (uint32_t)gw_prng_below(&prng, (1u << of) - 1) + 1;
+    for (uint32_t i = 0; i < of; i++) {
+        if ((bits >> i & 1) == 0)
+            continue;
+        if (w == &said[0]) {
+            snprintf(name, sizeof name, "t%u.x", i);
+            target(name, 1, 1, 80);
+        } else {
+            answer.ips[answer.len].bytes[0] = 10;
+            answer.ips[answer.len++].bytes[3] = (uint8_t)(i + 1);
+        }
+    }
+    ck_assert_uint_lt(w->len, WORDS);
+    w->list[w->len++] = (struct word){ now, answer.result, ttl, bits };
+}
+
+static void forget_others(gw_nanos now)
+{
+    uint32_t bits = held_of(&said[0], now);
+
+    for (uint32_t i = 0; i < NAMES; i++)
+        if ((bits >> i & 1) == 0)
+            said[i + 1].len = 0; /* nobody wants to know */
+}
+
+static void compare(gw_nanos now)
+{
+    uint32_t bits = held_of(&said[0], now), seen[NAMES] = { 0 };
+
+    ck_assert_int_eq(gw_dns_watch_set(&watch, &set), GW_OK);
+    for (uint32_t i = 0; i < set.len; i++) {
+        const struct gw_dns_endpoint *e = &set.list[i];
+        uint32_t name = (uint32_t)(e->name[1] - '0'), last = (uint32_t)(e->address[7] - '0');
+        ck_assert(e->name[0] == 't' && name < NAMES && last >= 1 && last <= KNOWN);
+        ck_assert_uint_eq(seen[name] >> (last - 1) & 1, 0);
+        seen[name] |= 1u << (last - 1);
+    }
+    for (uint32_t i = 0; i < NAMES; i++)
+        ck_assert_uint_eq(seen[i], (bits >> i & 1) != 0 ? held_of(&said[i + 1], now) : 0);
+}
+
+/* One question more that waits for its answer. */
+struct open {
+    uint32_t id;
+    struct words *words;
+};
+
+static void ask_all(struct open *open, uint32_t *n, gw_nanos now)
+{
+    const struct gw_dns_question *one;
+
+    while ((one = gw_dns_watch_ask(&watch, now)) != NULL) {
+        struct words *w = words_of(one);
+        if (w->len > 0) { /* not too early, not too late */
+            gw_nanos wait = now - w->list[w->len - 1].at;
+            ck_assert_uint_ge(wait, times.retry / 2);
+            ck_assert_uint_le(wait, times.ttl_max + S(100)); /* it may have been late by then */
+        }
+        ck_assert_uint_lt(*n, 2 * (NAMES + 1));
+        open[(*n)++] = (struct open){ one->id, w };
+    }
+}
+
+START_TEST(as_the_naive_version)
+{
+    static const char *const names_of[1 + NAMES] = { "api.example", "t0.x", "t1.x",
+                                                     "t2.x",        "t3.x", "t4.x" };
+    struct open open[2 * (NAMES + 1)];
+    uint32_t n = 0;
+    gw_nanos now = S(1000);
+
+    memset(said, 0, sizeof said);
+    for (int i = 0; i <= NAMES; i++) {
+        said[i].name = names_of[i];
+        said[i].type = i == 0 ? GW_DNS_TYPE_SRV : GW_DNS_TYPE_A;
+    }
+    prng = (struct gw_prng){ (uint64_t)_i };
+    start_watch(true, true, false);
+    for (int step = 0; step < 500; step++) {
+        ask_all(open, &n, now);
+        if (n > 0 && gw_prng_below(&prng, 4) > 0) {
+            uint32_t i = (uint32_t)gw_prng_below(&prng, n);
+            struct open one = open[i];
+            open[i] = open[--n];
+            if (gw_dns_watch_find(&watch, one.id) != NULL)
+                draw(one.words, now);
+            gw_dns_watch_tell(&watch, one.id, now, &answer);
+        } else {
+            gw_nanos due = gw_dns_watch_due(&watch, now);
+            ck_assert(due > now && (due != GW_NEVER || n > 0));
+            if (due == GW_NEVER || (n > 0 && due - now > S(6)))
+                due = now + S(6); /* an answer comes first */
+            now = due;
+            gw_dns_watch_tick(&watch, now);
+        }
+        forget_others(now);
+        compare(now);
+    }
+    end_watch();
+}
+END_TEST
+
+/* Each allocation of a short life fails in turn: it goes on, and is whole again with the next answers. */
+START_TEST(memory_that_is_refused)
+{
+    for (uint64_t k = 1;; k++) {
+        struct gw_dns_plan plan = plan_of(asked, true, true, true);
+        test_alloc_init(&alloc);
+        alloc.fail_at = k;
+        gw_heap_init(&heap, &alloc.allocator, 0);
+        if (gw_dns_watch_init(&watch, &heap, &plan, 7, S(1000)) != GW_OK) {
+            test_alloc_fini(&alloc);
+            continue;
+        }
+        gw_nanos now = S(1000);
+        for (int i = 0; i < 40; i++) {
+            const struct gw_dns_question *one;
+            while ((one = gw_dns_watch_ask(&watch, now)) != NULL) {
+                if (one->type == GW_DNS_TYPE_SRV) {
+                    targets(60);
+                    target("a.x", 1, 1, 80);
+                    target("b.x", 1, 1, 80);
+                } else if (one->type == GW_DNS_TYPE_A) {
+                    found(60, 2, 1);
+                } else {
+                    six(1);
+                }
+                gw_dns_watch_tell(&watch, one->id, now, &answer);
+            }
+            if (gw_dns_watch_set(&watch, &set) != GW_OK)
+                ck_assert_uint_gt(alloc.failed, 0);
+            now = gw_dns_watch_due(&watch, now);
+            gw_dns_watch_tick(&watch, now);
+        }
+        bool has_failed = alloc.failed > 0;
+        alloc.fail_at = 0;
+        ck_assert_int_eq(gw_dns_watch_set(&watch, &set), GW_OK);
+        ck_assert_uint_eq(set.len, 6);
+        end_watch();
+        if (!has_failed)
+            break;
+    }
+}
+END_TEST
+
 static Suite *dns_suite(void)
 {
     Suite *s = suite_create("dns");
@@ -793,6 +1024,7 @@ static Suite *dns_suite(void)
     check_add(s, nothing_is_found);
     check_add(s, times_without_sense);
     check_add(s, codes);
+    check_add(s, records_of_another_length);
     check_add(s, targets_are_read);
     check_add(s, thousands_of_records);
     check_add(s, names_that_point);
@@ -804,6 +1036,8 @@ static Suite *dns_suite(void)
     check_add(s, a_and_aaaa);
     check_add(s, srv);
     check_add(s, weights_of_srv);
+    check_add_loop(s, as_the_naive_version, 0, 200);
+    check_add(s, memory_that_is_refused);
     return s;
 }
 

@@ -2,6 +2,7 @@
  * it, what stays over a new configuration, and the resolver's life without any server. */
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include <gw/resolver.h>
@@ -12,6 +13,7 @@
 #include "check_main.h"
 #include "config/snapshot.h"
 #include "gw_features.h"
+#include "worker/engine.h"
 
 /* ---- the builder ---- */
 
@@ -452,6 +454,66 @@ START_TEST(a_resolver_without_memory)
 }
 END_TEST
 
+static void *run(void *r)
+{
+    ck_assert_int_eq(gw_resolver_run(r), GW_OK);
+    return NULL;
+}
+
+START_TEST(a_resolver_in_its_thread)
+{
+    struct world w;
+    struct parts p;
+    gw_resolver *r;
+    pthread_t thread;
+
+    start(&w);
+    ck_assert_int_eq(gw_resolver_new(w.engine, NULL, &r), GW_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run, r), 0);
+    nowhere(&p);
+    for (int i = 0; i < 60; i++) {
+        p.dns.name = i % 3 == 0 ? GW_STR("api.example") : GW_STR("other.example");
+        p.cluster.dns = i % 5 == 4 ? NULL : &p.dns;
+        p.cluster.flags = i % 5 == 4 ? GW_CLUSTER_LIVE : 0;
+        apply(&w, &p);
+    }
+    gw_resolver_stop(r);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    gw_resolver_free(r);
+    end(&w);
+}
+END_TEST
+
+/* What DNS has said stays under a new configuration that has it said by DNS too; not under another. */
+START_TEST(endpoints_outlive_a_configuration)
+{
+    struct world w;
+    struct parts p;
+    gw_endpoint_spec one = GW_SPEC(gw_endpoint_spec);
+    gw_config *config;
+
+    start(&w);
+    nowhere(&p);
+    apply(&w, &p);
+    one.address = GW_STR("10.0.0.7:80");
+    config = gw_engine_config(w.engine);
+    ck_assert_int_eq(gw_engine_set_resolved(w.engine, config, 0, &one, 1), GW_OK);
+    p.dns.name = GW_STR("other.example");
+    p.cluster.balance = GW_BALANCE_CONSISTENT_HASH;
+    apply(&w, &p);
+    ck_assert_uint_eq(w.engine->current->clusters[0].endpoints->len, 1);
+    ck_assert(gw_str_eq(w.engine->current->clusters[0].endpoints->list[0].name, one.address));
+    /* It is about a configuration that is over. */
+    ck_assert_int_eq(gw_engine_set_resolved(w.engine, config, 0, NULL, 0), GW_ESTATE);
+    gw_config_unref(config);
+    p.cluster.dns = NULL;
+    p.cluster.flags = GW_CLUSTER_LIVE;
+    apply(&w, &p);
+    ck_assert_uint_eq(w.engine->current->clusters[0].endpoints->len, 0);
+    end(&w);
+}
+END_TEST
+
 START_TEST(no_spec_of_a_resolver)
 {
     struct world w;
@@ -515,6 +577,8 @@ static Suite *named_suite(void)
     check_add(s, calls_leave_it_alone);
     check_add(s, a_resolver_lives_and_ends);
     check_add(s, a_resolver_without_memory);
+    check_add(s, a_resolver_in_its_thread);
+    check_add(s, endpoints_outlive_a_configuration);
     check_add(s, no_spec_of_a_resolver);
 #else
     check_add(s, without_it);
