@@ -83,13 +83,7 @@ static const char *said = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 static void answer_all(void)
 {
-    for (int i = 0; i < host.count; i++) {
-        struct mode1_link *up = &host.links[i];
-        if (!up->is_upstream || up->link == NULL || up->out_len == 0)
-            continue;
-        mode1_clear(up);
-        mode1_say(&host, up, said);
-    }
+    mode1_answer_all(&host, said);
 }
 
 /* The endpoint that has answered, by its letter. */

@@ -126,21 +126,15 @@ static const char *answer_of(gw_link *link)
 
 static void answer_all(void)
 {
-    for (int i = 0; i < host.count; i++) {
-        struct mode1_link *up = &host.links[i];
-        if (!up->is_upstream || up->link == NULL || up->out_len == 0)
-            continue;
-        mode1_clear(up);
-        mode1_say(&host, up, answer_of(up->link));
-    }
+    for (struct mode1_link *up; (up = mode1_asked(&host)) != NULL;)
+        mode1_tell(&host, up, answer_of(up->link));
 }
 
 static void ask(struct mode1_link *client, const char *fields)
 {
     char text[300];
-    mode1_clear(client);
     snprintf(text, sizeof text, "GET /x?user=u1 HTTP/1.1\r\nHost: a\r\n%s\r\n", fields);
-    mode1_say(&host, client, text);
+    mode1_tell(&host, client, text);
 }
 
 /* The endpoint that answered. */

@@ -149,22 +149,15 @@ static void answer_all(const char *status)
     char text[100];
 
     snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nok", status);
-    for (int i = 0; i < host.count; i++) {
-        struct mode1_link *up = &host.links[i];
-        if (!up->is_upstream || up->link == NULL || up->out_len == 0)
-            continue;
-        mode1_clear(up);
-        mode1_say(&host, up, text);
-    }
+    mode1_answer_all(&host, text);
 }
 
 static void ask(struct mode1_link *client, const char *fields)
 {
     char text[300];
 
-    mode1_clear(client);
     snprintf(text, sizeof text, "GET /x HTTP/1.1\r\nHost: a\r\n%s\r\n", fields);
-    mode1_say(&host, client, text);
+    mode1_tell(&host, client, text);
 }
 
 /* ---- answers ---- */

@@ -89,40 +89,22 @@ static void start(const struct plan *plan)
 
 static void pass(gw_nanos time)
 {
-    host.now += time;
-    mode1_pump(&host);
+    mode1_pass(&host, time);
 }
 
 static void ask(struct mode1_link *client)
 {
-    mode1_clear(client);
-    mode1_say(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_tell(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
-/* The upstream connection that owes an answer; NULL: nobody was asked. */
 static struct mode1_link *asked(void)
 {
-    for (int i = 0; i < host.count; i++)
-        if (host.links[i].is_upstream && host.links[i].link != NULL && host.links[i].out_len > 0)
-            return &host.links[i];
-    return NULL;
-}
-
-static bool is_at(const struct mode1_link *up, const char *address)
-{
-    gw_destination d = GW_SPEC(gw_destination);
-
-    ck_assert_int_eq(gw_link_get_destination(up->link, &d), GW_OK);
-    return gw_str_eq(d.address, gw_cstr(address));
+    return mode1_asked(&host);
 }
 
 static void answer(const char *text)
 {
-    struct mode1_link *up = asked();
-
-    ck_assert_msg(up != NULL, "nobody was asked");
-    mode1_clear(up);
-    mode1_say(&host, up, text);
+    mode1_answer(&host, text);
 }
 
 static bool says(const struct mode1_link *client, const char *what)
@@ -336,7 +318,7 @@ START_TEST(others_go_on)
     for (int i = 0; i < 200; i++) {
         ask(client);
         ck_assert_ptr_nonnull(asked());
-        if (is_at(asked(), "127.0.0.1:81"))
+        if (mode1_is_at(asked(), "127.0.0.1:81"))
             bad++, answer(BAD);
         else
             answer(GOOD);
@@ -345,7 +327,7 @@ START_TEST(others_go_on)
     pass(5 * SECOND);
     for (int i = 0; i < 200; i++) {
         ask(client);
-        if (is_at(asked(), "127.0.0.1:81"))
+        if (mode1_is_at(asked(), "127.0.0.1:81"))
             bad++, answer(BAD);
         else
             answer(GOOD);
@@ -644,7 +626,7 @@ START_TEST(fallback_is_another_cluster)
     for (int i = 0; i < 3; i++) {
         ask(client);
         if (_i == 0) {
-            ck_assert(is_at(asked(), "127.0.0.1:90"));
+            ck_assert(mode1_is_at(asked(), "127.0.0.1:90"));
             ck_assert_ptr_nonnull(strstr(asked()->out, "Via: "));
             ck_assert_ptr_null(strstr(strstr(asked()->out, "Via: ") + 1, "Via: "));
             answer(GOOD);
@@ -701,13 +683,13 @@ START_TEST(ejection_has_a_share)
     for (int i = 0; i < 60; i++) {
         ask(client);
         ck_assert_ptr_nonnull(asked());
-        answer(_i == 1 || is_at(asked(), "127.0.0.1:83") ? BAD : GOOD);
+        answer(_i == 1 || mode1_is_at(asked(), "127.0.0.1:83") ? BAD : GOOD);
     }
     ck_assert_uint_eq(mode1_stat(&host, "ejections"), _i == 0 ? 1 : 2);
     if (_i == 0)
         for (int i = 0; i < 30; i++) {
             ask(client);
-            ck_assert(!is_at(asked(), "127.0.0.1:83"));
+            ck_assert(!mode1_is_at(asked(), "127.0.0.1:83"));
             answer(GOOD);
         }
     mode1_stop(&host);
@@ -729,13 +711,13 @@ START_TEST(rates_are_compared)
     client = mode1_accept(&host, "edge");
     for (int i = 0; i < 240; i++) {
         ask(client);
-        answer(is_at(asked(), "127.0.0.1:85") && n++ % 2 == 0 ? BAD : GOOD);
+        answer(mode1_is_at(asked(), "127.0.0.1:85") && n++ % 2 == 0 ? BAD : GOOD);
         pass(50 * MS);
     }
     ck_assert_uint_eq(mode1_stat(&host, "ejections"), 1);
     for (int i = 0; i < 12; i++) {
         ask(client);
-        ck_assert(!is_at(asked(), "127.0.0.1:85"));
+        ck_assert(!mode1_is_at(asked(), "127.0.0.1:85"));
         answer(GOOD);
     }
     mode1_stop(&host);

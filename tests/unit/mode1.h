@@ -288,4 +288,50 @@ static inline void mode1_clear(struct mode1_link *l)
     l->out_len = 0;
 }
 
+static inline void mode1_pass(struct mode1 *h, gw_nanos time)
+{
+    h->now += time;
+    mode1_pump(h);
+}
+
+/* What was heard is forgotten first. */
+static inline void mode1_tell(struct mode1 *h, struct mode1_link *l, const char *text)
+{
+    mode1_clear(l);
+    mode1_say(h, l, text);
+}
+
+/* The upstream connection that owes an answer; NULL: nobody was asked. */
+static inline struct mode1_link *mode1_asked(struct mode1 *h)
+{
+    for (int i = 0; i < h->count; i++)
+        if (h->links[i].is_upstream && h->links[i].link != NULL && h->links[i].out_len > 0)
+            return &h->links[i];
+    return NULL;
+}
+
+/* Everybody who owes one. */
+static inline void mode1_answer_all(struct mode1 *h, const char *text)
+{
+    for (int i = 0; i < h->count; i++)
+        if (h->links[i].is_upstream && h->links[i].link != NULL && h->links[i].out_len > 0)
+            mode1_tell(h, &h->links[i], text);
+}
+
+static inline void mode1_answer(struct mode1 *h, const char *text)
+{
+    struct mode1_link *up = mode1_asked(h);
+
+    ck_assert_msg(up != NULL, "nobody was asked");
+    mode1_tell(h, up, text);
+}
+
+static inline bool mode1_is_at(const struct mode1_link *up, const char *address)
+{
+    gw_destination d = GW_SPEC(gw_destination);
+
+    ck_assert_int_eq(gw_link_get_destination(up->link, &d), GW_OK);
+    return gw_str_eq(d.address, gw_cstr(address));
+}
+
 #endif

@@ -89,16 +89,7 @@ static void start(struct plan *plan)
 
 static void pass(gw_nanos time)
 {
-    host.now += time;
-    mode1_pump(&host);
-}
-
-static bool is_at(const struct mode1_link *up, const char *address)
-{
-    gw_destination d = GW_SPEC(gw_destination);
-
-    ck_assert_int_eq(gw_link_get_destination(up->link, &d), GW_OK);
-    return gw_str_eq(d.address, gw_cstr(address));
+    mode1_pass(&host, time);
 }
 
 static bool is_probe(const struct mode1_link *up)
@@ -112,7 +103,7 @@ static struct mode1_link *asked(const char *address, bool probe)
     for (int i = 0; i < host.count; i++) {
         struct mode1_link *l = &host.links[i];
         if (l->is_upstream && l->link != NULL && l->out_len > 0 && is_probe(l) == probe &&
-            is_at(l, address))
+            mode1_is_at(l, address))
             return l;
     }
     return NULL;
@@ -121,8 +112,7 @@ static struct mode1_link *asked(const char *address, bool probe)
 static void answer(struct mode1_link *up, const char *text)
 {
     ck_assert_msg(up != NULL, "nobody was asked");
-    mode1_clear(up);
-    mode1_say(&host, up, text);
+    mode1_tell(&host, up, text);
 }
 
 /* The next turn: each of the first so many endpoints gives its answer; NULL: none at all. */
@@ -336,7 +326,7 @@ static int upstreams_at(const char *address)
 
     for (int i = 0; i < host.count; i++)
         n += host.links[i].link != NULL && host.links[i].is_upstream &&
-             is_at(&host.links[i], address);
+             mode1_is_at(&host.links[i], address);
     return n;
 }
 

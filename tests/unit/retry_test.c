@@ -94,22 +94,17 @@ static void ask(struct mode1_link *client, const char *method)
     mode1_say(&host, client, text);
 }
 
-/* The upstream connection that owes an answer. */
 static struct mode1_link *asked(void)
 {
-    for (int i = 0; i < host.count; i++)
-        if (host.links[i].is_upstream && host.links[i].link != NULL && host.links[i].out_len > 0)
-            return &host.links[i];
-    ck_abort_msg("nobody was asked");
-    return NULL;
+    struct mode1_link *up = mode1_asked(&host);
+
+    ck_assert_msg(up != NULL, "nobody was asked");
+    return up;
 }
 
 static void answer(void)
 {
-    struct mode1_link *up = asked();
-
-    mode1_clear(up);
-    mode1_say(&host, up, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    mode1_answer(&host, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
 /* One of three refuses connections: nobody notices, whatever the method. */

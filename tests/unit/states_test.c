@@ -127,17 +127,12 @@ static void must(gw_status status)
 
 static void ask(struct mode1_link *link)
 {
-    mode1_clear(link);
-    mode1_say(&host, link, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    mode1_tell(&host, link, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
-/* The upstream connection that owes an answer; NULL: nobody was asked. */
 static struct mode1_link *asked(void)
 {
-    for (int i = 0; i < host.count; i++)
-        if (host.links[i].is_upstream && host.links[i].link != NULL && host.links[i].out_len > 0)
-            return &host.links[i];
-    return NULL;
+    return mode1_asked(&host);
 }
 
 static const char *name_of(struct mode1_link *up)
@@ -153,8 +148,7 @@ static const char *name_of(struct mode1_link *up)
 
 static void answer(struct mode1_link *up, const char *text)
 {
-    mode1_clear(up);
-    mode1_say(&host, up, text);
+    mode1_tell(&host, up, text);
 }
 
 /* Who is asked by the next n requests and answers so: "aab"; "-" for each that nobody was asked. */
