@@ -1,6 +1,7 @@
 /* run.c: "gw run": a file's gateway, until a signal ends it. */
 #include "crew.h"
 #include "load.h"
+#include "recall.h"
 #include "reload.h"
 #include "say.h"
 #include "signals.h"
@@ -119,6 +120,9 @@ static void wait_for_workers(struct crew *crew, struct access_log *log, const ch
         switch (signals_next()) {
         case SIGNAL_REOPEN:
             access_log_reopen(log);
+            break;
+        case SIGNAL_RECALL:
+            crew_each(crew, recall, NULL);
             break;
         case SIGNAL_RELOAD:
             if (is_draining)

@@ -15,13 +15,16 @@ static int ends[2] = { -1, -1 };
 static void note(int number)
 {
     int kept = errno;
-    char byte = number == SIGUSR1 ? SIGNAL_REOPEN : number == SIGHUP ? SIGNAL_RELOAD : SIGNAL_END;
+    char byte = number == SIGUSR1   ? SIGNAL_REOPEN
+                : number == SIGUSR2 ? SIGNAL_RECALL
+                : number == SIGHUP  ? SIGNAL_RELOAD
+                                    : SIGNAL_END;
     ssize_t n = write(ends[1], &byte, 1); /* full: as much is waiting already */
     (void)n;
     errno = kept;
 }
 
-static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
 bool signals_open(void)

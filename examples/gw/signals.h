@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { SIGNAL_END = 'T', SIGNAL_REOPEN = 'U', SIGNAL_RELOAD = 'H' };
+enum { SIGNAL_END = 'T', SIGNAL_REOPEN = 'U', SIGNAL_RELOAD = 'H', SIGNAL_RECALL = 'R' };
 
 /* False: no pipe could be made; it was said. Once a process. */
 bool signals_open(void);

@@ -34,6 +34,7 @@
 #include <gw/loop.h>
 #include <gw/message.h>
 #include <gw/origin.h>
+#include <gw/recall.h>
 #include <gw/resolver.h>
 #include <gw/stats.h>
 #include <gw/status.h>

@@ -27,6 +27,9 @@ typedef struct gw_limits {
                                     more are announced than the pool could take at once        */
     uint32_t step_budget;        /* units of work in one gw_worker_step; 4096                  */
     uint64_t body_bytes_max;     /* a request body; 0: no bound; else 413                      */
+    uint32_t records_max;        /* requests that gw_worker_recall remembers; 256, up to 65,536;
+                                    GW_OFF: none                                            */
+    uint32_t reserved;
 } gw_limits;
 
 /* Worst case in bytes, for one worker but for config, shared and total. */

@@ -64,6 +64,7 @@ static const struct gw_yaml_field limit_fields[] = {
     LIMIT("body", GW_YAML_LONG, body_bytes_max, 0, UINT64_MAX - 1),
     LIMIT("pipe", GW_YAML_SIZE, pipe_bytes_max, 1024, 1u << 30),
     LIMIT("h2_streams", GW_YAML_COUNT, h2_streams_max, 1, 65535),
+    LIMIT("records", GW_YAML_COUNT, records_max, 1, 65536),
 };
 static const struct gw_yaml_table limit_table = TABLE(limit_fields);
 

@@ -22,7 +22,8 @@
     X(pipe_bytes_max, 262144, 1024, 1u << 30)                                                      \
     X(exchange_bytes_max, 65536, 1, 1u << 24)                                                      \
     X(h2_streams_max, 128, 1, 65535)                                                               \
-    X(step_budget, 4096, 1, 1u << 30)
+    X(step_budget, 4096, 1, 1u << 30)                                                              \
+    X(records_max, 256, 1, 65536)
 
 static const struct limit {
     size_t at;
@@ -68,6 +69,9 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
     gw_limits own = { .size = sizeof own };
     if (spec != NULL && gw_spec_copy(&own, sizeof own, spec) != GW_OK)
         return GW_EINVAL;
+    bool has_records = own.records_max != GW_OFF;
+    if (!has_records)
+        own.records_max = 0;
     bool has_h2 = own.h2_links_max != GW_OFF, has_h2_default = own.h2_links_max == 0;
     if (!has_h2)
         own.h2_links_max = 0;
@@ -78,6 +82,8 @@ gw_status gw_limits_complete(const gw_limits *spec, gw_limits *out)
         if (*n < limits[i].least || *n > limits[i].most)
             return GW_EINVAL;
     }
+    if (!has_records)
+        own.records_max = 0;
     if (has_h2_default && own.h2_links_max > own.links_max)
         own.h2_links_max = own.links_max;
     if (!has_h2)
@@ -99,8 +105,9 @@ enum {
     SLICES_MIN = 4096,
     LENT_BLOCKS = 8, /* a piece that a host lends for so many blocks, and some */
     LENT_MIN = 64,
-    LINK_BYTES = 2176,           /* with its codec, slot and facts     */
-    EXCHANGE_BYTES = 4096,       /* with its places among the waits    */
+    LINK_BYTES = 2176,     /* with its codec, slot and facts     */
+    EXCHANGE_BYTES = 4096, /* with its places among the waits    */
+    RECORD_BYTES = 192,
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,
     CLUSTER_USE_BYTES = 1024, /* of a binding */
@@ -168,7 +175,8 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     own.blocks = (uint64_t)l.blocks_max * (l.block_bytes + BLOCK_HEAD_BYTES);
     own.objects = (uint64_t)l.links_max * LINK_BYTES + (uint64_t)l.exchanges_max * EXCHANGE_BYTES +
                   ((uint64_t)l.blocks_max * SLICES_A_BLOCK + SLICES_MIN) * SLICE_BYTES +
-                  ((uint64_t)l.blocks_max / LENT_BLOCKS + LENT_MIN) * BLOCK_HEAD_BYTES;
+                  ((uint64_t)l.blocks_max / LENT_BLOCKS + LENT_MIN) * BLOCK_HEAD_BYTES +
+                  (uint64_t)l.records_max * RECORD_BYTES;
     own.h2 = (uint64_t)l.h2_links_max * (H2_CONNECTION_BYTES + H2_STREAM_BYTES * H2_STREAMS);
     if (!GW_HAVE_H2)
         own.h2 = 0;

@@ -154,6 +154,8 @@ static void let_go(struct gw_exchange *x)
         gw_link_detach(x->down_link, &x->down);
     gw_trace_event(x->of->trace, x->of->links->now, GW_TRACE_EXCHANGE_END, x->id, x->cause.reason,
                    x->code);
+    if (x->of->recorder.len > 0)
+        gw_recorder_note(&x->of->recorder, x);
     gw_list_remove(&x->run);
     gw_list_remove(&x->all);
     gw_list_push_back(&x->of->dead, &x->all);

@@ -57,6 +57,8 @@ gw_status gw_exchanges_init(struct gw_exchanges *all)
     gw_probes_init(all);
     all->blocks = (struct gw_arena_source){ all->links->pool, take_block, give_block,
                                             all->limits->block_bytes - sizeof(void *) };
+    if (gw_recorder_init(&all->recorder, all->links->heap, all->limits->records_max) != GW_OK)
+        return GW_ENOMEM;
     return gw_waits_init(&all->waits, all->links->heap,
                          all->limits->exchanges_max * GW_ASKED_COUNT);
 }
@@ -71,6 +73,7 @@ void gw_exchange_unbind(struct gw_exchanges *all, struct gw_binding *binding)
     for (at = &all->old; *at != NULL; at = &(*at)->next) {
         if (*at == binding) {
             *at = binding->next;
+            gw_recorder_leave(&all->recorder, binding);
             gw_binding_free(binding);
             return;
         }
@@ -132,6 +135,7 @@ void gw_exchanges_fini(struct gw_exchanges *all)
         gw_exchange_run(x);
     }
     gw_exchanges_reap(all);
+    gw_recorder_fini(&all->recorder, all->links->heap);
     gw_slab_fini(&all->slab);
     gw_waits_fini(&all->waits);
 }

@@ -12,6 +12,7 @@
 #include "config/bounds.h"
 #include "exchange/binding.h"
 #include "exchange/call.h"
+#include "exchange/recorder.h"
 #include "exchange/show.h"
 #include "exchange/states.h"
 #include "exchange/wait.h"
@@ -193,6 +194,7 @@ struct gw_exchanges {
     char via_text[GW_VIA_BYTES];
     uint64_t ids;
     struct gw_prng prng; /* of backoffs */
+    struct gw_recorder recorder;
     struct gw_probes probes;
     uint32_t count;
     const gw_env *env; /* for its clock */

@@ -75,6 +75,7 @@ static gw_status make_world(gw_engine *e, struct world **out)
     w->engine = e;
     w->limits = e->limits;
     w->limits.exchanges_max = 1;
+    w->limits.records_max = 0;
     w->misuse.env = &e->env;
     w->trace.worker = 1;
     gw_heap_init(&w->heap, &e->env.allocator, 0);

@@ -408,6 +408,17 @@ gw_status gw_resume(gw_ticket ticket, void *answer)
 
 /* ---- statistics ---- */
 
+gw_status gw_worker_recall(const gw_worker *w, size_t i, gw_record *out)
+{
+    gw_record own = GW_SPEC(gw_record);
+    gw_status status;
+
+    if (w == NULL || w->magic != WORKER_MAGIC || out == NULL)
+        return GW_EINVAL;
+    status = gw_recorder_at(&w->exchanges.recorder, i, &own);
+    return status == GW_OK ? gw_spec_fill(out, &own, sizeof own) : status;
+}
+
 static const gw_stat descriptions[GW_STAT_COUNT] = {
 #define DESCRIBE(id, kind, name, unit, help)                                                       \
     { (uint32_t)sizeof(gw_stat), GW_STAT_##kind, name, unit, help },

@@ -155,6 +155,14 @@ class Signals(Gateway):
         self.assertEqual(line["path"], "/held")
         self.assertNotEqual(line["cause"], "none")
 
+    def test_the_last_requests_are_told(self):
+        for path in ["/told", "/asked"]:  # one is told when it has ended, which its answer may precede
+            self.assertEqual(self.ask(path)[0], 200)
+        self.gateway.signal(signal.SIGUSR2)
+        told = json.loads(self.gateway.stderr.until(r'^{"worker":.*')[0])
+        self.assertEqual((told["code"], told["reason"], told["cluster"]), (200, "none", "web"))
+        self.end()
+
     def test_the_log_is_opened_anew(self):
         self.assertEqual(self.ask("/before")[0], 200)
         os.rename(self.path("log"), self.path("log.1"))

@@ -1138,6 +1138,7 @@ static const struct limit_row {
     LIMIT(exchange_bytes_max, 65536, 1, 1u << 24),
     LIMIT(h2_streams_max, 128, 1, 65535),
     LIMIT(step_budget, 4096, 1, 1u << 30),
+    LIMIT(records_max, 256, 1, 65536),
 };
 
 static uint32_t *limit_at(gw_limits *l, const struct limit_row *row)
@@ -1158,11 +1159,12 @@ START_TEST(limits_have_defaults_and_ranges)
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_OK);
     *limit_at(&spec, row) = row->most + 1;
     ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
-    bool is_h2 = strcmp(row->name, "h2_links_max") == 0;
+    bool may_be_off = strcmp(row->name, "h2_links_max") == 0 ||
+                      strcmp(row->name, "records_max") == 0;
     *limit_at(&spec, row) = GW_OFF;
-    ck_assert_int_eq(gw_limits_complete(&spec, &out), is_h2 ? GW_OK : GW_EINVAL);
-    if (is_h2)
-        ck_assert_uint_eq(out.h2_links_max, 0);
+    ck_assert_int_eq(gw_limits_complete(&spec, &out), may_be_off ? GW_OK : GW_EINVAL);
+    if (may_be_off)
+        ck_assert_uint_eq(*limit_at(&out, row), 0);
     if (row->least > 1 && strcmp(row->name, "links_max") != 0) {
         *limit_at(&spec, row) = row->least - 1;
         ck_assert_int_eq(gw_limits_complete(&spec, &out), GW_EINVAL);
@@ -1278,6 +1280,10 @@ START_TEST(the_footprint_holds_the_objects)
     ck_assert_uint_ge(two.objects - one.objects,
                       sizeof(struct gw_exchange) + GW_ASKED_COUNT * sizeof(struct gw_wait));
     limits.exchanges_max = 1;
+    limits.records_max = 257;
+    ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
+    ck_assert_uint_ge(two.objects - one.objects, sizeof(struct gw_recorded));
+    limits.records_max = 0;
     limits.blocks_max = 201;
     ck_assert_int_eq(gw_limits_footprint(&limits, NULL, &two), GW_OK);
     ck_assert_uint_eq(two.objects - one.objects, GW_SLICES_A_BLOCK * sizeof(struct gw_slice));

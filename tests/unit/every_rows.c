@@ -279,6 +279,7 @@ ROW(gw_worker_free, gw_worker_free(a->worker)) /* inside a hook it does nothing 
 ROW(gw_worker_is_idle, ck_assert(!is_hook(a->hook) || !gw_worker_is_idle(a->worker)))
 ROW(gw_worker_new, gw_worker_spec s = GW_SPEC(gw_worker_spec); gw_worker *w = NULL; s.seed = 2;
     (void)!gw_worker_new(a->engine, &s, &w); gw_worker_free(w))
+ROW(gw_worker_recall, gw_record r = GW_SPEC(gw_record); (void)gw_worker_recall(a->worker, 0, &r))
 ROW(gw_worker_step, ck_assert_int_eq(gw_worker_step(a->worker, a->now), GW_ESTATE))
 ROW(gw_worker_user, (void)gw_worker_user(a->worker))
 ROW(gw_yaml_load, (void)0) /* reads a text, and knows of no worker: tests/unit/yaml_test.c */

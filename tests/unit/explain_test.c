@@ -1028,6 +1028,115 @@ START_TEST(without_memory)
 }
 END_TEST
 
+/* ---- the flight recorder ---- */
+
+static gw_config *recorded_config(const char *route)
+{
+    gw_builder *b = parts_begin(&host);
+    gw_route_spec gone = GW_SPEC(gw_route_spec);
+
+    parts_listener(b, "edge");
+    parts_cluster(b, "web", NULL, "127.0.0.1:81");
+    gone.reply_code = 410;
+    gone.name = gw_cstr(route);
+    parts_route(b, "/gone", &gone, NULL);
+    parts_route(b, "/", NULL, "web");
+    return parts_build(b);
+}
+
+static void start_recorded(uint32_t records)
+{
+    gw_limits limits = GW_SPEC(gw_limits);
+
+    begin(1);
+    limits.records_max = records;
+    mode1_start(&host, recorded_config("one"), &limits);
+    mode1_pump(&host);
+}
+
+static void go(const char *target)
+{
+    struct mode1_link *client = mode1_accept(&host, "edge");
+    char request[64];
+
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", target);
+    mode1_say(&host, client, request);
+}
+
+static gw_record recalled(size_t i)
+{
+    gw_record r = GW_SPEC(gw_record);
+
+    ck_assert_int_eq(gw_worker_recall(host.worker, i, &r), GW_OK);
+    return r;
+}
+
+START_TEST(the_last_requests_are_remembered)
+{
+    gw_record r = GW_SPEC(gw_record);
+
+    start_recorded(3);
+    ck_assert_int_eq(gw_worker_recall(host.worker, 0, &r), GW_EUNKNOWN);
+    go("/gone");
+    host.refuse = true;
+    host.now += MS;
+    go("/x");
+    r = recalled(0);
+    ck_assert_uint_eq(r.code, 503);
+    ck_assert_uint_eq(r.cause.by, GW_BY_UPSTREAM);
+    ck_assert_str_eq(gw_phase_name(r.cause.phase), "connect");
+    ck_assert_uint_eq(r.ended, host.now);
+    ck_assert_uint_eq(r.flags, GW_RECORD_LOCAL);
+    ck_assert(gw_str_eq(r.route, gw_cstr("/")) && gw_str_eq(r.cluster, gw_cstr("web")));
+    ck_assert(gw_str_eq(r.endpoint, gw_cstr("127.0.0.1:81")));
+    r = recalled(1);
+    ck_assert_uint_eq(r.code, 410);
+    ck_assert_uint_eq(r.cause.reason, 0);
+    ck_assert(gw_str_eq(r.route, gw_cstr("one")));
+    ck_assert_uint_eq(r.cluster.len + r.endpoint.len, 0);
+    ck_assert_uint_lt(r.id, recalled(0).id);
+    for (int i = 0; i < 3; i++)
+        go("/gone");
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(recalled(i).code, 410);
+    ck_assert_int_eq(gw_worker_recall(host.worker, 3, &r), GW_EUNKNOWN);
+    ck_assert_int_eq(gw_worker_recall(host.worker, 0, NULL), GW_EINVAL);
+    ck_assert_int_eq(gw_worker_recall(NULL, 0, &r), GW_EINVAL);
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(names_outlive_their_configuration)
+{
+    start_recorded(0);
+    go("/gone");
+    for (int i = 0; i < 3; i++) {
+        parts_apply(&host, recorded_config("a-name-that-is-longer-than-a-record-keeps"));
+        mode1_pump(&host);
+        ck_assert(gw_str_eq(recalled((size_t)i).route, gw_cstr("one")));
+        go("/gone");
+    }
+    for (int i = 0; i < host.count; i++)
+        if (host.links[i].link != NULL && !host.links[i].is_upstream)
+            mode1_end(&host, &host.links[i]);
+    parts_apply(&host, recorded_config("two"));
+    mode1_pump(&host);
+    ck_assert(gw_str_eq(recalled(0).route, gw_cstr("a-name-that-is-longer-than-a-re")));
+    mode1_stop(&host);
+}
+END_TEST
+
+START_TEST(a_recorder_that_is_off)
+{
+    gw_record r = GW_SPEC(gw_record);
+
+    start_recorded(GW_OFF);
+    go("/gone");
+    ck_assert_int_eq(gw_worker_recall(host.worker, 0, &r), GW_EUNKNOWN);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *explain_suite(void)
 {
     Suite *s = suite_create("explain");
@@ -1041,6 +1150,9 @@ static Suite *explain_suite(void)
     check_add(s, bounds_of_steps_and_heads);
     check_add(s, nonsense_is_refused);
     check_add(s, without_memory);
+    check_add(s, the_last_requests_are_remembered);
+    check_add(s, names_outlive_their_configuration);
+    check_add(s, a_recorder_that_is_off);
     return s;
 }
 

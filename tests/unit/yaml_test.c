@@ -771,7 +771,7 @@ START_TEST(settings_and_limits)
     static const char text[] =
         "workers: 3\nbackend: poll\ndrain: 5s\n"
         "limits: { memory: 256MiB, connections: 1, exchanges: 2, head: 3KiB,\n"
-        "  fields: 4, body: 1GiB, pipe: 65536, h2_streams: 7 }\n"
+        "  fields: 4, body: 1GiB, pipe: 65536, h2_streams: 7, records: 8 }\n"
         "access_log: { path: /var/log/gw, format: json }\n";
     gw_yaml_settings settings = GW_SPEC(gw_yaml_settings);
     gw_limits limits = GW_SPEC(gw_limits);
@@ -794,6 +794,7 @@ START_TEST(settings_and_limits)
     ck_assert_uint_eq(limits.body_bytes_max, 1u << 30);
     ck_assert_uint_eq(limits.pipe_bytes_max, 65536);
     ck_assert_uint_eq(limits.h2_streams_max, 7);
+    ck_assert_uint_eq(limits.records_max, 8);
 }
 END_TEST
 
@@ -821,7 +822,7 @@ static const char *const limit_edges[][4] = {
     { "connections", "1", "4194304", "4194305" }, { "exchanges", "1", "4194304", "4194305" },
     { "head", "512", "1MiB", "1048577" },         { "fields", "1", "10000", "10001" },
     { "pipe", "1KiB", "1GiB", "1073741825" },     { "h2_streams", "1", "65535", "65536" },
-    { "memory", "1MiB", "256GiB", "257GiB" },
+    { "memory", "1MiB", "256GiB", "257GiB" },     { "records", "1", "65536", "65537" },
 };
 START_TEST(ranges_are_those_of_the_limits)
 {
