@@ -113,6 +113,7 @@ enum {
     CLUSTER_USE_BYTES = 1024, /* of a binding */
     ENDPOINT_USE_BYTES = 64,
     DNS_ENDPOINT_BYTES = 1024, /* with its names, here and where it was heard of */
+    PROBED_BYTES = 640,        /* of an endpoint: who watches it, and where its probes lead */
     REPLAY_SHORT = 4096,
     H2_STREAMS = 128 /* a connection; what all take together has this bound */
 };
@@ -146,6 +147,18 @@ static uint64_t shared_bytes(const gw_config *config, uint32_t workers)
         bytes += gw_limit_size(&config->limiters[i].params, workers) +
                  gw_limit_counts_size(workers) + 2 * config->limiters[i].name.len;
     return bytes;
+}
+
+/* Of one worker. */
+static uint64_t probe_bytes(const gw_config *config)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < config->clusters_len; i++) {
+        const struct gw_cluster_conf *c = &config->clusters[i];
+        if (c->guards != NULL && c->guards->probe != NULL)
+            n += c->endpoints->len;
+    }
+    return 2 * n * PROBED_BYTES + (n < GW_PROBES_MAX ? n : GW_PROBES_MAX) * GW_PROBE_BYTES;
 }
 
 /* What routes keep for retries beyond what fits into an exchange's arena: blocks of the half that is not
@@ -182,7 +195,7 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
         own.h2 = 0;
     if (config != NULL) {
         own.config = 2 * config_bytes(config);
-        own.shared = 2 * shared_bytes(config, own.workers);
+        own.shared = 2 * shared_bytes(config, own.workers) + own.workers * probe_bytes(config);
         own.replay = replay_bytes(config, &l);
     }
     own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config + own.shared;

@@ -44,6 +44,10 @@ struct gw_balance_conf {
 };
 /* How each endpoint of a cluster is probed. */
 enum { GW_PROBE_CODE_LEAST = 100, GW_PROBE_CODE_MOST = 599, GW_PROBE_CODE_WORDS = 8 };
+enum {
+    GW_PROBES_MAX = 64,    /* of a worker, at once; the others wait for their turns */
+    GW_PROBE_BYTES = 10240 /* of each                                               */
+};
 struct gw_probe_conf {
     uint32_t kind; /* GW_HEALTH_* */
     uint32_t port; /* 0: the address's */

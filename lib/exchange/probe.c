@@ -38,6 +38,8 @@ struct gw_probe {
     _Alignas(16) char cell[CELL];
 };
 
+_Static_assert(sizeof(struct gw_probe) <= GW_PROBE_BYTES, "as the footprint says");
+
 static const struct gw_probe_conf *conf_of(const struct gw_probe *p)
 {
     return p->cluster->guards->probe;

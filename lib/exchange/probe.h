@@ -22,8 +22,6 @@ struct gw_probe_watch {
     struct gw_probe *probe; /* this worker's; NULL: none is under way */
 };
 
-enum { GW_PROBES_MAX = 64 }; /* of a worker, at once; the others wait for their turns */
-
 /* What all probes of a worker share. */
 struct gw_probes {
     struct gw_slab slab;

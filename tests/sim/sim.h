@@ -380,6 +380,11 @@ static inline bool sim_has_ages(const struct sim *sim)
 {
     return sim->seed % 5 == 0 && sim->swarm.stalled == 0;
 }
+/* Upstreams are probed, some of them badly: nothing that a client sees is another for it. */
+static inline bool sim_has_probes(const struct sim *sim)
+{
+    return sim->seed % 3 == 0;
+}
 static inline bool sim_chance(struct sim *sim, uint32_t percent)
 {
     if (percent == 0 && sim->input != NULL)

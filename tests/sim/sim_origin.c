@@ -42,6 +42,27 @@ static void count_try(struct sim_call *call)
     call->is_spared = p->fault_struck;
 }
 
+/* Well, or not, or nothing at all: as the time has it. */
+static void answer_probe(struct sim_call *call)
+{
+    struct sim *sim = call->peer->sim;
+    struct gw_message *m = &call->out_head;
+    uint64_t mood = sim->now / GW_MS(1) % 8;
+
+    SIM_CHECK(sim, sim_has_probes(sim), "a probe that nobody asked for");
+    if (!call->answered && mood > 0) {
+        call->answered = true;
+        m->code = mood == 1 ? 500 : 200;
+        m->body = GW_BODY_NONE;
+        call->out_pipe.is_ended = true;
+        call->stream.out_head = m;
+        call->stream.out_pipe = &call->out_pipe;
+        call->stream.out = GW_HALF_HEAD;
+        call->peer->codec->ops->advance(call->peer->codec, &call->stream);
+    }
+    call->is_over = call->stream.out == GW_HALF_DONE && call->stream.in == GW_HALF_DONE;
+}
+
 static void find_plan(struct sim_call *call)
 {
     struct sim *sim = call->peer->sim;
@@ -209,6 +230,10 @@ void sim_origin_news(struct sim_call *call)
     }
     if (s->in < GW_HALF_BODY)
         return;
+    if (call->plan == NULL && gw_str_eq(call->in_head.path, GW_STR("/health"))) {
+        answer_probe(call);
+        return;
+    }
     if (call->plan == NULL)
         find_plan(call);
     p = call->plan;

@@ -61,6 +61,13 @@ static void add_upstreams(struct sim *sim, gw_builder *b, const struct look *loo
                                                       "10.0.0.4:80" };
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    const gw_health_spec health = { .size = sizeof health,
+                                    .kind = sim->seed % 2 == 0 ? GW_HEALTH_TCP : GW_HEALTH_HTTP,
+                                    .interval_ms = 500 + look->others,
+                                    .timeout_ms = 100,
+                                    .rise = 1,
+                                    .fall = 1 + look->others / 2,
+                                    .path = sim->seed % 2 == 0 ? GW_STR("") : GW_STR("/health") };
     gw_id id;
 
     cluster.name = gw_cstr(look->cluster);
@@ -72,6 +79,8 @@ static void add_upstreams(struct sim *sim, gw_builder *b, const struct look *loo
     if (sim->swarm.connections_max > 0)
         cluster.connections_max = sim->swarm.connections_max;
     cluster.age_ms = sim_has_ages(sim) ? 30 : 0;
+    if (sim_has_probes(sim))
+        cluster.health = &health;
     id = gw_builder_cluster(b, &cluster);
     for (uint32_t i = 0; i < ADDRESSES; i++) {
         endpoint.address = gw_cstr(addresses[i]);
@@ -185,6 +194,6 @@ void sim_reload_check(struct sim *sim)
 
     for (const struct gw_binding *b = x->old; b != NULL; b = b->next, kept++)
         SIM_CHECK(sim, b->users > 0, "a configuration that nobody uses is kept");
-    SIM_CHECK(sim, kept <= x->count + x->links->count, "%u configurations for %u exchanges", kept,
-              x->count);
+    SIM_CHECK(sim, kept <= x->count + x->links->count + x->probes.count,
+              "%u configurations for %u exchanges", kept, x->count);
 }
