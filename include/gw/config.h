@@ -67,9 +67,9 @@ typedef struct gw_hash_spec {
     uint32_t load_percent; /* nobody has more than this part of its share of what is in flight,
                               100 to 1,000; none                                                 */
     uint32_t reserved;
-    const gw_str *keys; /* "client", "header:NAME", "cookie:NAME", "path", "query:NAME",
-                           "metadata:NAME", "given" (gw_exchange_set_hash_key): the first that a
-                           request has; without any its endpoint is drawn; "client"              */
+    const gw_str *keys; /* "client", "path", "given", "header:NAME", "cookie:NAME", "query:NAME",
+                           "metadata:NAME", "label:NAME" (docs/keys.md): the first that a request has;
+                           without any its endpoint is drawn; "client"                          */
     size_t keys_len;    /* up to 8 */
 } gw_hash_spec;
 
@@ -260,23 +260,6 @@ typedef struct gw_endpoint_spec {
     gw_str address; /* numeric or unix: in the loops of gw/loop.h                               */
 } gw_endpoint_spec;
 
-/* What tells requests apart for a limiter. */
-enum {
-    GW_LIMIT_BY_CLIENT = 1, /* the client's address: gw_exchange_info.client */
-    GW_LIMIT_BY_HEADER = 2, /* a field, the first of that name; gRPC metadata too */
-    GW_LIMIT_BY_COOKIE = 3,
-    GW_LIMIT_BY_PATH = 4,  /* canonical, without the query */
-    GW_LIMIT_BY_QUERY = 5, /* a parameter, the first of that name, as it was sent */
-    GW_LIMIT_BY_LABEL = 6  /* what a filter has said with gw_exchange_set_label */
-};
-/* Frozen: an element of gw_limiter_spec.keys. */
-typedef struct gw_limiter_key {
-    uint32_t on; /* GW_LIMIT_BY_* */
-    uint32_t reserved;
-    gw_str name;  /* of the field, cookie, parameter, label */
-    gw_str value; /* not empty: the limiter is only for requests that have this value */
-} gw_limiter_key;
-
 enum { GW_SCOPE_SHARED = 1, GW_SCOPE_PER_WORKER = 2 };
 enum {
     GW_LIMITER_SHADOW = 1u, /* counts what it would refuse, and refuses nothing */
@@ -299,9 +282,11 @@ typedef struct gw_limiter_spec {
     uint32_t code;        /* what a client is told, 400 to 599; 429                            */
     uint32_t grpc_status; /* ... of gRPC, 1 to 16; 8: RESOURCE_EXHAUSTED                       */
     uint32_t reserved;
-    gw_str name;                /* unique                                                      */
-    const gw_limiter_key *keys; /* all together tell requests apart; up to 8                   */
-    size_t keys_len;            /* none: one bucket for all                                    */
+    gw_str name; /* unique                                                      */
+    const gw_str
+        *keys;       /* as gw_hash_spec.keys, and each may end in "=VALUE": then the limiter is only
+                           for requests that have it; all together tell requests apart; up to 8 */
+    size_t keys_len; /* none: one bucket for all                                            */
 } gw_limiter_spec;
 
 /* One of the clusters that share a route's requests. */

@@ -125,8 +125,8 @@ gw_status gw_descriptors_open(struct gw_descriptors *d, struct gw_yaml_reader *r
 
 /* One entry of the descriptor that they make. */
 struct entry {
-    gw_str key, value; /* value: known from the start; ptr NULL: on has it */
-    gw_limiter_key on;
+    gw_str key, value; /* value: known from the start; ptr NULL: the request has it */
+    gw_str header;     /* ... in that field; empty: it is the client */
 };
 struct entries {
     struct entry at[ENTRIES_MAX];
@@ -178,13 +178,13 @@ static gw_status read_action(struct gw_descriptors *d, const struct gw_yaml_node
     if (out->len == ENTRIES_MAX)
         return gw_yaml_refuse(d->reader, node, "too many actions: at most 8");
     out->len++;
-    *entry = (struct entry){ .key = GW_STR("remote_address"), .on = { .on = GW_LIMIT_BY_CLIENT } };
+    *entry = (struct entry){ .key = GW_STR("remote_address") };
     if (a.generic_value.len > 0) {
         entry->key = a.generic_key.len > 0 ? a.generic_key : GW_STR("generic_key");
         entry->value = a.generic_value;
     } else if (a.header_name.len > 0) {
         entry->key = a.header_key;
-        entry->on = (gw_limiter_key){ .on = GW_LIMIT_BY_HEADER, .name = a.header_name };
+        entry->header = a.header_name;
     }
     return GW_OK;
 }
@@ -237,9 +237,9 @@ static void say_name(const struct gw_descriptors *d, const struct gw_descriptor 
         const struct entry *entry = &e->at[i];
         gw_text_cstr(t, i == 0 ? ":" : "/");
         gw_text_str(t, path[i]->key);
-        if (entry->on.name.len > 0) {
+        if (entry->header.len > 0) {
             gw_text_cstr(t, "@");
-            gw_text_str(t, entry->on.name);
+            gw_text_str(t, entry->header);
         }
         if (path[i]->value.len > 0 || entry->value.len > 0) {
             gw_text_cstr(t, path[i]->value.len > 0 ? "=" : "~");
@@ -248,10 +248,26 @@ static void say_name(const struct gw_descriptors *d, const struct gw_descriptor 
     }
 }
 
-static void add_limiter(struct gw_descriptors *d, const struct gw_descriptor *one,
-                        const struct entries *e, gw_str name)
+/* "header:NAME=VALUE" */
+static gw_status say_key(struct gw_descriptors *d, const struct entry *entry, gw_str value,
+                         gw_str *out)
 {
-    gw_limiter_key keys[ENTRIES_MAX];
+    enum { KEY = 256 }; /* two texts of at most 64, and a word */
+    char text[KEY];
+    struct gw_text t;
+
+    gw_text_init(&t, text, sizeof text);
+    gw_text_cstr(&t, entry->header.len > 0 ? "header:" : "client");
+    gw_text_str(&t, entry->header);
+    gw_text_cstr(&t, value.len > 0 ? "=" : "");
+    gw_text_str(&t, value);
+    return gw_store_copy(d->reader->store, gw_cstr(text), out);
+}
+
+static gw_status add_limiter(struct gw_descriptors *d, const struct gw_descriptor *one,
+                             const struct entries *e, gw_str name)
+{
+    gw_str keys[ENTRIES_MAX];
     gw_limiter_spec spec = { .size = sizeof spec,
                              .tokens = one->requests,
                              .period_ms = one->unit_ms,
@@ -263,10 +279,11 @@ static void add_limiter(struct gw_descriptors *d, const struct gw_descriptor *on
         const struct entry *entry = &e->at[at->depth - 1];
         if (entry->value.ptr != NULL)
             continue; /* the same in all requests of the route */
-        keys[spec.keys_len] = entry->on;
-        keys[spec.keys_len++].value = at->value;
+        if (say_key(d, entry, at->value, &keys[spec.keys_len++]) != GW_OK)
+            return gw_yaml_no_memory(d->reader);
     }
     (void)gw_builder_limiter(d->builder, &spec); /* faults are told by the build */
+    return GW_OK;
 }
 
 /* Its name, after it was added if it is new. */
@@ -288,7 +305,8 @@ static gw_status limiter_of(struct gw_descriptors *d, const struct gw_descriptor
             return gw_yaml_no_memory(d->reader);
         made->next = d->made;
         d->made = made;
-        add_limiter(d, one, e, made->name);
+        *out = made->name;
+        return add_limiter(d, one, e, made->name);
     }
     *out = made->name;
     return GW_OK;

@@ -195,10 +195,9 @@ static const struct gw_yaml_word policies[] = { { "round_robin", GW_BALANCE_ROUN
 /* Keys: the words of gw_hash_spec; from NAMED on a name follows. */
 enum { ON_CLIENT = 1, ON_PATH, ON_GIVEN, ON_NAMED };
 static const struct gw_yaml_word hash_ons[] = {
-    { "client", ON_CLIENT },      { "path", ON_PATH },
-    { "given", ON_GIVEN },        { "header", ON_NAMED },
-    { "cookie", ON_NAMED + 1 },   { "query", ON_NAMED + 2 },
-    { "metadata", ON_NAMED + 3 }, { NULL, 0 }
+    { "client", ON_CLIENT },      { "path", ON_PATH },        { "given", ON_GIVEN },
+    { "header", ON_NAMED },       { "cookie", ON_NAMED + 1 }, { "query", ON_NAMED + 2 },
+    { "metadata", ON_NAMED + 3 }, { "label", ON_NAMED + 4 },  { NULL, 0 }
 };
 static const struct gw_yaml_field hash_fields[] = {
     { "on", GW_YAML_WORD, offsetof(struct cluster, hash_on), 0, 0, 0, hash_ons },
@@ -706,7 +705,7 @@ static gw_status read_hash(struct loader *l, const struct gw_yaml_node *node, st
         return gw_yaml_refuse(&l->reader, hash, "on and name say what keys does; keep one of them");
     if (own->hash_on < ON_NAMED && has_name)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("name")),
-                              "it is for header, cookie, query and metadata alone");
+                              "it is for header, cookie, query, metadata and label alone");
     if (own->hash_on >= ON_NAMED && !has_name)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("on")), "it needs a name");
     if (own->hash_on == 0)
@@ -824,48 +823,14 @@ static bool parse_rate(gw_str text, gw_limiter_spec *spec)
     return parse_period(gw_str_slice(text, slash + 1, text.len), &spec->period_ms);
 }
 
-/* "client_ip", "header:x-user", "header:x-plan=gold" */
-static bool parse_key(gw_str text, gw_limiter_key *out)
+static gw_status take_keys(struct loader *l, const struct gw_yaml_node *node, struct limiter *own)
 {
-    static const struct {
-        gw_str word;
-        uint32_t on;
-    } words[] = {
-        { WORD("client_ip"), GW_LIMIT_BY_CLIENT }, { WORD("path"), GW_LIMIT_BY_PATH },
-        { WORD("header"), GW_LIMIT_BY_HEADER },    { WORD("metadata"), GW_LIMIT_BY_HEADER },
-        { WORD("cookie"), GW_LIMIT_BY_COOKIE },    { WORD("query"), GW_LIMIT_BY_QUERY },
-        { WORD("label"), GW_LIMIT_BY_LABEL }
-    };
-    size_t sign = gw_str_find(text, '=');
-    gw_str name = gw_str_slice(text, 0, sign);
-    size_t colon = gw_str_find(name, ':');
-    *out = (gw_limiter_key){ .on = 0 };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (gw_str_eq(words[i].word, gw_str_slice(name, 0, colon)))
-            out->on = words[i].on;
-    out->name = gw_str_slice(name, colon < name.len ? colon + 1 : colon, name.len);
-    out->value = gw_str_slice(text, sign < text.len ? sign + 1 : sign, text.len);
-    return out->on != 0 && (sign == text.len || out->value.len > 0);
-}
-
-static gw_status read_keys(struct loader *l, const struct gw_yaml_node *node, struct limiter *own)
-{
-    const gw_str *at = own->key.len > 0 ? &own->key : own->keys.at;
-    size_t n = own->key.len > 0 ? 1 : own->keys.len;
-    const struct gw_yaml_node *from = gw_yaml_find(node, own->key.len > 0 ? GW_STR("key")
-                                                                          : GW_STR("keys"));
-    gw_limiter_key *keys = gw_store_take(&l->store, n, sizeof *keys);
-    if (keys == NULL)
-        return gw_yaml_no_memory(&l->reader);
-    if (own->key.len > 0 && own->keys.at != NULL)
-        return gw_yaml_refuse(&l->reader, from, "key and keys exclude each other");
-    for (size_t i = 0; i < n; i++)
-        if (!parse_key(at[i], &keys[i]))
-            return gw_yaml_refuse(&l->reader, from,
-                                  "a key is client_ip, path, header:NAME, metadata:NAME, "
-                                  "cookie:NAME, query:NAME or label:NAME, and may end in =VALUE");
-    own->spec.keys = keys;
-    own->spec.keys_len = n;
+    bool has_one = own->key.len > 0;
+    if (has_one && own->keys.at != NULL)
+        return gw_yaml_refuse(&l->reader, gw_yaml_find(node, GW_STR("key")),
+                              "key and keys exclude each other");
+    own->spec.keys = has_one ? &own->key : own->keys.at;
+    own->spec.keys_len = has_one ? 1 : own->keys.len;
     return GW_OK;
 }
 
@@ -877,7 +842,7 @@ static gw_status read_limiter(struct loader *l, const struct gw_yaml_node *node)
     own->spec.size = sizeof own->spec;
     gw_status status = gw_yaml_read(&l->reader, node, &limiter_table, own);
     if (status == GW_OK)
-        status = read_keys(l, node, own);
+        status = take_keys(l, node, own);
     if (status != GW_OK)
         return status;
     if (own->rate.len > 0 && !parse_rate(own->rate, &own->spec))
@@ -1154,15 +1119,18 @@ static gw_str field_of(gw_str where)
 }
 
 /* The one key, where it is not in a list. */
-#define KEY_NAME GW_STR("balance.hash.name")
+#define HASH_NAME GW_STR("balance.hash.name")
+#define LIMITER_KEY GW_STR("key")
 
 static gw_str path_of(const struct gw_yaml_node *part, gw_str where, gw_str field)
 {
     bool is_exact = gw_yaml_find(part, GW_STR("match.exact")) != NULL;
     if (gw_str_starts(where, GW_STR("routes")) && gw_str_eq(field, GW_STR("path")))
         return is_exact ? GW_STR("match.exact") : GW_STR("match.prefix");
-    if (gw_str_eq(field, GW_STR("hash.keys")) && gw_yaml_find(part, KEY_NAME) != NULL)
-        return KEY_NAME;
+    if (gw_str_eq(field, GW_STR("hash.keys")) && gw_yaml_find(part, HASH_NAME) != NULL)
+        return HASH_NAME;
+    if (gw_str_eq(field, GW_STR("keys")) && gw_yaml_find(part, LIMITER_KEY) != NULL)
+        return LIMITER_KEY;
     for (size_t i = 0; i < sizeof renames / sizeof renames[0]; i++)
         if (gw_str_starts(where, gw_cstr(renames[i].list)) &&
             gw_str_eq(gw_cstr(renames[i].field), field))
@@ -1190,7 +1158,7 @@ static void translate(struct loader *l, const struct gw_yaml_node *part,
     gw_str name = gw_str_slice(field, 0, bracket);
     gw_str path = path_of(part, gw_cstr(error->where), name);
     const struct gw_yaml_node *node = gw_yaml_follow(part, path);
-    if (gw_str_eq(path, KEY_NAME))
+    if (gw_str_eq(path, HASH_NAME) || gw_str_eq(path, LIMITER_KEY))
         bracket = field.len;
     if (bracket < field.len)
         node = element_of(node, gw_str_slice(field, bracket + 1, field.len - 1));

@@ -27,7 +27,8 @@ static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft
         draft->spec.hash = NULL;
         return;
     }
-    gw_keys_take(part, "hash.keys", &draft->hash.keys, &draft->hash.keys_len);
+    gw_keys_take(part, &(struct gw_keys_field){ "hash.keys", false }, &draft->hash.keys,
+                 &draft->hash.keys_len);
     check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX);
     check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
     if (draft->hash.reserved != 0)

@@ -10,7 +10,6 @@ enum {
     GW_FILTERS_MAX = 64, /* a bit each in a word */
     GW_BALANCERS_MAX = 256,
     GW_LIMITERS_MAX = 4096,
-    GW_LIMITER_KEYS_MAX = 8, /* of one */
     GW_LIMITER_TABLE_MAX = 1 << 20,
     GW_ROUTE_LIMITERS_MAX = 16, /* entries of a route */
     GW_USES_MAX = 65536,
@@ -18,10 +17,9 @@ enum {
     GW_TRUSTED_MAX = 64,  /* of a listener */
     GW_METHODS_MAX = 32,  /* of a route */
     GW_UPGRADES_MAX = 16, /* of a route */
-    GW_HASH_KEYS_MAX = 8, /* of a cluster */
-    GW_HASH_KEY_MAX = 256,
-    GW_SPLITS_MAX = 32, /* of a route */
-    GW_EXPECT_MAX = 32, /* of a cluster's probes */
+    GW_KEYS_MAX = 8,      /* of a cluster, a limiter, a route's splits */
+    GW_SPLITS_MAX = 32,   /* of a route */
+    GW_EXPECT_MAX = 32,   /* of a cluster's probes */
     GW_DNS_SERVERS_MAX = 8,
     GW_NAME_MAX = 128,
     GW_ENDPOINT_NAME_MAX = 400, /* a name, a slash and an address */

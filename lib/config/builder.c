@@ -426,33 +426,6 @@ gw_id gw_builder_balancer(gw_builder *b, const gw_balancer *balancer)
     return make_id(KIND_BALANCER, &draft->draft);
 }
 
-/* Names of fields are the same in any case. */
-static void keep_keys(const struct gw_part *part, gw_limiter_spec *spec)
-{
-    size_t n = spec->keys == NULL ? 0 : spec->keys_len;
-    if (spec->keys == NULL && spec->keys_len > 0)
-        gw_fault_add(part, "keys", GW_EINVAL, "the list has a length and is NULL");
-    if (n > GW_LIMITER_KEYS_MAX) {
-        gw_fault_add(part, "keys", GW_ELIMIT, "the list is too long");
-        n = 0;
-    }
-    gw_limiter_key *copy = gw_store_take(&part->builder->config->store, n, sizeof *copy);
-    if (copy == NULL) {
-        part->builder->has_no_memory = true;
-        n = 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        copy[i] = spec->keys[i];
-        keep(part, &copy[i].name);
-        keep(part, &copy[i].value);
-        if (copy[i].on == GW_LIMIT_BY_HEADER)
-            lower(copy[i].name);
-        gw_value_limiter_key(part, copy, i);
-    }
-    spec->keys = copy;
-    spec->keys_len = n;
-}
-
 gw_id gw_builder_limiter(gw_builder *b, const gw_limiter_spec *spec)
 {
     if (!is_usable(b))
@@ -465,7 +438,8 @@ gw_id gw_builder_limiter(gw_builder *b, const gw_limiter_spec *spec)
     keep(&part, &draft->spec.name);
     draft->draft.name = draft->spec.name;
     gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
-    keep_keys(&part, &draft->spec);
+    gw_keys_take(&part, &(struct gw_keys_field){ "keys", true }, &draft->spec.keys,
+                 &draft->spec.keys_len);
     refuse_bits(&part, "flags", draft->spec.flags,
                 GW_LIMITER_SHADOW | GW_LIMITER_CLOSED | GW_LIMITER_FIELDS | GW_LIMITER_KEYED);
     gw_value_limiter(&part, &draft->spec);
@@ -582,7 +556,8 @@ gw_id gw_builder_route(gw_builder *b, const gw_route_spec *spec)
                                                     .type_field = "reply_type",
                                                     .body_field = "reply_body" });
     take_splits(&part, draft);
-    gw_keys_take(&part, "split_keys", &own->split_keys, &own->split_keys_len);
+    gw_keys_take(&part, &(struct gw_keys_field){ "split_keys", false }, &own->split_keys,
+                 &own->split_keys_len);
     if (own->split_keys_len > 0 && own->splits_len == 0)
         gw_fault_add(&part, "split_keys", GW_EINVAL, "without splits they say nothing");
     check_target(&part, own);

@@ -83,12 +83,18 @@ void gw_fault_add(const struct gw_part *part, const char *field, gw_status statu
     gw_text_cstr(&message, text);
 }
 
-void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
-                        const char *text)
+struct gw_text gw_fault_begin_value(const struct gw_part *part, const char *field, gw_str value)
 {
     struct gw_text message = gw_fault_begin(part, field, GW_EINVAL);
     gw_text_cstr(&message, "\"");
     gw_text_quoted(&message, gw_str_slice(value, 0, value.len < 80 ? value.len : 80));
     gw_text_cstr(&message, value.len <= 80 ? "\": " : "...\": ");
+    return message;
+}
+
+void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
+                        const char *text)
+{
+    struct gw_text message = gw_fault_begin_value(part, field, value);
     gw_text_cstr(&message, text);
 }

@@ -22,6 +22,8 @@ const char *gw_fault_element(char out[GW_ELEMENT_MAX], const char *list, size_t 
 struct gw_text gw_fault_begin(const struct gw_part *part, const char *field, gw_status status);
 void gw_fault_add(const struct gw_part *part, const char *field, gw_status status,
                   const char *text);
+/* The quoted value, ": ", and what the caller goes on with; GW_EINVAL. */
+struct gw_text gw_fault_begin_value(const struct gw_part *part, const char *field, gw_str value);
 /* The quoted value, ": ", text; GW_EINVAL. */
 void gw_fault_add_value(const struct gw_part *part, const char *field, gw_str value,
                         const char *text);

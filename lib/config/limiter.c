@@ -2,7 +2,7 @@
 
 #include "config/limiter.h"
 
-#include "http/check.h"
+#include "config/keys.h"
 
 /* The defaults; gw/config.h and docs/limiting.md say the same. */
 enum { PERIOD_MS = 1000, KEYS = 8192, CODE = 429, GRPC_STATUS = 8 };
@@ -15,34 +15,6 @@ static uint32_t number(uint32_t n, uint32_t when_zero)
 }
 
 /* ---- checks ---- */
-
-static bool has_name(uint32_t on)
-{
-    return on != GW_LIMIT_BY_CLIENT && on != GW_LIMIT_BY_PATH;
-}
-
-void gw_value_limiter_key(const struct gw_part *part, const gw_limiter_key *keys, size_t i)
-{
-    const gw_limiter_key *key = &keys[i];
-    char field[GW_ELEMENT_MAX];
-    gw_fault_element(field, "keys", i, ".on");
-    if (key->on == 0 || key->on > GW_LIMIT_BY_LABEL) {
-        gw_fault_add(part, field, GW_EINVAL, "nothing that tells requests apart");
-        return;
-    }
-    gw_fault_element(field, "keys", i, ".name");
-    if (has_name(key->on) && key->name.len == 0)
-        gw_fault_add(part, field, GW_EINVAL, "a name is needed");
-    if (!has_name(key->on) && key->name.len > 0)
-        gw_fault_add(part, field, GW_EINVAL, "this has no name");
-    if ((key->on == GW_LIMIT_BY_HEADER || key->on == GW_LIMIT_BY_COOKIE) && key->name.len > 0 &&
-        !gw_is_token(key->name))
-        gw_fault_add_value(part, field, key->name, "no request can have it");
-    if (key->reserved != 0) {
-        gw_fault_element(field, "keys", i, ".reserved");
-        gw_fault_add(part, field, GW_EINVAL, "it must be 0");
-    }
-}
 
 static void check_rate(const struct gw_part *part, const gw_limiter_spec *spec)
 {
@@ -131,8 +103,6 @@ static gw_status freeze(const struct gw_limiter_draft *draft, gw_config *config,
         .flags = spec->flags,
         .code = number(spec->code, CODE),
         .grpc_status = number(spec->grpc_status, GRPC_STATUS),
-        .keys = spec->keys,
-        .keys_len = (uint32_t)spec->keys_len,
     };
     out->params = (struct gw_limit_params){
         .tokens = spec->tokens,
@@ -144,7 +114,9 @@ static gw_status freeze(const struct gw_limiter_draft *draft, gw_config *config,
         out->params.period_ns = GW_MS(number(spec->period_ms, PERIOD_MS));
         out->params.burst = number(spec->burst, spec->tokens);
     }
-    return make_policy(config, out);
+    gw_status status = gw_keys_freeze(&config->store, spec->keys, spec->keys_len, &out->keys,
+                                      &out->keys_len);
+    return status == GW_OK ? make_policy(config, out) : status;
 }
 
 gw_status gw_limiters_freeze(const struct gw_builder *b, gw_config *config)

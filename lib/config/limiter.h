@@ -4,7 +4,6 @@
 
 #include "config/fault.h"
 
-void gw_value_limiter_key(const struct gw_part *part, const gw_limiter_key *keys, size_t i);
 /* But for its name, keys and flags. */
 void gw_value_limiter(const struct gw_part *part, const gw_limiter_spec *spec);
 /* GW_ENOMEM. */

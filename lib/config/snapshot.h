@@ -7,7 +7,6 @@
 
 #include <gw/config.h>
 
-#include "balance/hash_key.h"
 #include "base/timer.h"
 #include "config/endpoints.h"
 #include "config/splits.h"
@@ -17,6 +16,7 @@
 #include "guard/limit.h"
 #include "guard/throttle.h"
 #include "http/forwarded.h"
+#include "http/key.h"
 #include "http/via.h"
 #include "route/tree.h"
 
@@ -36,8 +36,8 @@ struct gw_listener_conf {
     bool has_no_via;
 };
 struct gw_balance_conf {
-    struct gw_balance_spec rule;    /* without the endpoints                        */
-    const struct gw_hash_key *keys; /* of consistent hash, or for custom            */
+    struct gw_balance_spec rule; /* without the endpoints                        */
+    const struct gw_key *keys;   /* of consistent hash, or for custom            */
     uint32_t keys_len;
     gw_nanos slow_start;       /* 0: none */
     const gw_balancer *custom; /* of GW_BALANCE_HOST */
@@ -105,7 +105,7 @@ struct gw_limiter_conf {
     gw_str name;
     uint32_t index, flags, code, grpc_status;
     struct gw_limit_params params;
-    const gw_limiter_key *keys; /* names of fields in lower case */
+    const struct gw_key *keys;
     uint32_t keys_len;
     gw_str policy; /* the value of RateLimit-Policy */
 };
@@ -134,7 +134,7 @@ struct gw_route_conf {
     uint32_t index, flags;
     struct gw_cluster_conf *cluster; /* NULL: reply, or split */
     struct gw_splits *splits;        /* NULL: none */
-    const struct gw_hash_key *split_keys;
+    const struct gw_key *split_keys;
     uint32_t split_keys_len;
     uint32_t split; /* its place in gw_config.split_routes */
     gw_nanos request_timeout, idle_timeout, tunnel_timeout;

@@ -93,17 +93,34 @@ static struct gw_candidates candidates(const struct gw_exchange *x, const struct
     return who;
 }
 
-bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
+static gw_str client_of(const void *ctx)
+{
+    const struct gw_exchange *x = ctx;
+
+    return x->down_link != NULL ? gw_identity_client(x) : (gw_str){ NULL, 0 };
+}
+
+static gw_str label_of(const void *ctx, gw_str name)
+{
+    return gw_exchange_label(ctx, name);
+}
+
+struct gw_key_source gw_exchange_source(const struct gw_exchange *x)
+{
+    return (struct gw_key_source){ .request = &x->request,
+                                   .ctx = x,
+                                   .client = client_of,
+                                   .label = label_of,
+                                   .given = x->has_given_key ? &x->given_key : NULL };
+}
+
+bool gw_exchange_key(const struct gw_exchange *x, const struct gw_key *keys, uint32_t len,
                      uint64_t *out)
 {
-    struct gw_hash_source from = { .request = &x->request };
+    struct gw_key_source from = gw_exchange_source(x);
     uint32_t which;
 
-    if (x->down_link != NULL)
-        from.client = gw_identity_client(x);
-    if (x->has_given_key)
-        from.given = &x->given_key;
-    return gw_hash_key_of(keys, len, &from, out, &which);
+    return gw_key_first(keys, len, &from, out, &which);
 }
 
 /* trace not NULL: nothing that others share is changed. */

@@ -111,7 +111,7 @@ static const struct gw_limiter_conf *limiter_of(const struct gw_edition *e,
 static bool are_same_keys(const struct gw_limiter_conf *a, const struct gw_limiter_conf *b)
 {
     for (uint32_t i = 0; i < a->keys_len && a->keys_len == b->keys_len; i++)
-        if (a->keys[i].on != b->keys[i].on || !gw_str_eq(a->keys[i].name, b->keys[i].name))
+        if (!gw_key_is_same(&a->keys[i], &b->keys[i]))
             return false;
     return a->keys_len == b->keys_len;
 }

@@ -280,8 +280,10 @@ void gw_affinity_tell(struct gw_exchange *x);
 uint32_t gw_custom_choose(const struct gw_exchange *x);
 /* Whom that would choose, and why: of what workers share nothing is taken. is_kept: its cookie says so. */
 uint32_t gw_exchange_foresee(struct gw_exchange *x, struct gw_pick_trace *trace, bool *is_kept);
+/* Where its keys are looked for. */
+struct gw_key_source gw_exchange_source(const struct gw_exchange *x);
 /* The hash of the first of these keys that the request has; false: it has none. */
-bool gw_exchange_key(const struct gw_exchange *x, const struct gw_hash_key *keys, uint32_t len,
+bool gw_exchange_key(const struct gw_exchange *x, const struct gw_key *keys, uint32_t len,
                      uint64_t *out);
 /* Its endpoint has done what it was asked, or failed: it counts it no more. Twice is fine. */
 void gw_exchange_end_try(struct gw_exchange *x);

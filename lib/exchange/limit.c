@@ -1,12 +1,7 @@
 /* exchange/limit.c: the limiters of a route: which are for the request, by which key each knows it, what
  * is remembered of them until it ends, and what the client is told (docs/limiting.md). */
 
-#include "base/assert.h"
 #include "exchange/exchange.h"
-#include "http/pair.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 /* In the arena. */
 struct gw_limit_note {
@@ -19,58 +14,35 @@ struct gw_limit_note {
 
 /* ---- keys ---- */
 
-static gw_str field_of(const struct gw_fields *f, gw_str name)
+/* Each part by itself, so that no two lists of parts make the same bytes. NULL: there is none. */
+static void mix(struct gw_table_key *key, const struct gw_key_part *part)
 {
-    const struct gw_field *field = gw_fields_find_name(f, name);
+    static const struct gw_key_part none = { .text = { "", 0 } };
+    uint64_t has = part != NULL;
 
-    return field != NULL ? field->value : (gw_str){ NULL, 0 };
-}
-
-/* ptr NULL: the request has none. */
-static gw_str part_of(const struct gw_exchange *x, const gw_limiter_key *key)
-{
-    switch (key->on) {
-    case GW_LIMIT_BY_CLIENT:
-        return gw_identity_client(x);
-    case GW_LIMIT_BY_HEADER:
-        return field_of(&x->request.fields, key->name);
-    case GW_LIMIT_BY_COOKIE:
-        return gw_pair_cookie(&x->request.fields, key->name);
-    case GW_LIMIT_BY_PATH:
-        return x->request.path;
-    case GW_LIMIT_BY_QUERY:
-        return gw_pair_find(x->request.query, '&', key->name);
-    case GW_LIMIT_BY_LABEL:
-        return gw_exchange_label(x, key->name);
-    default:
-        GW_ASSERT(false); /* the configuration was checked */
-        return (gw_str){ NULL, 0 };
-    }
-}
-
-/* Each part by itself, so that no two lists of parts make the same bytes. */
-static void hash_part(struct gw_table_key *key, gw_str part)
-{
-    uint64_t has = part.ptr != NULL;
-    const char *at = part.len > 0 ? part.ptr : "";
-
-    key->lo = XXH64(at, part.len, key->lo + has);
-    key->hi = XXH64(at, part.len, key->hi + 2 + has);
+    key->lo = gw_key_mix(has ? part : &none, key->lo + has);
+    key->hi = gw_key_mix(has ? part : &none, key->hi + 2 + has);
 }
 
 /* Is the limiter for this request? Then by which key. */
 static bool find_key(const struct gw_exchange *x, const struct gw_limiter_conf *l, uint64_t seed,
                      struct gw_table_key *key)
 {
+    struct gw_key_source from;
+    struct gw_key_part part;
+
     key->lo = seed;
     key->hi = ~seed;
+    if (l->keys_len == 0)
+        return true;
+    from = gw_exchange_source(x);
     for (uint32_t i = 0; i < l->keys_len; i++) {
-        gw_str part = part_of(x, &l->keys[i]);
-        if (part.ptr == NULL && (l->flags & GW_LIMITER_KEYED) != 0)
+        bool has = gw_key_find(&l->keys[i], &from, &part);
+        if (!has && ((l->flags & GW_LIMITER_KEYED) != 0 || l->keys[i].value.len > 0))
             return false;
-        if (l->keys[i].value.len > 0 && !gw_str_eq(part, l->keys[i].value))
+        if (has && !gw_key_fits(&l->keys[i], &part))
             return false;
-        hash_part(key, part);
+        mix(key, has ? &part : NULL);
     }
     return true;
 }

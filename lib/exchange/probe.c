@@ -69,7 +69,7 @@ static const struct gw_endpoint_conf *endpoint_of(const struct gw_probe_watch *w
 
 static uint64_t place_of(const struct gw_probe_watch *w)
 {
-    return gw_hash_text(endpoint_of(w)->address) | 1;
+    return gw_key_hash(endpoint_of(w)->address) | 1;
 }
 
 static void arm(struct gw_probe_watch *w, gw_nanos when)

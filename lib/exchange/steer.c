@@ -74,7 +74,7 @@ gw_status gw_exchange_set_hash_key(gw_exchange *x, gw_str key)
         return GW_ESTATE;
     if (key.ptr == NULL || key.len == 0)
         return GW_EINVAL;
-    x->given_key = gw_hash_text(key);
+    x->given_key = gw_key_hash(key);
     x->has_given_key = true;
     return GW_OK;
 }

@@ -255,7 +255,7 @@ static void turn(void)
 /* Two limiters, a split by turns, least request, a breaker, ejection, a throttle, ceilings, retries. */
 static gw_config *make_guarded(void)
 {
-    static const gw_limiter_key by_client = { .on = GW_LIMIT_BY_CLIENT };
+    static const gw_str by_client = { "client", 6 };
     static const gw_str limiters[] = { { "all", 3 }, { "each", 4 } };
     gw_builder *b = parts_begin(&host);
     gw_breaker_spec breaker = GW_SPEC(gw_breaker_spec);

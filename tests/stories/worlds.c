@@ -109,7 +109,7 @@ static void draw(struct world *w)
 static void add_limiter(struct world *w, gw_builder *b, uint32_t i)
 {
     static const char *const names[] = { "l0", "l1" };
-    const gw_limiter_key key = { .on = GW_LIMIT_BY_HEADER, .name = GW_STR("x-user") };
+    const gw_str key = GW_STR("header:x-user");
     const struct world_limiter *l = &w->limiters[i];
     const struct world_rate *r = &l->rates[l->rates_len - 1];
     gw_limiter_spec spec = GW_SPEC(gw_limiter_spec);

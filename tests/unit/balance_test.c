@@ -203,4 +203,4 @@ Suite *round_robin_suite(void)
 }
 
 CHECK_MAIN(round_robin_suite, ring_suite, lots_suite, levels_suite, picks_suite, pins_suite,
-           hash_key_suite)
+           key_suite)

@@ -16,7 +16,7 @@ Suite *lots_suite(void);
 Suite *levels_suite(void);
 Suite *picks_suite(void);
 Suite *pins_suite(void);
-Suite *hash_key_suite(void);
+Suite *key_suite(void);
 
 enum { FIELD_MAX = 1024 };
 

@@ -1,9 +1,9 @@
 /* unit/custom_test.c: the host chooses the endpoint: what its balancer is shown, what each of its answers
  * means, and that no answer breaks anything; through the whole machine in mode 1. */
 
-#include "balance/hash_key.h"
 #include "base/text.h"
 #include "check_main.h"
+#include "http/key.h"
 #include "parts.h"
 
 static struct mode1 host;
@@ -216,7 +216,7 @@ START_TEST(it_sees_the_request)
         answer_all("200 OK");
         ck_assert_str_eq(seen.header, "seven");
         ck_assert_uint_eq(seen.last.has_key, 1);
-        ck_assert_uint_eq(seen.last.key, gw_hash_text(GW_STR("seven")));
+        ck_assert_uint_eq(seen.last.key, gw_key_hash(GW_STR("seven")));
         ck_assert_uint_eq(seen.last.candidates, 3);
         ck_assert(gw_str_eq(seen.last.cluster, GW_STR("web")));
         same += seen.last.random == random;

@@ -218,8 +218,7 @@ static void add_cluster(gw_builder *b, const char *name, bool is_guarded)
 
 static void add_limiter(gw_builder *b, const char *name)
 {
-    gw_limiter_key keys[2] = { { .on = GW_LIMIT_BY_CLIENT },
-                               { .on = GW_LIMIT_BY_HEADER, .name = GW_STR("x-user") } };
+    gw_str keys[2] = { GW_STR("client"), GW_STR("header:x-user") };
     gw_limiter_spec spec = GW_SPEC(gw_limiter_spec);
 
     spec.name = gw_cstr(name);
@@ -230,7 +229,7 @@ static void add_limiter(gw_builder *b, const char *name)
         spec.period_ms = 100 + below(2000);
     }
     if (below(3) == 0)
-        keys[1].value = GW_STR("bob");
+        keys[1] = GW_STR("header:x-user=bob");
     spec.keys = keys;
     spec.keys_len = below(3);
     spec.keys_max = spec.keys_len > 0 ? 1 + below(20) : 0;
@@ -768,7 +767,7 @@ static gw_explained explained(const gw_explain_spec *spec)
 
 static void start_limited(void)
 {
-    const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_LABEL, .name = GW_STR("tenant") } };
+    const gw_str keys[] = { GW_STR("label:tenant") };
     const gw_str given[] = { GW_STR("given") }, names[] = { GW_STR("per-tenant") };
     gw_limiter_spec limiter = GW_SPEC(gw_limiter_spec);
     gw_cluster_spec hashed = GW_SPEC(gw_cluster_spec);

@@ -33,6 +33,8 @@ static gw_verdict label(void *ctx, gw_exchange *x)
     (void)ctx;
     if (user.ptr != NULL)
         ck_assert_int_eq(gw_exchange_set_label(x, gw_cstr("user"), user), GW_OK);
+    if (user.ptr != NULL)
+        ck_assert_int_eq(gw_exchange_set_hash_key(x, user), GW_OK);
     return GW_NEXT;
 }
 
@@ -107,52 +109,29 @@ END_TEST
 
 /* What tells two requests apart, and what does not. */
 static const struct {
-    gw_limiter_key key;
+    const char *key;
     const char *one, *same, *other; /* targets */
     const char *one_has, *same_has, *other_has;
 } apart[] = {
-    { { .on = GW_LIMIT_BY_HEADER, .name = { "X-A", 3 } },
-      "/",
-      "/q",
-      "/",
-      "x-a: 1\r\n",
-      "X-A:1\r\n",
-      "x-a: 2\r\n" },
-    { { .on = GW_LIMIT_BY_HEADER, .name = { "x-a", 3 } },
-      "/",
-      "/",
-      "/",
-      "",
-      "x-b: 1\r\n",
-      "x-a:\r\n" },
-    { { .on = GW_LIMIT_BY_COOKIE, .name = { "s", 1 } },
-      "/",
-      "/",
-      "/",
-      "Cookie: t=1; s=2\r\n",
-      "Cookie: s=2\r\n",
+    { "header:X-A", "/", "/q", "/", "x-a: 1\r\n", "X-A:1\r\n", "x-a: 2\r\n" },
+    { "header:x-a", "/", "/", "/", "x-b: 1\r\n", "x-a:\r\n", /* what is empty is not there */
+      "x-a: 1\r\n" },
+    { "header:x-a", "/", "/", "/", "x-a: 1\r\nx-a: 2\r\n", /* all lines count */
+      "x-a: 1\r\nx-b: 3\r\nx-a: 2\r\n", "x-a: 1\r\nx-a: 3\r\n" },
+    { "metadata:x-bin", "/", "/", "/", "x-bin: YQ==\r\n", "x-bin: YQ\r\n", "x-bin: YR\r\n" },
+    { "given", "/", "/", "/", "x-user: a\r\n", "x-user: a\r\n", "x-user: b\r\n" },
+    { "cookie:s", "/", "/", "/", "Cookie: t=1; s=2\r\n", "Cookie: s=2\r\n",
       "Cookie: s=1; t=2\r\n" },
-    { { .on = GW_LIMIT_BY_PATH }, "/a?b", "/a?c", "/b?b", "", "", "" },
-    { { .on = GW_LIMIT_BY_QUERY, .name = { "q", 1 } },
-      "/?q=1&r=2",
-      "/x?r=3&q=1",
-      "/?q=2&r=2",
-      "",
-      "",
-      "" },
-    { { .on = GW_LIMIT_BY_LABEL, .name = { "user", 4 } },
-      "/",
-      "/",
-      "/",
-      "x-user: a\r\n",
-      "x-user: a\r\n",
-      "x-user: b\r\n" },
+    { "path", "/a?b", "/a?c", "/b?b", "", "", "" },
+    { "query:q", "/?q=1&r=2", "/x?r=3&q=1", "/?q=2&r=2", "", "", "" },
+    { "label:user", "/", "/", "/", "x-user: a\r\n", "x-user: a\r\n", "x-user: b\r\n" },
 };
 
 START_TEST(keys_tell_requests_apart)
 {
     struct plan plan = plan_of(1, 1);
-    plan.limiters[0].keys = &apart[_i].key;
+    gw_str key = gw_cstr(apart[_i].key);
+    plan.limiters[0].keys = &key;
     plan.limiters[0].keys_len = 1;
     struct mode1_link *l = start(&plan);
 
@@ -166,7 +145,7 @@ END_TEST
 
 START_TEST(clients_are_told_apart)
 {
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_CLIENT } };
+    static const gw_str keys[] = { { "client", 6 } };
     struct plan plan = plan_of(1, 1);
     gw_accept_spec spec = GW_SPEC(gw_accept_spec);
     gw_facts facts = GW_SPEC(gw_facts);
@@ -191,8 +170,7 @@ END_TEST
 /* Parts are hashed one by one: "ab" and "c" are not "a" and "bc". */
 START_TEST(keys_together)
 {
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_HEADER, .name = { "a", 1 } },
-                                           { .on = GW_LIMIT_BY_HEADER, .name = { "b", 1 } } };
+    static const gw_str keys[] = { { "header:a", 8 }, { "header:b", 8 } };
     struct plan plan = plan_of(1, 1);
     plan.limiters[0].keys = keys;
     plan.limiters[0].keys_len = 2;
@@ -210,7 +188,7 @@ END_TEST
 START_TEST(who_has_no_key)
 {
     struct plan plan = plan_of(1, 1);
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_HEADER, .name = { "a", 1 } } };
+    static const gw_str keys[] = { { "header:a", 8 } };
     plan.limiters[0].keys = keys;
     plan.limiters[0].keys_len = 1;
     plan.limiters[0].flags = _i == 0 ? 0 : GW_LIMITER_KEYED;
@@ -218,8 +196,9 @@ START_TEST(who_has_no_key)
 
     ck_assert_int_eq(get(l, "/", ""), 200);
     ck_assert_int_eq(get(l, "/", ""), _i == 0 ? 429 : 200);
-    ck_assert_int_eq(get(l, "/", "a:\r\n"), 200);
-    ck_assert_int_eq(get(l, "/", "a:\r\n"), 429);
+    ck_assert_int_eq(get(l, "/", "a:\r\n"), _i == 0 ? 429 : 200); /* empty is none */
+    ck_assert_int_eq(get(l, "/", "a: 1\r\n"), 200);
+    ck_assert_int_eq(get(l, "/", "a: 1\r\n"), 429);
     mode1_stop(&host);
 }
 END_TEST
@@ -227,9 +206,7 @@ END_TEST
 /* The first of an entry that is for the request, and it alone; each entry is asked. */
 START_TEST(the_first_that_is_for_it)
 {
-    static const gw_limiter_key gold[] = {
-        { .on = GW_LIMIT_BY_HEADER, .name = { "plan", 4 }, .value = { "gold", 4 } }
-    };
+    static const gw_str gold[] = { { "header:plan=gold", 16 } };
     struct plan plan = plan_of(3, 3);
     plan.limiters[1] = plan.limiters[2] = plan.limiters[0];
     plan.limiters[0].keys = gold;
@@ -247,9 +224,9 @@ START_TEST(the_first_that_is_for_it)
 
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(get(l, "/", "plan: gold\r\n"), 200);
-    ck_assert_int_eq(get(l, "/", "plan: gold\r\n"), 429); /* by a */
-    ck_assert_int_eq(get(l, "/", "plan: tin\r\n"), 200);
-    ck_assert_int_eq(get(l, "/", ""), 429); /* by b */
+    ck_assert_int_eq(get(l, "/", "plan: gold\r\n"), 429);              /* by a */
+    ck_assert_int_eq(get(l, "/", "plan: gold\r\nplan: tin\r\n"), 200); /* two lines are no gold */
+    ck_assert_int_eq(get(l, "/", ""), 429);                            /* by b */
     host.now += GW_MS(1000);
     for (int i = 0; i < 3; i++) /* of c's six four were taken, and one has come back */
         ck_assert_int_eq(get(l, "/", "plan: gold\r\n"), 200);
@@ -290,7 +267,7 @@ END_TEST
 /* Nine keys in a table of one set of eight. */
 START_TEST(a_table_is_full)
 {
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_PATH } };
+    static const gw_str keys[] = { { "path", 4 } };
     struct plan plan = plan_of(1, 1);
     plan.limiters[0].keys = keys;
     plan.limiters[0].keys_len = 1;
@@ -325,7 +302,7 @@ static void answer(struct mode1_link *up)
 /* However it ends, it is in flight no more: answered, given up by its client, failed, gone with it all. */
 START_TEST(a_ceiling_is_kept)
 {
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_HEADER, .name = { "a", 1 } } };
+    static const gw_str keys[] = { { "header:a", 8 } };
     struct plan plan = plan_of(0, 0);
     struct mode1_link *l[4];
     plan.limiters[0].concurrency = 2;
@@ -386,7 +363,7 @@ END_TEST
 
 START_TEST(a_reload_keeps_keys)
 {
-    static const gw_limiter_key keys[] = { { .on = GW_LIMIT_BY_PATH } };
+    static const gw_str keys[] = { { "path", 4 } };
     struct plan plan = plan_of(10, 2);
     plan.limiters[0].keys = keys;
     plan.limiters[0].keys_len = 1;
@@ -492,8 +469,8 @@ static void refused(const struct plan *plan, const char *where, gw_status status
 
 START_TEST(nonsense_is_refused)
 {
-    static const gw_limiter_key keys[9] = { { .on = GW_LIMIT_BY_HEADER, .name = { "a", 1 } } };
-    gw_limiter_key key = { .on = GW_LIMIT_BY_HEADER, .name = { "a", 1 } };
+    static const gw_str keys[9] = { { "header:a", 8 } };
+    gw_str key = GW_STR("headers:a");
 #define WRONG(where, status, ...)                                                                  \
     do {                                                                                           \
         struct plan plan = plan_of(1, 1);                                                          \
@@ -522,15 +499,13 @@ START_TEST(nonsense_is_refused)
           (s->keys = keys, s->keys_len = 1, s->keys_max = (1 << 20) + 1));
     WRONG("limiters[0].keys", GW_ELIMIT, (s->keys = keys, s->keys_len = 9));
     WRONG("limiters[0].reserved", GW_EINVAL, s->reserved = 1);
-    WRONG("limiters[0].keys[0].on", GW_EINVAL, (key.on = 7, s->keys = &key, s->keys_len = 1));
-    key = (gw_limiter_key){ .on = GW_LIMIT_BY_PATH, .name = { "a", 1 } };
-    WRONG("limiters[0].keys[0].name", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
-    key = (gw_limiter_key){ .on = GW_LIMIT_BY_QUERY };
-    WRONG("limiters[0].keys[0].name", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
-    key = (gw_limiter_key){ .on = GW_LIMIT_BY_HEADER, .name = { "a b", 3 } };
-    WRONG("limiters[0].keys[0].name", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
-    key = (gw_limiter_key){ .on = GW_LIMIT_BY_CLIENT, .reserved = 1 };
-    WRONG("limiters[0].keys[0].reserved", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
+    for (int i = 0; i < 9; i++) {
+        static const char *const wrong[] = { "headers:a",    "path:a",    "query:",
+                                             "header:a b",   "client_ip", "given=a",
+                                             "header:plan=", "",          "=a" };
+        key = gw_cstr(wrong[i]);
+        WRONG("limiters[0].keys[0]", GW_EINVAL, (s->keys = &key, s->keys_len = 1));
+    }
     WRONG("limiters[0].tokens", GW_EINVAL, (s->tokens = GW_OFF, s->burst = 1));
     WRONG("limiters[0].period_ms", GW_EINVAL, s->period_ms = GW_OFF);
     WRONG("limiters[0].keys", GW_EINVAL, s->keys_len = 1);

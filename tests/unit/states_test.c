@@ -34,7 +34,7 @@ enum {
 
 static void add_limiter(gw_builder *b, uint32_t with)
 {
-    static const gw_limiter_key key = { .on = GW_LIMIT_BY_HEADER, .name = { "u", 1 } };
+    static const gw_str key = { "header:u", 8 };
     gw_limiter_spec spec = GW_SPEC(gw_limiter_spec);
 
     spec.name = GW_STR("l");

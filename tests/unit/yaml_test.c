@@ -213,7 +213,7 @@ struct both {
     gw_endpoint_spec endpoint;
     gw_route_spec route;
     gw_limiter_spec limiter;
-    gw_limiter_key keys[2];
+    gw_str keys[2];
     const char *m_more;
     gw_retry_spec retry;
     uint32_t codes[2];
@@ -357,14 +357,13 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
       (b->limiter.tokens = b->limiter.period_ms = 0, b->limiter.concurrency = 3))                  \
     X(b->m_more = "rate: 5/2s, scope: per_worker", b->limiter.scope = GW_SCOPE_PER_WORKER)         \
     X(b->m_more = "rate: 5/2s, key: path, keys_max: 99",                                           \
-      (set_keys(b, GW_LIMIT_BY_PATH, "", ""), b->limiter.keys_max = 99))                           \
-    X(b->m_more = "rate: 5/2s, key: client_ip", set_keys(b, GW_LIMIT_BY_CLIENT, "", ""))           \
-    X(b->m_more = "rate: 5/2s, key: \"header:X-A\"", set_keys(b, GW_LIMIT_BY_HEADER, "x-a", ""))   \
-    X(b->m_more = "rate: 5/2s, key: \"metadata:x-a=b=c\"",                                         \
-      set_keys(b, GW_LIMIT_BY_HEADER, "x-a", "b=c"))                                               \
-    X(b->m_more = "rate: 5/2s, key: \"cookie:Sid\"", set_keys(b, GW_LIMIT_BY_COOKIE, "Sid", ""))   \
-    X(b->m_more = "rate: 5/2s, key: \"query:q\"", set_keys(b, GW_LIMIT_BY_QUERY, "q", ""))         \
-    X(b->m_more = "rate: 5/2s, keys: [ \"label:u\" ]", set_keys(b, GW_LIMIT_BY_LABEL, "u", ""))    \
+      (set_key(b, "path"), b->limiter.keys_max = 99))                                              \
+    X(b->m_more = "rate: 5/2s, key: client", set_key(b, "client"))                                 \
+    X(b->m_more = "rate: 5/2s, key: \"header:X-A\"", set_key(b, "header:X-A"))                     \
+    X(b->m_more = "rate: 5/2s, key: \"metadata:x-a=b=c\"", set_key(b, "metadata:x-a=b=c"))         \
+    X(b->m_more = "rate: 5/2s, key: \"cookie:Sid\"", set_key(b, "cookie:Sid"))                     \
+    X(b->m_more = "rate: 5/2s, key: \"query:q\"", set_key(b, "query:q"))                           \
+    X(b->m_more = "rate: 5/2s, keys: [ \"label:u\" ]", set_key(b, "label:u"))                      \
     X(b->m_more = "rate: 5/2s, shadow: true", b->limiter.flags = GW_LIMITER_SHADOW)                \
     X(b->m_more = "rate: 5/2s, fields: true", b->limiter.flags = GW_LIMITER_FIELDS)                \
     X(b->m_more = "rate: 5/2s, when_full: refuse", b->limiter.flags = GW_LIMITER_CLOSED)           \
@@ -631,9 +630,9 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
       (b->route.cluster = GW_STR(""), b->route.reply_code = 200,                                   \
        b->route.reply_body = GW_STR("a"), b->route.reply_type = GW_STR("text/html")))
 
-static void set_keys(struct both *b, uint32_t on, const char *name, const char *value)
+static void set_key(struct both *b, const char *key)
 {
-    b->keys[0] = (gw_limiter_key){ .on = on, .name = gw_cstr(name), .value = gw_cstr(value) };
+    b->keys[0] = gw_cstr(key);
     b->limiter.keys = b->keys;
     b->limiter.keys_len = 1;
 }
@@ -738,12 +737,12 @@ START_TEST(descriptors_become_limiters)
         "429 8 "
         "\"d:generic_key=default\";q=10;w=1\n"
         "limiter d:user@X-U=vip 4 in 3600000000000 burst 4 or 0 at once, sets 1024 1 flags 9 429 8 "
-        "\"d:user@X-U=vip\";q=4;w=3600 2 x-u=vip\n"
+        "\"d:user@X-U=vip\";q=4;w=3600 2 X-U=vip\n"
         "limiter d:user@X-U 3 in 60000000000 burst 3 or 0 at once, sets 1024 1 flags 8 429 8 "
-        "\"d:user@X-U\";q=3;w=60 2 x-u=\n"
+        "\"d:user@X-U\";q=3;w=60 2 X-U=\n"
         "limiter d:user@X-U=vip/remote_address 5 in 86400000000000 burst 5 or 0 at once, sets 1024 "
         "1 "
-        "flags 8 429 8 \"d:user@X-U=vip/remote_address\";q=5;w=86400 1 = 2 x-u=vip\n"
+        "flags 8 429 8 \"d:user@X-U=vip/remote_address\";q=5;w=86400 1 = 2 X-U=vip\n"
         " 0 1 2 3e 4 1");
 }
 END_TEST
@@ -920,9 +919,10 @@ static const struct refusal {
     { "limiters:\n- { name: a, rate: 0/s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
     { "limiters:\n- { name: a, rate: 1/0s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
     { "limiters:\n- { name: a, rate: 1/99999h }\n", 2, 20, "limiters[0].rate", "a rate is" },
-    { "limiters:\n- { name: a, rate: 1/s, key: ip }\n", 2, 30, "limiters[0].key", "a key is" },
+    { "limiters:\n- { name: a, rate: 1/s, key: ip }\n", 2, 30, "limiters[0].key",
+      "\"ip\": not a key" },
     { "limiters:\n- { name: a, rate: 1/s, key: \"path=\" }\n", 2, 30, "limiters[0].key",
-      "a key is" },
+      "not a key" },
     { "limiters:\n- { name: a, rate: 1/s, status: 200 }\n", 2, 33, "limiters[0].status",
       "out of range" },
     { "limiters:\n- { name: per-ip, rate: 1/s }\nroutes:\n- { name: r, respond: { status: 200 }, "
