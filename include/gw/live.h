@@ -1,5 +1,6 @@
 /* gw/live.h: what changes without a new configuration, and what is in force now. All of it may be called
- * from any thread, also inside hooks; workers never wait for it, and take a change at the start of their
+ * from any thread, also inside hooks. Who calls waits for a change that another thread is just making, so a
+ * hook that calls makes its worker wait; no other worker does, and all take a change at the start of their
  * next step. What is in flight goes on with the endpoint that it was given. */
 #ifndef GW_LIVE_H
 #define GW_LIVE_H

@@ -187,7 +187,7 @@ static uint32_t pick_in_level(const struct request *r, uint32_t i)
     uint32_t m;
     r->trace->level = i;
     r->trace->is_panic = is_panic;
-    if (level->len == 0)
+    if (level->len == 0 || (p.weight == 0 && !is_panic)) /* all need not be looked at for that */
         return UINT32_MAX;
     if (b->kind == GW_BALANCE_CONSISTENT_HASH)
         m = gw_ring_pick(&level->ring, &p, r->key, is_panic ? 0 : b->load_percent);
@@ -206,14 +206,21 @@ static bool is_whole(const struct gw_balance *b, const struct gw_candidates *who
     return b->levels[0].weight > 0 && available(b, who, 0) == b->levels[0].weight;
 }
 
-static void share_levels(struct request *r)
+static void share_levels(const struct gw_balance *b, const struct gw_candidates *who,
+                         struct gw_levels_share *out)
 {
-    const struct gw_balance *b = r->balancer;
     struct gw_level_weight weights[GW_LEVELS_MAX];
-    for (uint32_t i = 0; i < b->levels_len; i++) {
-        weights[i] = (struct gw_level_weight){ b->levels[i].weight, available(b, r->who, i) };
-    }
-    gw_levels_share(weights, b->levels_len, &b->rule, &r->share);
+    for (uint32_t i = 0; i < b->levels_len; i++)
+        weights[i] = (struct gw_level_weight){ b->levels[i].weight, available(b, who, i) };
+    gw_levels_share(weights, b->levels_len, &b->rule, out);
+}
+
+bool gw_balance_is_panic(const struct gw_balance *b, const uint64_t *available, uint32_t level)
+{
+    struct gw_candidates who = { .available = available };
+    struct gw_levels_share share;
+    share_levels(b, &who, &share);
+    return (share.panic >> level & 1) != 0;
 }
 
 /* Keys stay in their level as long as the levels' shares do; all else takes turns. */
@@ -230,7 +237,7 @@ static uint32_t choose_level(const struct request *r)
 
 static uint32_t pick_among_levels(struct request *r)
 {
-    share_levels(r);
+    share_levels(r->balancer, r->who, &r->share);
     uint32_t level = choose_level(r), found = UINT32_MAX;
     if (level != UINT32_MAX)
         found = pick_in_level(r, level);

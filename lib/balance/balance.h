@@ -69,4 +69,7 @@ uint32_t gw_balance_pick(const struct gw_balance *b, struct gw_turn *turn,
                          const struct gw_candidates *who, const uint64_t *key,
                          struct gw_pick_trace *trace);
 
+/* Is this level asked whether available or not? available: as in gw_candidates. */
+bool gw_balance_is_panic(const struct gw_balance *b, const uint64_t *available, uint32_t level);
+
 #endif

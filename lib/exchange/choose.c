@@ -165,7 +165,7 @@ uint32_t gw_exchange_choose(struct gw_exchange *x)
         return UINT32_MAX;
     for (int n = 0; n < CHOICES; n++) {
         i = choose(x, NULL);
-        if (i == UINT32_MAX && n == 0 && !is_hosts(x)) {
+        if (i == UINT32_MAX && n == 0 && !is_hosts(x) && gw_guards_knows_one(x)) {
             gw_exchange_use(x)->view_until = 0; /* another thread has just shut who was there */
             if (gw_guards_look(x))
                 i = choose(x, NULL);

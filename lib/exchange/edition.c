@@ -164,6 +164,7 @@ gw_status gw_edition_new(const gw_allocator *allocator, struct gw_registry *regi
 
     if (e == NULL)
         return GW_ENOMEM;
+    gw_registry_sweep(registry); /* who was let go of and comes back begins anew */
     atomic_init(&e->refs, 1);
     e->allocator = *allocator;
     e->config = gw_config_ref(plan->config);

@@ -273,7 +273,7 @@ void gw_exchange_leave_upstream(struct gw_exchange *x, uint32_t h2_code);
  * there is not: the host is mistaken. */
 uint32_t gw_exchange_choose(struct gw_exchange *x);
 /* affinity.c: the endpoint that its client is to come back to, if it may be asked; UINT32_MAX: none. */
-uint32_t gw_affinity_choose(const struct gw_exchange *x);
+uint32_t gw_affinity_choose(struct gw_exchange *x);
 /* The response's client is told where to come back to, if that is another one than it has said. */
 void gw_affinity_tell(struct gw_exchange *x);
 /* custom.c: likewise, of a cluster whose endpoints the host chooses; any number that the host may say. */
@@ -382,11 +382,16 @@ bool gw_guards_is_shut(const struct gw_exchange *x, uint32_t endpoint);
 bool gw_guards_take(struct gw_exchange *x, uint32_t endpoint);
 /* Nobody could be chosen. */
 void gw_guards_refuse_all(struct gw_exchange *x);
+/* When it was looked last, was there an endpoint that may be asked? O(1). */
+bool gw_guards_knows_one(const struct gw_exchange *x);
 /* It waits for a connection, or no longer. False: it is refused. */
 bool gw_guards_wait(struct gw_exchange *x);
 void gw_guards_wait_no_more(struct gw_exchange *x);
-/* One more try: may it be? */
-bool gw_guards_retry(struct gw_exchange *x);
+/* May there be one more try? Then it has a place among the retries, until it begins, or not. */
+bool gw_guards_may_retry(struct gw_exchange *x);
+void gw_guards_retry_not(struct gw_exchange *x);
+/* The try ends, and the next one begins. */
+void gw_guards_retry(struct gw_exchange *x);
 /* What its upstream says, and what went wrong with the try. */
 void gw_guards_hear(struct gw_exchange *x, uint32_t news);
 void gw_guards_blame(struct gw_exchange *x, enum gw_reason_id reason);

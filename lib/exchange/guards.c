@@ -207,14 +207,14 @@ bool gw_guards_look(struct gw_exchange *x)
     return !use->is_all_shut;
 }
 
-/* Would somebody be asked if less were known of their health? */
-static bool is_health_in_the_way(const struct gw_cluster_use *use)
+bool gw_guards_knows_one(const struct gw_exchange *x)
 {
+    const struct gw_cluster_use *use = gw_exchange_use(x);
     uint64_t available = 0;
 
     for (int i = 0; i < GW_LEVELS_MAX; i++)
         available += use->available[i];
-    return available == 0 && !use->is_all_shut;
+    return available > 0;
 }
 
 enum gw_reason_id gw_guards_nobody(const struct gw_exchange *x)
@@ -224,9 +224,9 @@ enum gw_reason_id gw_guards_nobody(const struct gw_exchange *x)
 
     if (use->is_empty || is_hosts_will)
         return GW_REASON_no_endpoint;
-    return use->is_all_forced          ? GW_REASON_forced_out
-           : is_health_in_the_way(use) ? GW_REASON_endpoints_unhealthy
-                                       : GW_REASON_breaker_open;
+    return use->is_all_forced                             ? GW_REASON_forced_out
+           : !use->is_all_shut && !gw_guards_knows_one(x) ? GW_REASON_endpoints_unhealthy
+                                                          : GW_REASON_breaker_open;
 }
 
 void gw_guards_refuse_all(struct gw_exchange *x)
@@ -259,14 +259,31 @@ void gw_guards_wait_no_more(struct gw_exchange *x)
     gw_state_give(&gw_exchange_use(x)->state->pending);
 }
 
-bool gw_guards_retry(struct gw_exchange *x)
+bool gw_guards_may_retry(struct gw_exchange *x)
 {
-    gw_exchange_end_try(x);
-    GW_ASSERT(!x->is_retry);
+    if (x->is_retry) /* the next one has its place */
+        return true;
     x->is_retry = gw_state_take(&gw_exchange_use(x)->state->retries, x->guards->retries_max);
     if (!x->is_retry)
         gw_stats_add(x->of->stats, GW_STAT_RETRIES_REFUSED, 1);
     return x->is_retry;
+}
+
+void gw_guards_retry_not(struct gw_exchange *x)
+{
+    if (x->is_retry && x->tries == 1) {
+        x->is_retry = false;
+        gw_state_give(&gw_exchange_use(x)->state->retries);
+    }
+}
+
+void gw_guards_retry(struct gw_exchange *x)
+{
+    bool is_retry = x->is_retry;
+
+    x->is_retry = false; /* so that it is not given back with the try that had it */
+    gw_exchange_end_try(x);
+    x->is_retry = is_retry;
 }
 
 /* ---- what a try was like ---- */
@@ -425,25 +442,35 @@ static bool is_gone(const struct gw_exchange *x, uint32_t endpoint)
            gate_with(x, endpoint, NULL).answer == GW_GATE_SHUT;
 }
 
-/* Out first, then counted: two that go at the same time are both taken back rather than both gone. */
+/* Is there room for so many more that are out? Who has no weight serves nobody: neither does it count. */
+static bool has_room(const struct gw_exchange *x, uint32_t more)
+{
+    const struct gw_endpoints *e = gw_exchange_use(x)->endpoints;
+    uint32_t gone = 0, serving = 0;
+
+    for (uint32_t i = 0; i < e->len; i++) {
+        serving += e->list[i].weight > 0;
+        gone += e->list[i].weight > 0 && is_gone(x, i);
+    }
+    return gone + more <= gw_outlier_room(&x->guards->outlier, serving);
+}
+
+/* Counted again when it is out: two that go at the same time are both taken back rather than both gone. */
 static void eject(struct gw_exchange *x, uint32_t endpoint, enum gw_outlier_cause cause)
 {
-    const struct gw_guards_conf *g = x->guards;
     struct gw_cluster_use *use = gw_exchange_use(x);
     struct gw_outlier *outlier = &use->states[endpoint]->outlier;
     gw_nanos now = x->of->links->now;
-    uint32_t gone = 0;
+    uint32_t more = is_gone(x, endpoint) ? 0 : 1;
 
-    if (!gw_outlier_eject(outlier, &g->outlier, now, cause))
+    if (!has_room(x, more) || !gw_outlier_eject(outlier, &x->guards->outlier, now, cause))
         return;
-    for (uint32_t i = 0; i < use->endpoints->len; i++)
-        gone += is_gone(x, i);
-    if (gone > gw_outlier_room(&g->outlier, use->endpoints->len)) {
+    note_change(use);
+    if (!has_room(x, 0)) {
         gw_outlier_take_back(outlier, now);
         note_change(use); /* somebody may have seen it */
         return;
     }
-    note_change(use);
     atomic_fetch_add_explicit(&use->states[endpoint]->ejected, 1, memory_order_relaxed);
     gw_stats_add(x->of->stats, GW_STAT_EJECTIONS, 1);
     log_change(x, "endpoint.ejected", gw_outlier_cause_name(cause));

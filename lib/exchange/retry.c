@@ -177,11 +177,19 @@ struct again {
     gw_nanos wait;
 };
 
+/* What is counted is taken last, and only by who then tries again. */
 static bool may_retry(struct gw_exchange *x, const struct again *a)
 {
-    return (a->is_unseen || gw_exchange_is_repeatable(x)) && gw_replay_may(x) &&
-           has_time(x, a->wait) && (a->is_free || has_budget(x)) &&
-           (gw_exchange_guards(x) == NULL || gw_guards_retry(x)) && gw_replay_put_back(x);
+    bool is_guarded = gw_exchange_guards(x) != NULL;
+
+    if ((!a->is_unseen && !gw_exchange_is_repeatable(x)) || !gw_replay_may(x) ||
+        !has_time(x, a->wait) || (is_guarded && !gw_guards_may_retry(x)))
+        return false;
+    if ((a->is_free || has_budget(x)) && gw_replay_put_back(x))
+        return true;
+    if (is_guarded)
+        gw_guards_retry_not(x);
+    return false;
 }
 
 /* ---- again ---- */
@@ -238,6 +246,8 @@ static void begin_again(struct gw_exchange *x, const struct again *a)
                     (gw_cause){ GW_BY_UPSTREAM, x->phase, a->reason, GW_OK });
     if (x->kind == GW_EXCHANGE_GRPC && !a->is_unseen)
         count_attempt(x);
+    if (x->guards != NULL)
+        gw_guards_retry(x);
     if (is_read_on)
         gw_exchange_end_try(x);
     else

@@ -106,11 +106,10 @@ static gw_status begin_try(struct gw_exchange *x, uint32_t endpoint)
     if (!x->is_prepared && prepare_request(x) != GW_OK)
         return GW_ENOMEM;
     x->is_prepared = true;
-    if (x->tries == 0) {
+    if (x->tries == 0)
         gw_retry_budget_count(&gw_exchange_use(x)->budget, x->of->links->now);
-    } else {
+    if (x->tries > 0 || x->has_fallen) /* another try has had what was reserved */
         gw_slot_renew_gift(x->of->links, &x->up_reserve);
-    }
     GW_ASSERT(x->tries <= GW_RETRIES_MAX && !x->is_in_flight);
     x->tried[x->tries++] = endpoint;
     x->is_in_flight = true;

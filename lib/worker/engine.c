@@ -157,6 +157,17 @@ static gw_status check_memory(const gw_engine *e, const gw_config *config, gw_co
 
 /* ---- one at a time ---- */
 
+gw_nanos gw_engine_newest(const gw_engine *e)
+{
+    gw_nanos now = 0, at;
+
+    for (uint32_t i = 0; i < e->workers_max; i++) {
+        at = atomic_load_explicit(&e->seats[i].now, memory_order_relaxed);
+        now = at > now ? at : now;
+    }
+    return now;
+}
+
 void gw_engine_enter(gw_engine *e)
 {
     while (atomic_flag_test_and_set_explicit(&e->is_changing, memory_order_acquire))
@@ -170,7 +181,6 @@ void gw_engine_leave(gw_engine *e)
 
     e->outdated = NULL;
     e->displaced = NULL;
-    gw_registry_sweep(&e->registry);
     atomic_flag_clear_explicit(&e->is_changing, memory_order_release);
     for (; displaced != NULL; displaced = next) {
         next = displaced->next;

@@ -40,9 +40,11 @@ struct gw_engine {
     atomic_bool is_complained;      /* it was to be freed with a worker left: said once */
 };
 
+/* The time of the worker that was stepped last. */
+gw_nanos gw_engine_newest(const gw_engine *e);
 /* From here to leave no other thread changes what is in force; workers wait for nobody. */
 void gw_engine_enter(gw_engine *e);
-/* Frees what was replaced, and states that nobody refers to. */
+/* Frees what was replaced. */
 void gw_engine_leave(gw_engine *e);
 /* Gives every worker a binding of this edition, and takes it: it is the current one. Between enter and
  * leave. GW_ENOMEM: nothing has changed, and the edition is freed. */

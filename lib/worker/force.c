@@ -41,9 +41,10 @@ static gw_status read(const gw_force_spec *given, gw_force_spec *spec, struct wa
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].kind == spec->kind && rows[i].state == spec->state)
             row = &rows[i];
-    if (row == NULL || spec->for_ms > GW_FORCE_MS_MAX)
+    if (row == NULL)
         return GW_EINVAL;
-    if (row->as != GW_FORCED_NOT && (spec->for_ms == 0 || spec->now == 0 || spec->now > NOW_MAX))
+    if (row->as != GW_FORCED_NOT && (spec->for_ms == 0 || spec->for_ms > GW_FORCE_MS_MAX ||
+                                     spec->now == 0 || spec->now > NOW_MAX))
         return GW_EINVAL;
     *out = (struct wanted){ row->on, row->as, spec->now, spec->now + GW_MS(spec->for_ms) };
     return GW_OK;
@@ -62,7 +63,7 @@ static bool brings_back(const struct gw_force *f, const struct wanted *w)
     uint64_t was = atomic_load(&f->word);
     bool was_out = (was & 3) == GW_FORCED_OPEN || (was & 3) == GW_FORCED_EJECTED;
 
-    return was_out && w->now < was >> 2 && /* to lift, nobody needs to say when */
+    return was_out && w->now < was >> 2 &&
            (w->state == GW_FORCED_NOT || w->state == GW_FORCED_CLOSED);
 }
 
@@ -98,8 +99,9 @@ static gw_status find(const gw_engine *e, const gw_force_spec *spec,
     if (conf == NULL)
         return GW_EUNKNOWN;
     *out = &e->current->clusters[conf->index];
-    if (conf->has_origin ||
-        (spec->kind == GW_KIND_BREAKER && (conf->guards == NULL || !conf->guards->has_breaker)))
+    /* What an earlier configuration's breaker was taken for may be lifted all the same. */
+    if (conf->has_origin || (spec->kind == GW_KIND_BREAKER && spec->state != 0 &&
+                             (conf->guards == NULL || !conf->guards->has_breaker)))
         return GW_EINVAL;
     return GW_OK;
 }
@@ -113,6 +115,8 @@ gw_status gw_engine_force(gw_engine *e, const gw_force_spec *spec)
 
     if (e == NULL || read(spec, &own, &wanted) != GW_OK)
         return GW_EINVAL;
+    if (wanted.now == 0)
+        wanted.now = gw_engine_newest(e);
     gw_engine_enter(e);
     status = find(e, &own, &cluster);
     if (status == GW_OK)

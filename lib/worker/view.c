@@ -15,17 +15,6 @@ struct gw_view {
     uint32_t limiter;        /* ... and nothing of routes              */
 };
 
-static gw_nanos newest(const gw_engine *e)
-{
-    gw_nanos now = 0, at;
-
-    for (uint32_t i = 0; i < e->workers_max; i++) {
-        at = atomic_load_explicit(&e->seats[i].now, memory_order_relaxed);
-        now = at > now ? at : now;
-    }
-    return now;
-}
-
 gw_status gw_view_open(gw_engine *e, gw_view **out)
 {
     gw_view *v;
@@ -36,7 +25,7 @@ gw_status gw_view_open(gw_engine *e, gw_view **out)
     if (v == NULL)
         return GW_ENOMEM;
     v->engine = e;
-    v->now = newest(e);
+    v->now = gw_engine_newest(e);
     gw_engine_enter(e);
     if (e->current != NULL)
         v->edition = gw_edition_ref(e->current);

@@ -401,6 +401,30 @@ START_TEST(whose_endpoint_is_shut)
 }
 END_TEST
 
+/* Nobody is known to be well, and all are asked: then its clients stay where they are. */
+START_TEST(who_is_in_panic_keeps_its_own)
+{
+    char pins[3][32] = { "", "", "" };
+
+    begin();
+    plan.outlier.failures = 1;
+    plan.outlier.share_percent = 100; /* but for the last one */
+    plan.cluster.outlier = &plan.outlier;
+    plan.cluster.panic_percent = 100;
+    start();
+    struct mode1_link *client = mode1_accept(&host, "edge");
+    learn(client, pins);
+    said = "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nok";
+    for (int i = 0; i < 12; i++) {
+        ck_assert_int_eq(ask_with(client, pins[i % 2]), 'a' + i % 2);
+        ck_assert_str_eq(set_cookie(client), "");
+    }
+    said = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    ck_assert_uint_eq(mode1_stat(&host, "ejections"), 2);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* Who cannot be reached: the retry goes elsewhere, and the client is told. */
 START_TEST(a_retry_moves_it)
 {
@@ -472,6 +496,7 @@ static Suite *affinity_suite(void)
     check_add(suite, whose_endpoint_is_gone);
     check_add_loop(suite, who_drains_keeps_its_own, 0, 2);
     check_add_loop(suite, whose_endpoint_is_shut, 0, 2);
+    check_add(suite, who_is_in_panic_keeps_its_own);
     check_add(suite, a_retry_moves_it);
     check_add(suite, no_endpoint_no_cookie);
     check_add(suite, live_clusters_learn_it);

@@ -541,7 +541,7 @@ static void check_all_came_up(void)
 
 START_TEST(what_is_explained_happens)
 {
-    for (uint64_t seed = 1; seed <= seeds(60); seed++) {
+    for (uint64_t seed = 1; seed <= seeds(100); seed++) {
         begin(seed);
         (void)snprintf(cookie, sizeof cookie, "none=1");
         start(random_config());

@@ -18,8 +18,9 @@ struct plan {
     gw_outlier_spec outlier;
     gw_throttle_spec throttle;
     gw_fallback_spec fallback;
+    gw_retry_spec retry;
     uint32_t endpoints, retries;
-    bool has_origin_beside, has_levels;
+    bool has_origin_beside, has_levels, has_retry, drains_last;
 };
 
 static struct plan plan_of(void)
@@ -69,6 +70,7 @@ static gw_config *make(const struct plan *plan)
     for (uint32_t i = 0; i < plan->endpoints; i++) {
         endpoint.address = gw_cstr(addresses[i]);
         endpoint.priority = plan->has_levels ? i : 0;
+        endpoint.weight = plan->drains_last && i + 1 == plan->endpoints ? GW_OFF : 0;
         gw_builder_endpoint(b, id, &endpoint);
     }
     origin.name = "o";
@@ -76,6 +78,7 @@ static gw_config *make(const struct plan *plan)
     beside.origin = plan->has_origin_beside ? &origin : NULL;
     parts_cluster(b, "beside", &beside, plan->has_origin_beside ? NULL : "127.0.0.1:90");
     route.retries = plan->retries;
+    route.retry = plan->has_retry ? &plan->retry : NULL;
     parts_route(b, "/", &route, "web");
     return parts_build(b);
 }
@@ -587,6 +590,79 @@ START_TEST(retries_have_a_ceiling)
 }
 END_TEST
 
+/* Who may not try again is still in flight while its answer goes down; and what it was counted for before it
+ * was refused is there for others. */
+START_TEST(a_refused_retry_costs_nothing)
+{
+    struct plan plan = plan_of();
+    struct mode1_link *first, *client, *held;
+
+    plan.cluster.retries_max = 1;
+    plan.cluster.retry_least = 2;
+    plan.cluster.retry_percent = GW_OFF;
+    plan.cluster.exchanges_max = 2;
+    plan.endpoints = 2;
+    plan.retries = 1;
+    plan.retry = GW_SPEC(gw_retry_spec);
+    plan.retry.on = GW_RETRY_GATEWAY_ERROR;
+    plan.retry.backoff_base_ms = GW_OFF;
+    plan.has_retry = true;
+    start(&plan);
+    first = mode1_accept(&host, "edge");
+    client = mode1_accept(&host, "edge");
+    ask(first);
+    answer(BAD); /* its retry has the one place, and half of the budget */
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), 1);
+    held = asked();
+    ck_assert_ptr_nonnull(held);
+    for (int i = 0; i < 5; i++) {
+        struct mode1_link *up = NULL, *third;
+        ask(client);
+        for (int j = 0; j < host.count; j++)
+            if (&host.links[j] != held && host.links[j].is_upstream && host.links[j].link != NULL &&
+                host.links[j].out_len > 0)
+                up = &host.links[j];
+        ck_assert_ptr_nonnull(up);
+        mode1_clear(up);
+        mode1_say(&host, up, "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\n");
+        ck_assert(says(client, " 503 "));
+        third = mode1_accept(&host, "edge"); /* both are in flight: there is no place for it */
+        ask(third);
+        ck_assert(says(third, "\ncluster_full\n"));
+        mode1_say(&host, up, "no");
+    }
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), 1);
+    answer(GOOD);
+    ask(client);
+    answer(BAD);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"),
+                      2); /* who was refused took none of the budget */
+    answer(GOOD);
+    ck_assert(says(client, " 200 "));
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Who has no weight serves nobody: of two the other one is the last. */
+START_TEST(who_drains_is_no_reserve)
+{
+    struct plan plan = plan_of();
+    struct mode1_link *client;
+
+    plan.endpoints = 2;
+    plan.drains_last = true;
+    plan.outlier.failures = 1;
+    plan.outlier.share_percent = 100;
+    plan.cluster.outlier = &plan.outlier;
+    plan.cluster.panic_percent = GW_OFF;
+    start(&plan);
+    client = mode1_accept(&host, "edge");
+    go_bad(client, 5);
+    ck_assert_uint_eq(mode1_stat(&host, "ejections"), 0);
+    mode1_stop(&host);
+}
+END_TEST
+
 /* ---- what is given instead ---- */
 
 START_TEST(fallback_answers)
@@ -745,6 +821,8 @@ static Suite *guards_suite(void)
     check_add(s, fallback_answers);
     check_add_loop(s, fallback_is_another_cluster, 0, 2);
     check_add(s, a_throttle_refuses_some);
+    check_add(s, a_refused_retry_costs_nothing);
+    check_add(s, who_drains_is_no_reserve);
     check_add_loop(s, ejection_has_a_share, 0, 2);
     check_add(s, rates_are_compared);
     return s;

@@ -234,6 +234,26 @@ START_TEST(levels_take_over)
 }
 END_TEST
 
+/* Who counts them is late: by that nobody is there, and whoever is, is found with the next look. */
+START_TEST(who_is_back_is_not_counted_yet)
+{
+    struct gw_balance_spec spec;
+    field_init(&field, "l", 5);
+    spec = field_spec(&field, kinds[_i]);
+    spec.load_percent = kinds[_i] == GW_BALANCE_CONSISTENT_HASH ? 125 : 0;
+    spec.panic_percent = GW_OFF;
+    make(&spec, 1);
+    for (uint32_t i = 0; i < field.n; i++)
+        field.is_down[i] = true;
+    field_count(&field);
+    memset(field.is_down, 0, sizeof field.is_down);
+    ck_assert_uint_eq(pick(), UINT32_MAX);
+    field_count(&field);
+    ck_assert_uint_lt(pick(), field.n);
+    done();
+}
+END_TEST
+
 /* A key keeps its endpoint while shares change elsewhere, and its level while the levels' do not. */
 START_TEST(keys_stay)
 {
@@ -417,6 +437,7 @@ Suite *picks_suite(void)
     check_add_loop(suite, who_was_tried_is_never_picked, 0, KINDS);
     check_add_loop(suite, the_other_level_is_asked, 0, KINDS);
     check_add_loop(suite, levels_take_over, 0, KINDS);
+    check_add_loop(suite, who_is_back_is_not_counted_yet, 0, KINDS);
     check_add(suite, keys_stay);
     check_add(suite, bounded_load_bounds);
     check_add(suite, without_a_key);

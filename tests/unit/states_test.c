@@ -341,6 +341,20 @@ START_TEST(a_breaker_is_forced_open)
 }
 END_TEST
 
+/* The configuration has no breakers any more: what one was taken for can be lifted. */
+START_TEST(a_breaker_that_is_gone_is_lifted)
+{
+    start(2, WITH_BREAKER);
+    must(force(GW_KIND_BREAKER, GW_STATE_OPEN, "a", 3000));
+    parts_apply(&host, make(2, 0));
+    mode1_pump(&host);
+    ck_assert_int_eq(force(GW_KIND_BREAKER, GW_STATE_OPEN, "a", 3000), GW_EINVAL);
+    must(force(GW_KIND_BREAKER, 0, "a", GW_FORCE_MS_MAX + 1)); /* the time is not looked at */
+    ck_assert(is_asked("a") && is_asked("b"));
+    mode1_stop(&host);
+}
+END_TEST
+
 /* Who was forced in counts as ejected where others are: when the force ends, not all are gone. */
 START_TEST(what_is_forced_in_leaves_room_for_nobody)
 {
@@ -827,6 +841,7 @@ static Suite *states_suite(void)
     check_add_loop(s, forced_closed_is_asked, 0, 2);
     check_add(s, a_forced_breaker_learns);
     check_add(s, a_breaker_is_forced_open);
+    check_add(s, a_breaker_that_is_gone_is_lifted);
     check_add(s, what_is_forced_in_leaves_room_for_nobody);
     check_add(s, a_force_has_an_end);
     check_add(s, a_breaker_is_seen);
