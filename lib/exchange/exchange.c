@@ -243,6 +243,7 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
 
 gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, gw_str listener)
 {
+    struct gw_binding *before = link->binding;
     const struct gw_listener_conf *conf;
 
     if (all->binding == NULL)
@@ -250,8 +251,6 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
     conf = gw_config_find_listener(all->binding->config, listener);
     if (conf == NULL)
         return GW_EUNKNOWN;
-    if (link->binding != NULL)
-        gw_exchange_unbind(all, link->binding);
     link->binding = all->binding;
     link->binding->users++;
     if (link->listener == NULL)
@@ -262,6 +261,8 @@ gw_status gw_exchange_bind_link(struct gw_exchanges *all, struct gw_link *link, 
     link->listener = conf;
     link->head_timeout = conf->head_timeout;
     link->idle_timeout = conf->idle_timeout;
+    if (before != NULL)
+        gw_exchange_unbind(all, before); /* last: its listener was looked at */
     return GW_OK;
 }
 

@@ -353,7 +353,7 @@ void town_hear(struct town *t, struct town_wire *w)
 
 void town_people_event(struct town *t, const struct town_event *e)
 {
-    struct town_crowd *c = &t->crowds[e->who];
+    struct town_crowd *c = e->what == TOWN_EV_COME ? &t->crowds[e->who] : NULL;
 
     if (e->what == TOWN_EV_DONE) {
         work_done(t, e->who);
