@@ -85,7 +85,8 @@ static const struct topic topics[] = {
       "  SIGTERM, SIGINT  take no new requests, finish those in flight (for at most the file's\n"
       "                   \"drain\", 30s if it has none), end; a second one ends at once\n"
       "  SIGUSR1          open the access log anew: after it was moved away\n"
-      "  SIGUSR2          write what became of the last requests to stderr, a line of JSON each\n"
+      "  SIGUSR2          write how everything is now, and what became of the last requests, to\n"
+      "                   stderr, a line of JSON each\n"
       "  SIGHUP           read FILE again: all of it holds from then on or, if it is wrong, none\n"
       "\n"
       "Exit code 0: ended as asked. 1: could not start, or failed. 3: FILE is not right.\n" },

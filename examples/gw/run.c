@@ -5,6 +5,7 @@
 #include "reload.h"
 #include "say.h"
 #include "signals.h"
+#include "states.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -122,6 +123,7 @@ static void wait_for_workers(struct crew *crew, struct access_log *log, const ch
             access_log_reopen(log);
             break;
         case SIGNAL_RECALL:
+            states_print(crew->engine);
             crew_each(crew, recall, NULL);
             break;
         case SIGNAL_RELOAD:

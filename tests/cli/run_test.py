@@ -179,6 +179,19 @@ class Signals(Gateway):
                          ["/after", "/before"] + ["/between"] * asked)
         self.assertIn("/after", [line["path"] for line in self.log_lines("log")])
 
+    def test_states_are_printed(self):
+        thread, _ = self.hold()
+        self.gateway.signal(signal.SIGUSR2)
+        cluster, endpoint = [
+            json.loads(self.gateway.stderr.until(f'"kind":"{kind}","cluster":"web"').string)
+            for kind in ("cluster", "endpoint")]
+        self.assertEqual(cluster, {"kind": "cluster", "cluster": "web", "inflight": 1})
+        self.assertEqual((endpoint["name"], endpoint["state"], endpoint["inflight"],
+                          endpoint["connections"]), ("one", "closed", 1, 1))
+        self.upstream.release()
+        thread.join(DEADLINE)
+        self.end()
+
     def test_no_reload_while_ending(self):
         thread, answers = self.hold()
         self.gateway.signal(signal.SIGTERM)
