@@ -82,19 +82,37 @@ static bool is_visible(gw_str text)
     return true;
 }
 
+/* Whether a request can be made of it: its path is made canonical then. */
+static bool is_target(const struct gw_part *part, gw_str target)
+{
+    struct gw_heap *heap = &part->builder->config->heap;
+    gw_str path = gw_str_slice(target, 0, gw_str_find(target, '?')), canonical;
+    size_t room = (path.len + 15) / 16 * 16;
+    char *first = gw_heap_alloc(heap, room);
+    struct gw_arena arena;
+    bool is_path;
+
+    if (first == NULL) {
+        part->builder->has_no_memory = true;
+        return true;
+    }
+    gw_arena_init(&arena, first, room, NULL, room);
+    is_path = gw_target_canonical(&arena, path, &canonical) == GW_REASON_none;
+    gw_arena_fini(&arena);
+    gw_heap_release(heap, first, room);
+    return is_path && (path.len == target.len ||
+                       gw_target_is_query(gw_str_slice(target, path.len + 1, target.len)));
+}
+
 static void check_path(const struct gw_part *part, gw_str path)
 {
-    size_t mark = gw_str_find(path, '?');
-
     if (path.len == 0)
         return;
     if (path.len > GW_PATH_MAX)
         gw_fault_add_value(part, "health.path", path, "the path is too long");
     else if (path.ptr[0] != '/')
         gw_fault_add_value(part, "health.path", path, "a path begins with \"/\"");
-    else if (!is_visible(path) || gw_str_find(path, '#') < path.len ||
-             gw_str_find(path, '\\') < path.len ||
-             (mark < path.len && !gw_target_is_query(gw_str_slice(path, mark + 1, path.len))))
+    else if (!is_target(part, path))
         gw_fault_add_value(part, "health.path", path, "no request can have such a path");
 }
 

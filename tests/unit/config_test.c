@@ -487,6 +487,13 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].health.path", "begins with", HEALTH(path, GW_STR("x")))          \
     X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a b")))        \
     X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a#b")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a\\b")))       \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a?b c")))      \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/%zz")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/a%0")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/%00")))        \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/../x")))       \
+    X(GW_EINVAL, 21, "clusters[0].health.path", "no request", HEALTH(path, GW_STR("/%2e%2E")))     \
     X(GW_EINVAL, 21, "clusters[0].health.path", "too long", HEALTH(path, longer(3000)))            \
     X(GW_EINVAL, 21, "clusters[0].health.path", "for http alone", HEALTH(path, GW_STR("/")),       \
       p->health.kind = GW_HEALTH_TCP)                                                              \
