@@ -16,6 +16,7 @@ struct gw_cluster_use {
     struct gw_endpoint_state *const *states;
     struct gw_upstream **upstreams; /* by index of the endpoint; NULL until it is picked first */
     struct gw_probe_watch *watches; /* likewise; NULL: nobody is probed */
+    struct gw_probe_queue queue;
     struct gw_turn turn;
     /* Who may be asked, as it was in that version of the state, until then. */
     uint32_t view_version;

@@ -14,8 +14,6 @@
 
 /* Memory for the request and the heads of its answer: one that needs more is no answer. */
 enum { CELL = 8192, CELL_SPARE = 256, ANSWER_MAX = 1024 };
-/* Who finds too many under way asks again after this. */
-#define CROWDED_NS GW_MS(10)
 
 struct gw_probe {
     struct gw_list all, run;
@@ -40,11 +38,6 @@ struct gw_probe {
 
 _Static_assert(sizeof(struct gw_probe) <= GW_PROBE_BYTES, "as the footprint says");
 
-static const struct gw_probe_conf *conf_of(const struct gw_probe *p)
-{
-    return p->cluster->guards->probe;
-}
-
 static uint64_t draw(struct gw_exchanges *all)
 {
     return gw_prng_next(&all->probes.prng);
@@ -62,6 +55,13 @@ static const struct gw_probe_conf *asked_of(const struct gw_probe_watch *w)
     return w->binding->config->clusters[w->cluster].guards->probe;
 }
 
+/* By the configuration that there is now: what is asked is the same in that which it began with, numbers may
+ * be others. */
+static const struct gw_probe_conf *conf_of(const struct gw_probe *p)
+{
+    return asked_of(p->watch);
+}
+
 static const struct gw_endpoint_conf *endpoint_of(const struct gw_probe_watch *w)
 {
     return &w->binding->clusters[w->cluster].endpoints->list[w->endpoint];
@@ -77,33 +77,90 @@ static void arm(struct gw_probe_watch *w, gw_nanos when)
     gw_timer_set(w->of->links->wheel, &w->alarm.timer, when);
 }
 
-/* When it is due; who did not have the last turn is later: it only steps in for who is gone. */
+/* When it is due; who did not have the last turn is later: it only steps in for who is gone. And looks again
+ * within an interval or so, whatever a turn of older numbers says. */
 static void arm_for_next(struct gw_probe_watch *w, bool is_mine)
 {
+    const struct gw_health_conf *conf = &asked_of(w)->health;
     gw_nanos due = gw_health_look(&state_of(w)->health).next;
+    gw_nanos latest = w->of->links->now + gw_health_longest(conf);
 
+    due = due < latest ? due : latest;
     if (!is_mine)
-        due += GW_MS(1) + draw(w->of) % (asked_of(w)->health.interval / 4 + 1);
+        due += GW_MS(1) + draw(w->of) % (conf->interval / 4 + 1);
     arm(w, due);
 }
 
 static void begin(struct gw_probe_watch *w, const struct gw_health_turn *turn);
 
-static void ring_watch(struct gw_alarm *alarm)
+static void take_turn(struct gw_probe_watch *w)
 {
-    struct gw_probe_watch *w = GW_CONTAINER(alarm, struct gw_probe_watch, alarm);
     struct gw_exchanges *all = w->of;
     struct gw_health_turn turn;
 
-    GW_ASSERT(w->probe == NULL && !all->probes.is_over);
-    if (all->probes.count >= GW_PROBES_MAX)
-        arm(w, all->links->now + CROWDED_NS);
-    else if (gw_health_take(&state_of(w)->health, &asked_of(w)->health, place_of(w),
-                            all->links->now, draw(all), &turn))
+    if (gw_health_take(&state_of(w)->health, &asked_of(w)->health, place_of(w), all->links->now,
+                       draw(all), &turn))
         begin(w, &turn);
     else
         arm_for_next(w, false);
 }
+
+/* ---- those for whom there is no room ---- */
+
+static struct gw_probe_queue *queue_of(const struct gw_probe_watch *w)
+{
+    return &w->binding->clusters[w->cluster].queue;
+}
+
+static void wait_for_room(struct gw_probe_watch *w)
+{
+    struct gw_probe_queue *q = queue_of(w);
+
+    gw_list_push_back(&q->watches, &w->node);
+    if (!gw_list_is_linked(&q->node))
+        gw_list_push_back(&w->of->probes.queues, &q->node);
+}
+
+/* The first one of the cluster whose turn it is; NULL: nobody waits. */
+static struct gw_probe_watch *next_waiting(struct gw_exchanges *all)
+{
+    struct gw_list *node = gw_list_pop_front(&all->probes.queues);
+    struct gw_probe_queue *q;
+    struct gw_probe_watch *w;
+
+    if (node == NULL)
+        return NULL;
+    q = GW_CONTAINER(node, struct gw_probe_queue, node);
+    w = GW_CONTAINER(gw_list_pop_front(&q->watches), struct gw_probe_watch, node);
+    if (!gw_list_is_empty(&q->watches))
+        gw_list_push_back(&all->probes.queues, &q->node);
+    return w;
+}
+
+/* Those that find another worker at it take no room. */
+static void ring_room(struct gw_alarm *alarm)
+{
+    struct gw_probes *probes = GW_CONTAINER(alarm, struct gw_probes, room);
+    struct gw_exchanges *all = GW_CONTAINER(probes, struct gw_exchanges, probes);
+    struct gw_probe_watch *w;
+
+    while (probes->count < GW_PROBES_MAX && (w = next_waiting(all)) != NULL)
+        take_turn(w);
+}
+
+static void ring_watch(struct gw_alarm *alarm)
+{
+    struct gw_probe_watch *w = GW_CONTAINER(alarm, struct gw_probe_watch, alarm);
+    const struct gw_probes *probes = &w->of->probes;
+
+    GW_ASSERT(w->probe == NULL && !probes->is_over);
+    if (probes->count >= GW_PROBES_MAX || !gw_list_is_empty(&probes->queues))
+        wait_for_room(w);
+    else
+        take_turn(w);
+}
+
+/* ---- configurations come and go ---- */
 
 static bool is_probed(const struct gw_binding *b, uint32_t cluster)
 {
@@ -114,11 +171,18 @@ static bool is_probed(const struct gw_binding *b, uint32_t cluster)
 
 static void unwatch(struct gw_exchanges *all, struct gw_binding *b)
 {
-    for (uint32_t i = 0; i < b->config->clusters_len; i++)
-        for (uint32_t j = 0; is_probed(b, i) && j < b->clusters[i].endpoints->len; j++)
-            gw_timer_cancel(all->links->wheel, &b->clusters[i].watches[j].alarm.timer);
+    for (uint32_t i = 0; i < b->config->clusters_len; i++) {
+        struct gw_cluster_use *use = &b->clusters[i];
+        for (uint32_t j = 0; is_probed(b, i) && j < use->endpoints->len; j++) {
+            gw_timer_cancel(all->links->wheel, &use->watches[j].alarm.timer);
+            gw_list_remove(&use->watches[j].node);
+        }
+        if (is_probed(b, i))
+            gw_list_remove(&use->queue.node);
+    }
 }
 
+/* It may have a probe already, whose end sets when the next one is due. */
 static void watch(struct gw_exchanges *all, struct gw_binding *b, uint32_t cluster,
                   uint32_t endpoint)
 {
@@ -126,14 +190,26 @@ static void watch(struct gw_exchanges *all, struct gw_binding *b, uint32_t clust
     struct gw_probe_watch *w = &use->watches[endpoint];
 
     *w = (struct gw_probe_watch){
-        .of = all, .binding = b, .cluster = cluster, .endpoint = endpoint
+        .of = all, .binding = b, .cluster = cluster, .endpoint = endpoint, .probe = w->probe
     };
+    gw_list_init(&w->node);
     gw_timer_init(&w->alarm.timer);
     w->alarm.ring = ring_watch;
     if (gw_health_settle(&state_of(w)->health, &asked_of(w)->health, place_of(w), all->links->now,
                          draw(all)))
         gw_state_changed(use->state);
-    arm_for_next(w, true);
+    if (w->probe == NULL)
+        arm_for_next(w, true);
+}
+
+static void watch_all(struct gw_exchanges *all, struct gw_binding *b)
+{
+    for (uint32_t i = 0; i < b->config->clusters_len; i++) {
+        gw_list_init(&b->clusters[i].queue.node);
+        gw_list_init(&b->clusters[i].queue.watches);
+        for (uint32_t j = 0; is_probed(b, i) && j < b->clusters[i].endpoints->len; j++)
+            watch(all, b, i, j);
+    }
 }
 
 /* ---- the end of one ---- */
@@ -168,6 +244,8 @@ static void release(struct gw_probe *p)
     gw_list_remove(&p->run);
     gw_exchange_unbind(all, p->binding);
     all->probes.count--;
+    if (!gw_list_is_empty(&all->probes.queues))
+        gw_timer_set(all->links->wheel, &all->probes.room.timer, all->links->now);
     gw_slab_give(&all->probes.slab, p);
 }
 
@@ -417,11 +495,13 @@ static gw_status make_http(struct gw_probe *p)
 {
     const struct gw_probe_conf *conf = conf_of(p);
     struct gw_message *m = &p->request;
+    enum gw_reason_id reason;
 
     m->method = conf->is_head ? GW_METHOD_HEAD : GW_METHOD_GET;
     m->method_text = conf->is_head ? GW_STR("HEAD") : GW_STR("GET");
-    if (gw_target_parse(m, conf->path) != GW_REASON_none)
-        return GW_ENOMEM;
+    reason = gw_target_parse(m, conf->path);
+    GW_ASSERT(reason == GW_REASON_none); /* the builder has tried it, and the cell has room */
+    (void)reason;
     p->request_pipe.is_ended = true;
     return gw_message_add_field(m, GW_STR("user-agent"), GW_STR("libgw-health"));
 }
@@ -575,6 +655,9 @@ void gw_probes_init(struct gw_exchanges *all)
     gw_slab_init(&all->probes.slab, all->links->heap, sizeof(struct gw_probe), GW_PROBES_MAX);
     gw_list_init(&all->probes.all);
     gw_list_init(&all->probes.runnable);
+    gw_list_init(&all->probes.queues);
+    gw_timer_init(&all->probes.room.timer);
+    all->probes.room.ring = ring_room;
 }
 
 static bool is_same_question(const struct gw_probe_conf *a, const struct gw_probe_conf *b)
@@ -613,10 +696,18 @@ static void carry_over(struct gw_exchanges *all, const struct gw_binding *b)
             give_up(p, all->links->now);
             continue;
         }
-        gw_timer_cancel(all->links->wheel, &w->alarm.timer); /* its end sets it */
         p->watch = w;
         w->probe = p;
     }
+}
+
+/* Its new numbers hold for what is under way too. A longer timeout does not: its turn is not longer. */
+static void shorten(struct gw_probe *p)
+{
+    gw_nanos end = p->turn.begun + conf_of(p)->health.timeout;
+
+    if (end < p->alarm.timer.when)
+        gw_timer_set(p->of->links->wheel, &p->alarm.timer, end);
 }
 
 void gw_probes_adopt(struct gw_exchanges *all, struct gw_binding *b, struct gw_binding *old)
@@ -625,10 +716,10 @@ void gw_probes_adopt(struct gw_exchanges *all, struct gw_binding *b, struct gw_b
         return;
     if (old != NULL)
         unwatch(all, old);
-    for (uint32_t i = 0; i < b->config->clusters_len; i++)
-        for (uint32_t j = 0; is_probed(b, i) && j < b->clusters[i].endpoints->len; j++)
-            watch(all, b, i, j);
-    carry_over(all, b);
+    carry_over(all, b); /* first: who ends here is due at once */
+    watch_all(all, b);
+    for (struct gw_list *node = all->probes.all.next; node != &all->probes.all; node = node->next)
+        shorten(GW_CONTAINER(node, struct gw_probe, all));
 }
 
 void gw_probes_stop(struct gw_exchanges *all)
@@ -642,6 +733,7 @@ void gw_probes_stop(struct gw_exchanges *all)
         give_up(GW_CONTAINER(node, struct gw_probe, all), all->links->now);
     if (all->binding != NULL)
         unwatch(all, all->binding);
+    gw_timer_cancel(all->links->wheel, &all->probes.room.timer);
 }
 
 void gw_probes_fini(struct gw_exchanges *all)

@@ -20,6 +20,13 @@ struct gw_probe_watch {
     struct gw_binding *binding;
     uint32_t cluster, endpoint;
     struct gw_probe *probe; /* this worker's; NULL: none is under way */
+    struct gw_list node;    /* of those that are due and have no room  */
+};
+
+/* Who of a cluster is due and has no room, in order. */
+struct gw_probe_queue {
+    struct gw_list node; /* of the clusters where there is somebody */
+    struct gw_list watches;
 };
 
 /* What all probes of a worker share. */
@@ -27,6 +34,8 @@ struct gw_probes {
     struct gw_slab slab;
     struct gw_list all;
     struct gw_list runnable; /* something has happened to them */
+    struct gw_list queues;   /* of clusters, which take turns */
+    struct gw_alarm room;    /* there is room for who waits   */
     struct gw_prng prng;
     uint32_t count;
     bool is_over; /* no more of them */

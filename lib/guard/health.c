@@ -1,6 +1,8 @@
 /* guard/health.c: one word says what is known: bits 0-1 the state, 2-11 how many in a row have said
- * otherwise, 12-15 why the last probe failed, 16-25 the status that it was given. Only who has the turn
- * writes it, and the turn is a time that is exchanged as a whole. */
+ * otherwise, 12-15 why the last probe failed, 16-25 the status that it was given, and from 26 on the lower
+ * bits of the place that it is about: a word about one place never replaces one about another. Only who has
+ * the turn writes it, and the turn is a time that is exchanged as a whole: an odd one while a probe is under
+ * way, an even one while none is. */
 
 #include "guard/health.h"
 
@@ -10,6 +12,7 @@ enum {
     ROW_AT = 2,
     CAUSE_AT = 12,
     CODE_AT = 16,
+    PLACE_AT = 26,
     ROW_MASK = 1023,
     CAUSE_MASK = 15,
     CODE_MASK = 1023
@@ -36,10 +39,38 @@ static enum gw_health_state state_in(uint64_t word)
     return (enum gw_health_state)(word & 3);
 }
 
-static uint64_t pack(enum gw_health_state state, uint32_t row, struct gw_health_result last)
+/* Nothing is known of it. */
+static uint64_t untried(uint64_t place)
 {
-    return (uint64_t)state | (uint64_t)row << ROW_AT | (uint64_t)last.cause << CAUSE_AT |
-           (uint64_t)(last.code & CODE_MASK) << CODE_AT;
+    return place << PLACE_AT;
+}
+
+static bool is_about(uint64_t word, uint64_t place)
+{
+    return word >> PLACE_AT == untried(place) >> PLACE_AT;
+}
+
+static uint64_t pack(uint64_t word, enum gw_health_state state, uint32_t row,
+                     struct gw_health_result last)
+{
+    return word >> PLACE_AT << PLACE_AT | (uint64_t)state | (uint64_t)row << ROW_AT |
+           (uint64_t)last.cause << CAUSE_AT | (uint64_t)(last.code & CODE_MASK) << CODE_AT;
+}
+
+static gw_nanos when_of(uint64_t due)
+{
+    return due & ~UINT64_C(1);
+}
+
+static bool is_under_way(uint64_t due)
+{
+    return (due & 1) != 0;
+}
+
+/* Not 0, which is never. */
+static uint64_t due_at(gw_nanos when)
+{
+    return when > 1 ? when_of(when) : 2;
 }
 
 struct gw_health_view gw_health_look(const struct gw_health *h)
@@ -52,7 +83,7 @@ struct gw_health_view gw_health_look(const struct gw_health *h)
         .cause = (enum gw_health_cause)(word >> CAUSE_AT & CAUSE_MASK),
         .code = word >> CODE_AT & CODE_MASK,
         .since = atomic_load_explicit(&h->since, memory_order_relaxed),
-        .next = atomic_load_explicit(&h->due, memory_order_relaxed),
+        .next = when_of(atomic_load_explicit(&h->due, memory_order_relaxed)),
     };
 }
 
@@ -86,25 +117,33 @@ static gw_nanos lost_at(const struct gw_health_conf *conf, gw_nanos now, gw_nano
     return now + conf->timeout + gap;
 }
 
+gw_nanos gw_health_longest(const struct gw_health_conf *conf)
+{
+    gw_nanos gap = conf->interval > conf->unhealthy_interval ? conf->interval
+                                                             : conf->unhealthy_interval;
+
+    return lost_at(conf, 0, gap + gap / 100 * conf->jitter);
+}
+
 bool gw_health_settle(struct gw_health *h, const struct gw_health_conf *conf, uint64_t place,
                       gw_nanos now, uint64_t draw)
 {
-    uint64_t before = atomic_exchange(&h->place, place), due;
+    uint64_t before = atomic_exchange(&h->place, place), word = atomic_load(&h->word), due;
     bool is_another = before != 0 && before != place;
-    gw_nanos longest = conf->interval > conf->unhealthy_interval ? conf->interval
-                                                                 : conf->unhealthy_interval;
-    gw_nanos latest = lost_at(conf, now, longest + longest / 100 * conf->jitter);
+    gw_nanos latest = now + gw_health_longest(conf);
 
+    while (!is_about(word, place) &&
+           !atomic_compare_exchange_weak(&h->word, &word, untried(place))) {
+    }
     if (is_another) {
-        atomic_store(&h->word, 0);
         atomic_store_explicit(&h->since, 0, memory_order_relaxed);
         atomic_store(&h->due, 0);
     }
     due = atomic_load(&h->due);
     /* The first one comes at once, but not at the same time as everybody else's. */
-    while (due == 0 || due > latest) {
+    while (due == 0 || (!is_under_way(due) && due > latest)) {
         gw_nanos next = due == 0 ? jitter_of(conf, conf->interval, draw) : gap_of(h, conf, draw);
-        if (atomic_compare_exchange_weak(&h->due, &due, now + next > 0 ? now + next : 1))
+        if (atomic_compare_exchange_weak(&h->due, &due, due_at(now + next)))
             break;
     }
     return is_another;
@@ -115,9 +154,11 @@ bool gw_health_take(struct gw_health *h, const struct gw_health_conf *conf, uint
 {
     uint64_t due = atomic_load(&h->due);
 
-    if (now < due || atomic_load(&h->place) != place)
+    if (now < when_of(due) || atomic_load(&h->place) != place)
         return false;
-    *out = (struct gw_health_turn){ lost_at(conf, now, gap_of(h, conf, draw)), now };
+    *out = (struct gw_health_turn){ .due = lost_at(conf, now, gap_of(h, conf, draw)) | 1,
+                                    .place = place,
+                                    .begun = now };
     return atomic_compare_exchange_strong(&h->due, &due, out->due);
 }
 
@@ -125,7 +166,7 @@ bool gw_health_pass(struct gw_health *h, const struct gw_health_turn *turn, gw_n
 {
     uint64_t due = turn->due;
 
-    return atomic_compare_exchange_strong(&h->due, &due, at > 0 ? at : 1);
+    return atomic_compare_exchange_strong(&h->due, &due, due_at(at));
 }
 
 /* ---- what came of it ---- */
@@ -140,10 +181,10 @@ static uint64_t judge(uint64_t word, const struct gw_health_conf *conf,
     uint32_t row = (word >> ROW_AT & ROW_MASK) + 1;
 
     if (state == said)
-        return pack(state, 0, result);
+        return pack(word, state, 0, result);
     if (state == GW_HEALTH_UNTRIED || row >= needed)
-        return pack(said, 0, result);
-    return pack(state, row, result);
+        return pack(word, said, 0, result);
+    return pack(word, state, row, result);
 }
 
 /* Of who has the turn. */
@@ -168,7 +209,8 @@ bool gw_health_report(struct gw_health *h, const struct gw_health_conf *conf,
     gap = state_in(next) == GW_HEALTH_UNHEALTHY ? conf->unhealthy_interval : conf->interval;
     due = turn->begun + gap + jitter_of(conf, gap, draw);
     /* The word is ours until the turn is given back; who has lost it has nothing to say. */
-    if (atomic_load(&h->due) != turn->due || !atomic_compare_exchange_strong(&h->word, &word, next))
+    if (!is_about(word, turn->place) || atomic_load(&h->due) != turn->due ||
+        !atomic_compare_exchange_strong(&h->word, &word, next))
         return false;
     count(h, &result, now);
     (void)gw_health_pass(h, turn, due > now ? due : now);

@@ -42,7 +42,7 @@ struct gw_health_conf {
 
 /* Of one endpoint. All zero is one that nobody has probed yet. */
 struct gw_health {
-    _Atomic uint64_t word;  /* state, row, cause, code: see health.c                      */
+    _Atomic uint64_t word;  /* state, row, cause, code, place: see health.c               */
     _Atomic uint64_t due;   /* the next probe; while one runs: when another may take over  */
     _Atomic uint64_t since; /* of the state                                               */
     _Atomic uint64_t place; /* a hash of the address that it is about                      */
@@ -63,14 +63,17 @@ struct gw_health_view gw_health_look(const struct gw_health *h);
 /* Is it not to be asked, if nobody else says so? */
 bool gw_health_is_unhealthy(const struct gw_health *h, const struct gw_health_conf *conf);
 
+/* From the begin of a probe to when another may take over, at most. */
+gw_nanos gw_health_longest(const struct gw_health_conf *conf);
 /* It is about that address from now on: of another one nothing is known. And its next probe is no later than
- * conf says of one that begins now. draw: any number, here and below. True: something was forgotten. */
+ * conf says of one that begins now; one that is under way keeps its turn. draw: any number, here and below. True: something was forgotten. */
 bool gw_health_settle(struct gw_health *h, const struct gw_health_conf *conf, uint64_t place,
                       gw_nanos now, uint64_t draw);
 
 /* A probe that has the turn. */
 struct gw_health_turn {
     uint64_t due; /* what identifies it */
+    uint64_t place;
     gw_nanos begun;
 };
 /* False: it is not due, somebody else has it, or it is about another address. */

@@ -176,6 +176,47 @@ START_TEST(another_place_and_shorter_times)
 }
 END_TEST
 
+/* Whoever reports is not overtaken while the address changes: between what settle writes, too. */
+START_TEST(a_word_about_another_place_is_no_word)
+{
+    struct gw_health h = { 0 };
+    struct gw_health_turn turn;
+
+    ck_assert(!gw_health_settle(&h, &plain, 7, SECOND, 0));
+    ck_assert(gw_health_take(&h, &plain, 7, SECOND, 0, &turn));
+    ck_assert(gw_health_settle(&h, &plain, 9, SECOND, 0));
+    atomic_store(&h.due, turn.due); /* it is not written yet */
+    ck_assert(!gw_health_report(&h, &plain, &turn, good, SECOND, 0));
+    ck_assert_int_eq(gw_health_look(&h).state, GW_HEALTH_UNTRIED);
+    ck_assert(gw_health_pass(&h, &turn, SECOND));
+    ck_assert(gw_health_take(&h, &plain, 9, SECOND, 0, &turn));
+    ck_assert(gw_health_report(&h, &plain, &turn, bad, SECOND, 0));
+    ck_assert_uint_eq(gw_health_look(&h).code, 503);
+    ck_assert(!gw_health_settle(&h, &plain, 9, SECOND, 0)); /* another worker comes to know */
+    ck_assert(gw_health_is_unhealthy(&h, &plain));
+}
+END_TEST
+
+/* Times that are shorter from now on do not take it from who has it: what it finds out counts. */
+START_TEST(shorter_times_leave_the_turn)
+{
+    struct gw_health_conf conf = plain;
+    struct gw_health h = { 0 };
+    struct gw_health_turn turn, others;
+    gw_nanos now = SECOND;
+
+    conf.interval = conf.unhealthy_interval = 3600 * SECOND;
+    ck_assert(!gw_health_settle(&h, &conf, 7, now, 0));
+    ck_assert(gw_health_take(&h, &conf, 7, now, 0, &turn));
+    ck_assert(!gw_health_settle(&h, &plain, 7, now, 0));
+    now += 50 * MS;
+    ck_assert(!gw_health_take(&h, &plain, 7, now, 0, &others));
+    ck_assert(gw_health_report(&h, &plain, &turn, bad, now, 0));
+    ck_assert(gw_health_is_unhealthy(&h, &plain));
+    ck_assert_uint_eq(gw_health_look(&h).next, turn.begun + SECOND);
+}
+END_TEST
+
 /* Workers that come at random times, sometimes lose their probes, and never two at once. */
 START_TEST(turns_of_many)
 {
@@ -290,6 +331,8 @@ static Suite *health_suite(void)
     check_add(s, one_has_the_turn);
     check_add(s, a_turn_can_be_passed);
     check_add(s, another_place_and_shorter_times);
+    check_add(s, a_word_about_another_place_is_no_word);
+    check_add(s, shorter_times_leave_the_turn);
     check_add(s, turns_of_many);
     check_add(s, grpc_messages);
     check_add(s, grpc_nonsense);

@@ -572,6 +572,72 @@ START_TEST(a_probe_outlives_reloads)
 }
 END_TEST
 
+/* Who is asked something else is asked at once, and what it was asked before is not waited for. */
+START_TEST(another_question_is_asked_at_once)
+{
+    static const gw_str expect[] = { { "200-399", 7 } };
+    struct plan plan = plan_of(2);
+
+    start(&plan);
+    answer(asked(addresses[0], true), BAD);
+    answer(asked(addresses[1], true), GOOD);
+    turn(NULL, GOOD);
+    ck_assert_ptr_nonnull(asked(addresses[0], true));
+    switch (_i) {
+    case 0:
+        plan.health.path = GW_STR("/other");
+        break;
+    case 1:
+        plan.health.host = GW_STR("a.example");
+        break;
+    case 2:
+        plan.health.port = 9090;
+        break;
+    case 3:
+        plan.health.kind = GW_HEALTH_TCP;
+        plan.health.path = (gw_str){ NULL, 0 };
+        break;
+    default:
+        plan.health.expect = expect;
+        plan.health.expect_len = 1;
+        break;
+    }
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 4);
+    parts_apply(&host, make(&plan));
+    pass(2 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 5);
+    ck_assert_uint_eq(mode1_stat(&host, "probes_failed"), 1);
+    ck_assert_int_eq(share_of_first(), 0); /* it is known what it was */
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Its end comes by the new numbers, and so does what its verdict leads to. */
+START_TEST(a_probe_that_goes_on_has_the_new_numbers)
+{
+    struct plan plan = plan_of(2);
+
+    plan.health.interval_ms = 60000;
+    start(&plan);
+    answer(asked(addresses[0], true), GOOD);
+    answer(asked(addresses[1], true), GOOD);
+    pass(60 * SECOND);
+    plan.health.interval_ms = 500;
+    plan.health.timeout_ms = 100;
+    plan.health.fall = 1;
+    parts_apply(&host, make(&plan));
+    pass(50 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 4); /* they go on */
+    answer(asked(addresses[0], true), BAD);
+    ck_assert_str_eq(said, "unhealthy: cluster web, endpoint a, status 500\n");
+    pass(60 * MS);
+    ck_assert(strstr(said, "endpoint b, no answer in time\n") != NULL);
+    pass(400 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 6);
+    mode1_stop(&host);
+}
+END_TEST
+
 START_TEST(another_address_is_another_endpoint)
 {
     struct plan plan = plan_of(2);
@@ -852,6 +918,94 @@ START_TEST(grpc_is_not_endless)
 END_TEST
 #endif
 
+/* ---- more than there is room for ---- */
+
+enum { MANY = 200 };
+
+/* Many that never answer, and one of another cluster. */
+static void start_crowded(void)
+{
+    struct plan plan = plan_of(0);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_builder *b;
+    gw_id id;
+
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    b = parts_begin(&host);
+    parts_listener(b, "edge");
+    plan.health.interval_ms = 60000;
+    plan.cluster.health = &plan.health;
+    plan.cluster.name = GW_STR("silent");
+    id = gw_builder_cluster(b, &plan.cluster);
+    for (int i = 0; i < MANY; i++) {
+        char name[8], address[32];
+        snprintf(name, sizeof name, "e%d", i);
+        snprintf(address, sizeof address, "10.0.0.%d:80", i + 1);
+        endpoint.name = gw_cstr(name);
+        endpoint.address = gw_cstr(address);
+        ck_assert_uint_ne(gw_builder_endpoint(b, id, &endpoint), 0);
+    }
+    parts_cluster(b, "web", &plan.cluster, addresses[0]);
+    parts_route(b, "/", NULL, "web");
+    mode1_start(&host, parts_build(b), NULL);
+    mode1_pump(&host);
+}
+
+/* They wait in line, and wake nobody meanwhile. */
+START_TEST(a_crowd_waits_in_line)
+{
+    gw_nanos end;
+    int wakes = 0;
+
+    start_crowded();
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 64);
+    for (end = host.now + 280 * MS; host.now < end; wakes++) {
+        gw_nanos next = gw_worker_deadline(host.worker);
+        host.now = next > host.now + MS ? next : host.now + MS;
+        mode1_pump(&host);
+    }
+    ck_assert_int_le(wakes, 10);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 64);
+    for (int i = 0; i < 15; i++)
+        pass(100 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), MANY + 1); /* each once */
+    ck_assert_uint_eq(mode1_stat(&host, "probes_failed"), MANY + 1);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* A cluster that has many in line holds no other one up. */
+START_TEST(clusters_take_turns)
+{
+    start_crowded();
+    ck_assert_ptr_null(asked(addresses[0], true));
+    pass(301 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 128);
+    answer(asked(addresses[0], true), GOOD);
+    pass(2 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 129); /* the next one, in its place */
+    ck_assert_int_eq(gw_worker_drain(host.worker, 5000), GW_OK);
+    pass(SECOND);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 129); /* nobody waits any more */
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Of the line nothing is left over when others are to be watched. */
+START_TEST(a_line_ends_with_its_configuration)
+{
+    struct plan plan = plan_of(1);
+
+    start_crowded();
+    parts_apply(&host, make(&plan));
+    pass(2 * SECOND);
+    ck_assert_uint_eq(mode1_stat(&host, "probes"), 65);
+    ck_assert_ptr_nonnull(asked(addresses[0], true));
+    mode1_stop(&host);
+}
+END_TEST
+
 /* ---- our own lack ---- */
 
 static const gw_limits *few_links(void)
@@ -909,6 +1063,8 @@ Suite *probing_suite(void)
     check_add(s, workers_take_turns);
     check_add(s, a_reload_keeps_what_is_known);
     check_add(s, a_probe_outlives_reloads);
+    check_add_loop(s, another_question_is_asked_at_once, 0, 5);
+    check_add(s, a_probe_that_goes_on_has_the_new_numbers);
     check_add(s, another_address_is_another_endpoint);
     check_add(s, a_removed_endpoint_is_left_in_peace);
     check_add(s, drain_ends_probes);
@@ -918,6 +1074,9 @@ Suite *probing_suite(void)
     check_add_loop(s, grpc_says_how_it_is, 0, sizeof grpc_cases / sizeof *grpc_cases);
     check_add(s, grpc_is_not_endless);
 #endif
+    check_add(s, a_crowd_waits_in_line);
+    check_add(s, clusters_take_turns);
+    check_add(s, a_line_ends_with_its_configuration);
     check_add(s, who_has_no_room_has_no_word);
     return s;
 }
