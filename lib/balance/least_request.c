@@ -26,6 +26,8 @@ static bool is_among(const struct chosen *c, uint32_t member)
 static uint32_t draw_another(const struct gw_lots *lots, const struct gw_pick *p,
                              const struct chosen *c)
 {
+    if (p->len == 1) /* no lots need to be drawn for that */
+        return gw_pick_may(p, 0) ? 0 : UINT32_MAX;
     for (uint32_t n = 0; n <= AGAIN; n++) {
         uint32_t m = gw_random_pick(lots, p);
         if (m == UINT32_MAX || !is_among(c, m))

@@ -6,13 +6,32 @@
 
 enum { CHANCE_BITS = 20 };
 
+static bool has_none_failed(const struct gw_throttle *t, gw_nanos window, gw_nanos now)
+{
+    gw_nanos at = atomic_load_explicit(&t->failed_at, memory_order_relaxed);
+
+    return at == 0 || (now >= at && now - at >= window);
+}
+
+/* Threads may be a little apart: the latest counts. */
+static void note_failed(struct gw_throttle *t, gw_nanos now)
+{
+    if (now > atomic_load_explicit(&t->failed_at, memory_order_relaxed))
+        atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
+}
+
 uint32_t gw_throttle_chance(const struct gw_throttle *t, const struct gw_throttle_conf *conf,
                             gw_nanos now)
 {
-    struct gw_window_sums sums = gw_window_sum(&t->window, conf->window, now);
-    uint64_t accepts = sums.ok, requests = accepts + sums.failed;
+    struct gw_window_sums sums;
+    uint64_t accepts, requests;
 
     GW_ASSERT(conf->success >= 1 && conf->success <= 100);
+    if (GW_LIKELY(has_none_failed(t, conf->window, now)))
+        return 0;
+    sums = gw_window_sum(&t->window, conf->window, now);
+    accepts = sums.ok;
+    requests = accepts + sums.failed;
     if (requests < conf->volume || requests * conf->success <= accepts * 100)
         return 0;
     /* Sums are under 2^27: no product passes 2^54. */
@@ -31,6 +50,7 @@ bool gw_throttle_take(struct gw_throttle *t, const struct gw_throttle_conf *conf
 {
     if (gw_throttle_may(t, conf, now, chance))
         return true;
+    note_failed(t, now);
     gw_window_count(&t->window, conf->window, now, true);
     return false;
 }
@@ -38,5 +58,7 @@ bool gw_throttle_take(struct gw_throttle *t, const struct gw_throttle_conf *conf
 void gw_throttle_report(struct gw_throttle *t, const struct gw_throttle_conf *conf, gw_nanos now,
                         bool is_accepted)
 {
+    if (!is_accepted)
+        note_failed(t, now);
     gw_window_count(&t->window, conf->window, now, !is_accepted);
 }

@@ -14,7 +14,10 @@ struct gw_throttle_conf {
 };
 /* All zero is a new one. */
 struct gw_throttle {
-    struct gw_window window; /* failed: and refused */
+    struct gw_window window; /* failed: and refused                              */
+    _Atomic gw_nanos
+        failed_at; /* the last of those; 0: there was none. Who has none in the window is
+                                   not counted up with each request */
 };
 
 /* The chance of being refused, in 2^-20. */

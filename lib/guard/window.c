@@ -62,16 +62,18 @@ void gw_window_count(struct gw_window *w, gw_nanos length, gw_nanos now, bool is
 
 struct gw_window_sums gw_window_sum(const struct gw_window *w, gw_nanos length, gw_nanos now)
 {
-    uint64_t number = number_at(length, now);
+    uint64_t number = number_at(length, now), tag = tag_of(number, length);
+    uint32_t at = (uint32_t)(number % GW_WINDOW_BUCKETS);
     struct gw_window_sums sums = { 0, 0 };
 
     for (uint64_t i = 0; i < GW_WINDOW_BUCKETS && i <= number; i++) {
-        uint64_t word = atomic_load_explicit(&w->buckets[(number - i) % GW_WINDOW_BUCKETS],
-                                             memory_order_relaxed);
-        if (tag_in(word) != tag_of(number - i, length))
-            continue;
-        sums.ok += ok_in(word);
-        sums.failed += failed_in(word);
+        uint64_t word = atomic_load_explicit(&w->buckets[at], memory_order_relaxed);
+        if (tag_in(word) == tag) {
+            sums.ok += ok_in(word);
+            sums.failed += failed_in(word);
+        }
+        tag = (tag - 1) & NUMBER_MASK;
+        at = at > 0 ? at - 1 : GW_WINDOW_BUCKETS - 1;
     }
     return sums;
 }

@@ -185,12 +185,15 @@ bool gw_key_fits(const struct gw_key *key, const struct gw_key_part *part)
 
 uint64_t gw_key_mix(const struct gw_key_part *part, uint64_t seed)
 {
-    struct gw_key_part at = *part;
-    gw_str line = part->text;
+    struct gw_key_part at;
+    gw_str line;
     if (part->is_hash)
         return seed == 0 ? part->hash : XXH64(&part->hash, sizeof part->hash, seed);
-    seed = XXH64(line.ptr, line.len, seed);
-    while (part->lines != NULL && next_line(part->lines, &at, &line))
+    seed = XXH64(part->text.ptr, part->text.len, seed);
+    if (part->lines == NULL)
+        return seed;
+    at = *part;
+    while (next_line(at.lines, &at, &line))
         seed = XXH64(line.ptr, line.len, seed);
     return seed;
 }

@@ -282,6 +282,28 @@ START_TEST(throttle_is_the_formula)
 END_TEST
 
 /* An upstream that takes 100 a second of 1,000: about 100 / success are sent to it. */
+/* Whether it counts or sees at once that none has failed: the chance is that of the whole window. */
+START_TEST(throttle_forgets_with_its_window)
+{
+    struct gw_throttle_conf conf = { .success = 100, .volume = 1, .window = SECOND };
+    struct gw_prng prng = { (uint64_t)_i + 1 };
+    struct gw_throttle t = { 0 };
+    gw_nanos now = SECOND;
+    uint32_t forgotten = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct gw_window_sums sums;
+        uint32_t chance = gw_throttle_chance(&t, &conf, now);
+        sums = gw_window_sum(&t.window, conf.window, now);
+        ck_assert_int_eq(chance > 0, sums.failed > 0);
+        forgotten += sums.failed == 0;
+        gw_throttle_report(&t, &conf, now, gw_prng_below(&prng, 20) != 0);
+        now += gw_prng_below(&prng, 20) == 0 ? gw_prng_below(&prng, SECOND * 2)
+                                             : gw_prng_below(&prng, GW_MS(30));
+    }
+    ck_assert_uint_gt(forgotten, 10);
+}
+END_TEST
+
 START_TEST(throttle_finds_what_can_be_taken)
 {
     struct gw_throttle_conf conf = { .success = 60, .volume = 100, .window = SECOND * 3 };
@@ -593,6 +615,7 @@ static Suite *breaking_suite(void)
     check_add(s, old_outcomes_are_not_news);
     check_add_loop(s, error_ratio_is_the_naive_one, 0, 20);
     check_add_loop(s, throttle_is_the_formula, 0, 100);
+    check_add_loop(s, throttle_forgets_with_its_window, 0, 10);
     check_add(s, throttle_finds_what_can_be_taken);
     check_add(s, ejection_grows_and_is_forgiven);
     check_add(s, failures_in_a_row_eject);
