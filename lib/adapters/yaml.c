@@ -1138,15 +1138,20 @@ static gw_str path_of(const struct gw_yaml_node *part, gw_str where, gw_str fiel
     return field;
 }
 
-static const struct gw_yaml_node *element_of(const struct gw_yaml_node *list, gw_str digits)
+/* Of "3]", or of "3].name" what has that name in it. */
+static const struct gw_yaml_node *element_of(const struct gw_yaml_node *list, gw_str which)
 {
+    size_t end = gw_str_find(which, ']');
     uint64_t index;
     const struct gw_yaml_node *node = list->first;
-    if (list->kind != GW_YAML_LIST || gw_parse_u64(digits, &index) != GW_OK)
+    if (list->kind != GW_YAML_LIST || gw_parse_u64(gw_str_slice(which, 0, end), &index) != GW_OK)
         return list;
     while (node != NULL && node->index != index)
         node = node->next;
-    return node == NULL ? list : node;
+    if (node == NULL)
+        return list;
+    return end + 2 < which.len ? gw_yaml_follow(node, gw_str_slice(which, end + 2, which.len))
+                               : node;
 }
 
 static void translate(struct loader *l, const struct gw_yaml_node *part,
@@ -1161,7 +1166,7 @@ static void translate(struct loader *l, const struct gw_yaml_node *part,
     if (gw_str_eq(path, HASH_NAME) || gw_str_eq(path, LIMITER_KEY))
         bracket = field.len;
     if (bracket < field.len)
-        node = element_of(node, gw_str_slice(field, bracket + 1, field.len - 1));
+        node = element_of(node, gw_str_slice(field, bracket + 1, field.len));
     l->err.line = node->place.line;
     l->err.column = node->place.column;
     gw_text_init(&where, l->err.where, sizeof l->err.where);

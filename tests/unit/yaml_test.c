@@ -928,6 +928,14 @@ static const struct refusal {
     { "limiters:\n- { name: per-ip, rate: 1/s }\nroutes:\n- { name: r, respond: { status: 200 }, "
       "limiters: [ per-up ] }\n",
       4, 52, "routes[0].limiters[0]", "no limiter \"per-up\"; did you mean \"per-ip\"?" },
+    { "listeners: [ { name: a, address: '127.0.0.1:0' } ]\n"
+      "clusters: [ { name: web, endpoints: [ { address: '127.0.0.1:1' } ] } ]\n"
+      "routes:\n"
+      "  - name: r\n"
+      "    splits:\n"
+      "      - { cluster: web, weight: 1 }\n"
+      "      - { weight: 2, cluster: wev }\n",
+      7, 31, "routes[0].splits[1].cluster", "no cluster \"wev\"; did you mean \"web\"?" },
     { "trusted_proxies: 10.0.0.0/8\n", 1, 18, "trusted_proxies", "a list is needed here" },
     { "listeners:\n- name: a\n  trusted_proxies: [ 10.0.0.0/8, 10.0.0.1/8 ]\n", 3, 34,
       "listeners[0].trusted_proxies[1]", "\"10.0.0.1/8\": not addresses" },
