@@ -23,7 +23,7 @@ extern "C" {
 GW_API gw_status gw_engine_set_endpoints(gw_engine *e, gw_str cluster, const gw_endpoint_spec *set,
                                          size_t n, gw_config_error *err) GW_MUST_CHECK;
 /* Adds an endpoint, or changes the one of that name: its weight (GW_OFF: no new exchanges, it drains), its
- * address. As gw_engine_set_endpoints with all the others as they are. */
+ * address. As gw_engine_set_endpoints with all the others as they are; err names the field alone. */
 GW_API gw_status gw_engine_put_endpoint(gw_engine *e, gw_str cluster, const gw_endpoint_spec *one,
                                         gw_config_error *err) GW_MUST_CHECK;
 /* Takes the endpoint of that name away. Its idle connections are closed, the others when their exchanges

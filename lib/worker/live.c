@@ -15,6 +15,7 @@
 struct change {
     gw_builder *builder;
     gw_id cluster;
+    bool is_one; /* the host has given one endpoint, and no list */
 };
 
 static gw_status begin(struct change *c, const gw_engine *e, gw_str name)
@@ -23,6 +24,7 @@ static gw_status begin(struct change *c, const gw_engine *e, gw_str name)
     gw_cluster_spec spec = GW_SPEC(gw_cluster_spec);
     gw_status status;
 
+    c->is_one = false;
     env.allocator = e->env.allocator;
     status = gw_builder_new(&env, &c->builder);
     if (status != GW_OK)
@@ -38,13 +40,17 @@ static void add(struct change *c, const gw_endpoint_spec *spec)
     (void)gw_builder_endpoint(c->builder, c->cluster, spec); /* finish tells what was wrong */
 }
 
-/* "clusters[0].endpoints[2].weight" is about the third endpoint: there is no other cluster. */
-static void shorten(char *where)
+/* "clusters[0].endpoints[2].weight" is about the third endpoint: there is no other cluster. Who gave one
+ * endpoint, and no list, is told of its weight. */
+static void shorten(char *where, bool is_one)
 {
     static const char prefix[] = "clusters[0].";
+    const char *rest = strncmp(where, prefix, sizeof prefix - 1) == 0 ? where + sizeof prefix - 1
+                                                                      : where;
+    const char *field = is_one ? strstr(rest, "].") : NULL;
 
-    if (strncmp(where, prefix, sizeof prefix - 1) == 0)
-        memmove(where, where + sizeof prefix - 1, strlen(where) - (sizeof prefix - 1) + 1);
+    rest = field != NULL ? field + 2 : rest;
+    memmove(where, rest, strlen(rest) + 1);
 }
 
 static gw_status finish(struct change *c, struct gw_endpoints **out, gw_config_error *err)
@@ -57,7 +63,7 @@ static gw_status finish(struct change *c, struct gw_endpoints **out, gw_config_e
         *out = gw_endpoints_ref(config->clusters[0].endpoints);
         gw_config_unref(config);
     } else if (err != NULL) {
-        shorten(own.where);
+        shorten(own.where, c->is_one);
         (void)!gw_spec_fill(err, &own, sizeof own);
     }
     return status;
@@ -191,6 +197,7 @@ static gw_status rebuild(gw_engine *e, const struct gw_cluster_conf *conf, gw_st
         gw_builder_free(change.builder);
         return GW_EUNKNOWN;
     }
+    change.is_one = true;
     status = finish(&change, &endpoints, err);
     return status == GW_OK ? put_in_force(e, conf, endpoints) : status;
 }

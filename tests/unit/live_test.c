@@ -259,9 +259,8 @@ START_TEST(nonsense_is_refused_as_a_whole)
     gw_config_error err = GW_SPEC(gw_config_error);
 
     start();
-    refused("live", endpoint_at("x", "nowhere", 0), GW_EINVAL, "endpoints[1].address");
-    refused("live", endpoint_at("127.0.0.1:91", "127.0.0.1:91", 65536), GW_EINVAL,
-            "endpoints[0].weight");
+    refused("live", endpoint_at("x", "nowhere", 0), GW_EINVAL, "address");
+    refused("live", endpoint_at("127.0.0.1:91", "127.0.0.1:91", 65536), GW_EINVAL, "weight");
     refused("lif", good, GW_EUNKNOWN, "");
     set[0] = set[1] = good;
     ck_assert_int_eq(gw_engine_set_endpoints(host.engine, GW_STR("live"), set, 2, &err), GW_EINVAL);
