@@ -32,11 +32,12 @@ GW_API gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str na
 
 /* Gives clusters that share a route (gw_route_spec.splits) other weights, from the next request on; those
  * that are not named keep theirs. The next configuration that is applied says what they are. Refused as a
- * whole: GW_EINVAL: the route is not shared, a weight is out of range, nobody would have one, set is as for
+ * whole: err (may be NULL) names the field, as "splits[1].weight", if it is one. GW_EINVAL: the route is not
+ * shared, a weight is out of range, nobody would have one, set is as for
  * gw_engine_set_endpoints; GW_EUNKNOWN: no such route, or no such cluster among those that share it;
  * GW_ESTATE: no configuration was applied yet; GW_ENOMEM. Allocates; O(endpoints times workers). */
 GW_API gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set,
-                                      size_t n) GW_MUST_CHECK;
+                                      size_t n, gw_config_error *err) GW_MUST_CHECK;
 
 enum {
     GW_KIND_CLUSTER = 1,

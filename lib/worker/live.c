@@ -233,81 +233,113 @@ gw_status gw_engine_drop_endpoint(gw_engine *e, gw_str cluster, gw_str name)
 
 /* ---- weights of what shares a route ---- */
 
-static const struct gw_route_conf *find_split_route(const gw_config *config, gw_str name,
-                                                    gw_status *status)
+static gw_status refuse_route(gw_config_error *err, gw_status status, const char *text)
 {
-    for (uint32_t i = 0; i < config->split_routes_len; i++)
-        if (gw_str_eq(config->split_routes[i]->name, name))
-            return config->split_routes[i];
-    *status = GW_EUNKNOWN;
-    for (uint32_t i = 0; i < config->routes_len; i++)
-        if (gw_str_eq(config->routes[i].name, name))
-            *status = GW_EINVAL;
-    return NULL;
+    gw_engine_set_error(err, status, text);
+    return status;
 }
 
-static gw_status weigh_one(struct gw_splits *s, const void *given)
+static gw_status find_split_route(const gw_config *config, gw_str name,
+                                  const struct gw_route_conf **out, gw_config_error *err)
+{
+    for (uint32_t i = 0; i < config->split_routes_len; i++) {
+        *out = config->split_routes[i];
+        if (gw_str_eq((*out)->name, name))
+            return GW_OK;
+    }
+    for (uint32_t i = 0; i < config->routes_len; i++)
+        if (gw_str_eq(config->routes[i].name, name))
+            return refuse_route(err, GW_EINVAL, "no clusters share this route");
+    return refuse_route(err, GW_EUNKNOWN, "no such route");
+}
+
+/* One of the weights that were given. */
+static gw_status refuse_weight(gw_config_error *err, gw_status status, size_t i, const char *field,
+                               const char *text)
+{
+    gw_config_error own = GW_SPEC(gw_config_error);
+    struct gw_text t;
+
+    own.status = status;
+    gw_text_init(&t, own.where, sizeof own.where);
+    gw_text_cstr(&t, "splits[");
+    gw_text_u64(&t, i);
+    gw_text_cstr(&t, "].");
+    gw_text_cstr(&t, field);
+    gw_text_init(&t, own.text, sizeof own.text);
+    gw_text_cstr(&t, text);
+    if (err != NULL)
+        (void)!gw_spec_fill(err, &own, sizeof own);
+    return status;
+}
+
+static gw_status weigh_one(struct gw_splits *s, const gw_split_spec *set, size_t at,
+                           gw_config_error *err)
 {
     gw_split_spec own = { 0 };
 
-    if (gw_spec_copy(&own, sizeof own, given) != GW_OK ||
-        (own.weight > GW_WEIGHT_MAX && own.weight != GW_OFF))
-        return GW_EINVAL;
+    if (gw_spec_copy(&own, sizeof own, (const char *)set + at * set->size) != GW_OK)
+        return refuse_weight(err, GW_EINVAL, at, "size", "it must be made by GW_SPEC");
+    if (own.weight > GW_WEIGHT_MAX && own.weight != GW_OFF)
+        return refuse_weight(err, GW_EINVAL, at, "weight", "it is from 1 to 65,535, or off");
     for (uint32_t i = 0; i < s->len; i++) {
         if (!gw_str_eq(s->list[i].cluster->name, own.cluster))
             continue;
         s->list[i].weight = own.weight == GW_OFF ? 0 : own.weight == 0 ? 1 : own.weight;
         return GW_OK;
     }
-    return GW_EUNKNOWN;
+    return refuse_weight(err, GW_EUNKNOWN, at, "cluster", "it is not among those of the route");
 }
 
-static gw_status weigh(struct gw_splits *s, const gw_split_spec *set, size_t n)
+static gw_status weigh(struct gw_splits *s, const gw_split_spec *set, size_t n,
+                       gw_config_error *err)
 {
     gw_status status = GW_OK;
     bool has_weight = false;
 
     for (size_t i = 0; status == GW_OK && i < n; i++)
-        status = weigh_one(s, (const char *)set + i * set->size);
+        status = weigh_one(s, set, i, err);
     for (uint32_t i = 0; i < s->len; i++)
         has_weight |= s->list[i].weight > 0;
     if (status == GW_OK && !has_weight)
-        status = GW_EINVAL;
+        return refuse_route(err, GW_EINVAL, "nobody would have a share");
     return status == GW_OK ? gw_splits_finish(s) : status;
 }
 
-static gw_status change_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n)
+static gw_status change_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n,
+                               gw_config_error *err)
 {
     const struct gw_route_conf *conf;
     const struct gw_splits *have;
     struct gw_splits *s;
-    gw_status status = GW_ESTATE;
+    gw_status status;
 
     if (e->current == NULL)
-        return GW_ESTATE;
-    conf = find_split_route(e->current->config, route, &status);
-    if (conf == NULL)
+        return refuse_route(err, GW_ESTATE, "no configuration was applied yet");
+    status = find_split_route(e->current->config, route, &conf, err);
+    if (status != GW_OK)
         return status;
     have = e->current->splits[conf->split].splits;
     s = gw_splits_new(&e->env.allocator, have->len);
     if (s == NULL)
         return GW_ENOMEM;
     memcpy(s->list, have->list, have->len * sizeof *have->list);
-    status = weigh(s, set, n);
+    status = weigh(s, set, n, err);
     if (status == GW_OK)
         status = publish(e, (struct gw_edition_plan){ .reweighed = conf, .splits = s });
     gw_splits_unref(s);
     return status;
 }
 
-gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n)
+gw_status gw_engine_set_splits(gw_engine *e, gw_str route, const gw_split_spec *set, size_t n,
+                               gw_config_error *err)
 {
     gw_status status;
 
     if (e == NULL || n == 0 || set == NULL || set->size == 0)
         return GW_EINVAL;
     gw_engine_enter(e);
-    status = change_splits(e, route, set, n);
+    status = change_splits(e, route, set, n, err);
     gw_engine_leave(e);
     return status;
 }

@@ -348,7 +348,7 @@ static void change_splits(struct world *w)
         return;
     set[0].cluster = GW_STR("two");
     set[0].weight = world_chance(w, 20) ? GW_OFF : 1 + below(w, 20);
-    tolerate(w, gw_engine_set_splits(w->town->engine, GW_STR("/one"), set, 1), "splits");
+    tolerate(w, gw_engine_set_splits(w->town->engine, GW_STR("/one"), set, 1, NULL), "splits");
 }
 
 static void change_clock(struct world *w)

@@ -132,7 +132,7 @@ ROW(gw_engine_put_endpoint, gw_endpoint_spec s = GW_SPEC(gw_endpoint_spec);
 ROW(gw_engine_set_endpoints,
     (void)!gw_engine_set_endpoints(a->engine, gw_cstr("own"), NULL, 0, NULL))
 ROW(gw_engine_set_splits, gw_split_spec s = GW_SPEC(gw_split_spec);
-    (void)!gw_engine_set_splits(a->engine, gw_cstr("none"), &s, 1))
+    (void)!gw_engine_set_splits(a->engine, gw_cstr("none"), &s, 1, NULL))
 ROW(gw_exchange_alloc, (void)gw_exchange_alloc(a->x, 100))
 ROW(gw_exchange_cause, (void)gw_exchange_cause(a->x))
 ROW(gw_exchange_config, (void)gw_exchange_config(a->x))

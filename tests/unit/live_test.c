@@ -374,7 +374,7 @@ static gw_status weigh(const char *cluster, uint32_t weight)
 
     one.cluster = gw_cstr(cluster);
     one.weight = weight;
-    return gw_engine_set_splits(host.engine, GW_STR("/shared"), &one, 1);
+    return gw_engine_set_splits(host.engine, GW_STR("/shared"), &one, 1, NULL);
 }
 
 /* Of so many requests in a row, how many the canary gets. */
@@ -557,16 +557,29 @@ END_TEST
 START_TEST(nonsense_weights_are_refused)
 {
     gw_split_spec two[2] = { GW_SPEC(gw_split_spec), GW_SPEC(gw_split_spec) };
+    gw_config_error err = GW_SPEC(gw_config_error);
 
     start_shared(1, 1);
     ck_assert_int_eq(weigh("nobody", 1), GW_EUNKNOWN);
     ck_assert_int_eq(weigh("canary", 65536), GW_EINVAL);
-    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/own"), two, 1), GW_EINVAL);
-    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/no"), two, 1), GW_EUNKNOWN);
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/own"), two, 1, &err), GW_EINVAL);
+    ck_assert_str_eq(err.text, "no clusters share this route");
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/no"), two, 1, &err), GW_EUNKNOWN);
+    ck_assert_str_eq(err.text, "no such route");
     two[0].cluster = GW_STR("stable");
     two[1].cluster = GW_STR("canary");
     two[0].weight = two[1].weight = GW_OFF;
-    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/shared"), two, 2), GW_EINVAL);
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/shared"), two, 2, &err), GW_EINVAL);
+    ck_assert_str_eq(err.text, "nobody would have a share");
+    two[0].weight = 2;
+    two[1].weight = 65536;
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/shared"), two, 2, &err), GW_EINVAL);
+    ck_assert_str_eq(err.where, "splits[1].weight");
+    two[1].cluster = GW_STR("nobody");
+    two[1].weight = 1;
+    ck_assert_int_eq(gw_engine_set_splits(host.engine, GW_STR("/shared"), two, 2, &err),
+                     GW_EUNKNOWN);
+    ck_assert_str_eq(err.where, "splits[1].cluster");
     mode1_pump(&host);
     ck_assert_int_eq(canaries(4), 2);
     mode1_stop(&host);
