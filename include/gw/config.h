@@ -132,8 +132,8 @@ typedef struct gw_throttle_spec {
     uint32_t window_ms;       /* 10 to 3,600,000; 3,000                                        */
 } gw_throttle_spec;
 
-/* What is given at once to who is refused by a breaker, a throttle or a ceiling: another cluster's answer,
- * or this one. */
+/* What is given at once to who is refused by a breaker, a throttle or a ceiling, or because all endpoints
+ * are unhealthy, forced out or gone: another cluster's answer, or this one. */
 typedef struct gw_fallback_spec {
     uint32_t size;
     uint32_t code;     /* not 0: answer this                                                   */
@@ -465,7 +465,7 @@ typedef struct gw_share {
 GW_API gw_status gw_config_shares(const gw_config *config, size_t i, gw_str *cluster, gw_share *out,
                                   size_t max, size_t *len);
 /* The part of a cluster's keys, in millionths, whose endpoint in after has another name than in
- * before. Any thread. GW_EUNKNOWN: it is not in both, or hashes not in both. O(points). */
+ * before; all, if they are found otherwise (gw_hash_spec.keys). Any thread. GW_EUNKNOWN: it is not in both, or hashes not in both. O(points). */
 GW_API gw_status gw_config_moved(const gw_config *before, const gw_config *after, gw_str cluster,
                                  uint32_t *out);
 

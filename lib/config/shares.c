@@ -87,6 +87,14 @@ static bool is_same(const void *ctx, uint32_t before, uint32_t after)
                      p->after->endpoints->list[p->level_after->members[after]].name);
 }
 
+static bool has_same_keys(const struct gw_balance_conf *a, const struct gw_balance_conf *b)
+{
+    for (uint32_t i = 0; i < a->keys_len && i < b->keys_len; i++)
+        if (!gw_key_is_same(&a->keys[i], &b->keys[i]))
+            return false;
+    return a->keys_len == b->keys_len;
+}
+
 gw_status gw_config_moved(const gw_config *before, const gw_config *after, gw_str cluster,
                           uint32_t *out)
 {
@@ -101,6 +109,8 @@ gw_status gw_config_moved(const gw_config *before, const gw_config *after, gw_st
     p.level_after = first_level(p.after);
     if (p.level_before == NULL || p.level_after == NULL)
         return GW_EUNKNOWN;
-    *out = millionths(gw_ring_moved(&p.level_before->ring, &p.level_after->ring, is_same, &p));
+    *out = has_same_keys(&p.before->balance, &p.after->balance)
+               ? millionths(gw_ring_moved(&p.level_before->ring, &p.level_after->ring, is_same, &p))
+               : millionths(UINT64_MAX);
     return GW_OK;
 }

@@ -31,23 +31,14 @@ static uint32_t find(const struct gw_exchange *x)
     return found;
 }
 
-/* In panic all are asked but who is shut: its clients need not leave it for another one that is no better. */
-static bool is_asked_in_panic(struct gw_exchange *x, uint32_t i)
-{
-    const struct gw_cluster_use *use = gw_exchange_use(x);
-
-    return gw_guards_look(x) && !gw_guards_is_shut(x, i) &&
-           gw_balance_is_panic(&use->endpoints->balancer, use->available,
-                               use->endpoints->list[i].priority);
-}
-
+/* In panic too: its clients need not leave it for another one that is no better. */
 uint32_t gw_affinity_choose(struct gw_exchange *x)
 {
     uint32_t i = find(x);
 
     if (i == UINT32_MAX || gw_exchange_has_tried(x, i))
         return UINT32_MAX;
-    return gw_guards_may(x, i) || is_asked_in_panic(x, i) ? i : UINT32_MAX;
+    return gw_guards_is_asked(x, i) ? i : UINT32_MAX;
 }
 
 void gw_affinity_tell(struct gw_exchange *x)

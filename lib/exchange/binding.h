@@ -23,6 +23,7 @@ struct gw_cluster_use {
     bool is_all_shut, is_all_forced, is_any_shut;
     bool is_empty;                     /* nobody has any weight */
     gw_nanos view_until;               /* 0: never looked */
+    gw_nanos again;                    /* when who finds nobody is to come again */
     uint64_t available[GW_LEVELS_MAX]; /* by level: the weight of those open */
     struct gw_retry_budget budget;
 };

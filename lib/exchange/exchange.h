@@ -382,6 +382,8 @@ bool gw_guards_is_shut(const struct gw_exchange *x, uint32_t endpoint);
 bool gw_guards_take(struct gw_exchange *x, uint32_t endpoint);
 /* Nobody could be chosen. */
 void gw_guards_refuse_all(struct gw_exchange *x);
+/* Is it asked when its turn comes, be it only because its level is in panic? */
+bool gw_guards_is_asked(struct gw_exchange *x, uint32_t endpoint);
 /* When it was looked last, was there an endpoint that may be asked? O(1). */
 bool gw_guards_knows_one(const struct gw_exchange *x);
 /* It waits for a connection, or no longer. False: it is refused. */

@@ -394,8 +394,7 @@ static bool fall_back(struct gw_explainer *e, enum gw_reason_id reason)
 {
     struct gw_exchange *x = e->x;
     const struct gw_guards_conf *g = x->guards;
-    bool has_one = g != NULL && reason != GW_REASON_no_endpoint && reason != GW_REASON_bad_choice &&
-                   g->has_fallback && !x->has_fallen;
+    bool has_one = g != NULL && reason != GW_REASON_bad_choice && g->has_fallback && !x->has_fallen;
 
     say(e, GW_EXPLAIN_CLUSTER, has_one ? GW_EXPLAIN_NO : GW_EXPLAIN_ENDS, x->cluster->name,
         text_of(reason));

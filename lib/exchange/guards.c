@@ -48,15 +48,13 @@ static void go_to(struct gw_exchange *x, struct gw_cluster_conf *cluster)
     }
 }
 
-static void refuse(struct gw_exchange *x, enum gw_reason_id reason, enum gw_stat_id stat)
+/* False: there is no fallback for it. */
+static bool fall_back(struct gw_exchange *x)
 {
     const struct gw_guards_conf *g = x->guards;
 
-    gw_stats_add(x->of->stats, stat, 1);
-    if (!g->has_fallback || x->has_fallen) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, reason, GW_ELIMIT);
-        return;
-    }
+    if (!g->has_fallback || x->has_fallen)
+        return false;
     gw_stats_add(x->of->stats, GW_STAT_FALLBACKS, 1);
     x->has_fallen = true;
     if (x->phase == GW_PHASE_CONNECT)
@@ -65,6 +63,14 @@ static void refuse(struct gw_exchange *x, enum gw_reason_id reason, enum gw_stat
         go_to(x, g->fallback);
     else
         gw_reply_configured(x, g->reply_code, g->reply_type, g->reply_body);
+    return true;
+}
+
+static void refuse(struct gw_exchange *x, enum gw_reason_id reason, enum gw_stat_id stat)
+{
+    gw_stats_add(x->of->stats, stat, 1);
+    if (!fall_back(x))
+        gw_exchange_fail(x, GW_BY_GATEWAY, reason, GW_ELIMIT);
 }
 
 /* ---- before a try ---- */
@@ -121,7 +127,7 @@ static struct gw_gate gate_of(const struct gw_exchange *x, uint32_t endpoint)
 
 struct gw_gate gw_guards_gate(const struct gw_exchange *x, uint32_t endpoint)
 {
-    static const struct gw_gate open = { GW_GATE_OPEN, GW_GATE_NONE, GW_NEVER };
+    static const struct gw_gate open = { .answer = GW_GATE_OPEN, .next = GW_NEVER };
 
     return x->guards == NULL ? open : gate_of(x, endpoint);
 }
@@ -178,7 +184,7 @@ static void look_around(struct gw_exchange *x)
     const struct gw_endpoints *e = use->endpoints;
 
     use->view_version = atomic_load_explicit(&use->state->version, memory_order_acquire);
-    use->view_until = GW_NEVER;
+    use->view_until = use->again = GW_NEVER;
     use->is_all_shut = use->is_all_forced = use->is_empty = true;
     use->is_any_shut = false;
     memset(use->available, 0, sizeof use->available);
@@ -190,10 +196,12 @@ static void look_around(struct gw_exchange *x)
         use->view_until = gate.next < use->view_until ? gate.next : use->view_until;
         use->is_all_shut = use->is_all_shut && is_shut(&gate);
         use->is_all_forced = use->is_all_forced && gate.cause == GW_GATE_FORCED;
-        if (gate.answer == GW_GATE_SHUT)
+        if (gate.answer == GW_GATE_SHUT) {
             use->is_any_shut = true;
-        else
+            use->again = gate.again < use->again ? gate.again : use->again;
+        } else {
             use->available[e->list[i].priority] += e->list[i].weight;
+        }
     }
 }
 
@@ -217,6 +225,17 @@ bool gw_guards_knows_one(const struct gw_exchange *x)
     return available > 0;
 }
 
+bool gw_guards_is_asked(struct gw_exchange *x, uint32_t endpoint)
+{
+    const struct gw_cluster_use *use = gw_exchange_use(x);
+
+    if (gw_guards_may(x, endpoint))
+        return true;
+    return gw_guards_look(x) && !gw_guards_is_shut(x, endpoint) &&
+           gw_balance_is_panic(&use->endpoints->balancer, use->available,
+                               use->endpoints->list[endpoint].priority);
+}
+
 enum gw_reason_id gw_guards_nobody(const struct gw_exchange *x)
 {
     const struct gw_cluster_use *use = gw_exchange_use(x);
@@ -235,10 +254,13 @@ void gw_guards_refuse_all(struct gw_exchange *x)
 
     gw_guards_let_go(x);
     if (reason == GW_REASON_no_endpoint) {
-        gw_exchange_fail(x, GW_BY_GATEWAY, reason, GW_EUNKNOWN);
+        if (!fall_back(x))
+            gw_exchange_fail(x, GW_BY_GATEWAY, reason, GW_EUNKNOWN);
         return;
     }
-    x->refused_until = gw_exchange_use(x)->view_until;
+    x->refused_until = gw_exchange_use(x)->again;
+    if (x->refused_until <= x->of->links->now) /* looked at a while ago */
+        x->refused_until = x->of->links->now + 1;
     refuse(x, reason, GW_STAT_BREAKER_REFUSED);
 }
 

@@ -159,12 +159,12 @@ bool gw_exchange_is_repeatable(const struct gw_exchange *x)
     return x->route->retry->is_unsafe || gw_method_is_idempotent((enum gw_method)x->request.method);
 }
 
-static bool has_another(const struct gw_exchange *x)
+static bool has_another(struct gw_exchange *x)
 {
     const struct gw_endpoints *e = gw_exchange_use(x)->endpoints;
 
     for (uint32_t i = 0; i < e->len; i++)
-        if (e->list[i].weight > 0 && !gw_exchange_has_tried(x, i) && gw_guards_may(x, i))
+        if (e->list[i].weight > 0 && !gw_exchange_has_tried(x, i) && gw_guards_is_asked(x, i))
             return true;
     return false;
 }

@@ -2,9 +2,11 @@
 
 #include "guard/gate.h"
 
+#define AGAIN_NS GW_MS(1000)
+
 static struct gw_gate shut(enum gw_gate_cause cause, gw_nanos next)
 {
-    return (struct gw_gate){ GW_GATE_SHUT, cause, next };
+    return (struct gw_gate){ GW_GATE_SHUT, cause, next, next };
 }
 
 static struct gw_forced forced(const struct gw_gate_facts *f, enum gw_force_on on, gw_nanos now)
@@ -24,10 +26,14 @@ static struct gw_gate ask_breaker(const struct gw_gate_facts *f, gw_nanos now)
         return shut(GW_GATE_BREAKER, force.until);
     if (f->breaker != NULL && force.state == GW_FORCED_NOT)
         view = gw_breaker_look(f->breaker, f->breaker_conf, now);
-    if (!view.has_room)
-        return shut(GW_GATE_BREAKER, view.next);
+    if (!view.has_room) {
+        struct gw_gate gate = shut(GW_GATE_BREAKER, view.next);
+        if (view.state == GW_BREAKER_HALF_OPEN && gate.again > now + AGAIN_NS)
+            gate.again = now + AGAIN_NS;
+        return gate;
+    }
     return (struct gw_gate){ view.state == GW_BREAKER_CLOSED ? GW_GATE_OPEN : GW_GATE_PROBE,
-                             GW_GATE_NONE, force.until };
+                             GW_GATE_NONE, force.until, 0 };
 }
 
 static struct gw_gate ask_outlier(const struct gw_gate_facts *f, gw_nanos now, struct gw_gate gate)
@@ -57,7 +63,7 @@ struct gw_gate gw_gate_look(const struct gw_gate_facts *f, gw_nanos now)
     if (f->is_draining)
         return shut(GW_GATE_DRAINING, GW_NEVER);
     if (force.state == GW_FORCED_CLOSED)
-        return (struct gw_gate){ GW_GATE_OPEN, GW_GATE_NONE, force.until };
+        return (struct gw_gate){ GW_GATE_OPEN, GW_GATE_NONE, force.until, 0 };
     gate = ask_breaker(f, now);
     if (gate.answer == GW_GATE_SHUT)
         return gate;

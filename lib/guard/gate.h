@@ -33,7 +33,10 @@ struct gw_gate_facts {
 struct gw_gate {
     enum gw_gate_answer answer;
     enum gw_gate_cause cause;
-    gw_nanos next; /* when it is other by itself; GW_NEVER: by somebody's doing alone */
+    gw_nanos next; /* when it is other by itself; GW_NEVER: by somebody's doing alone        */
+    gw_nanos
+        again; /* shut: when to come again; that is sooner where a probe is under way, of which something
+                       is heard long before it counts as lost */
 };
 
 struct gw_gate gw_gate_look(const struct gw_gate_facts *facts, gw_nanos now);

@@ -1017,15 +1017,19 @@ START_TEST(what_is_filled_stays_in_its_size)
 }
 END_TEST
 
-static gw_config *hashing(uint32_t others)
+static gw_config *hashing_by(uint32_t others, gw_str key)
 {
     static const char *const names[] = { "svc-a", "svc-b", "svc-c" };
     gw_builder *b = NULL;
     gw_config *config = NULL;
     gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
     gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_hash_spec hash = GW_SPEC(gw_hash_spec);
     ck_assert_int_eq(gw_builder_new(NULL, &b), GW_OK);
+    hash.keys = &key;
+    hash.keys_len = 1;
     for (uint32_t i = 0; i < 2; i++) {
+        cluster.hash = i == 0 ? NULL : &hash;
         cluster.name = i == 0 ? GW_STR("plain") : GW_STR("cache");
         cluster.balance = i == 0 ? GW_BALANCE_RANDOM : GW_BALANCE_CONSISTENT_HASH;
         gw_id id = gw_builder_cluster(b, &cluster);
@@ -1044,9 +1048,15 @@ static gw_config *hashing(uint32_t others)
     return config;
 }
 
+static gw_config *hashing(uint32_t others)
+{
+    return hashing_by(others, GW_STR("client"));
+}
+
 START_TEST(shares_of_keys)
 {
     gw_config *config = hashing(2), *less = hashing(1), *one = hashing(0);
+    gw_config *other = hashing_by(2, GW_STR("path"));
     struct {
         gw_share share;
         uint32_t more;
@@ -1080,6 +1090,8 @@ START_TEST(shares_of_keys)
     ck_assert_uint_eq(moved, out[2].share.millionths);
     ck_assert_int_eq(gw_config_moved(config, config, GW_STR("cache"), &moved), GW_OK);
     ck_assert_uint_eq(moved, 0);
+    ck_assert_int_eq(gw_config_moved(config, other, GW_STR("cache"), &moved), GW_OK);
+    ck_assert_uint_eq(moved, 1000000); /* another key is another hash of each request */
     ck_assert_int_eq(gw_config_moved(config, less, GW_STR("plain"), &moved), GW_EUNKNOWN);
     ck_assert_int_eq(gw_config_moved(config, less, GW_STR("none"), &moved), GW_EUNKNOWN);
     ck_assert_int_eq(gw_config_shares(one, 1, NULL, &out[0].share, 3, &len), GW_OK);
@@ -1089,6 +1101,7 @@ START_TEST(shares_of_keys)
     out[0].share.size = 0;
     ck_assert_int_eq(gw_config_shares(config, 1, NULL, &out[0].share, 3, &len), GW_EINVAL);
     gw_config_unref(one);
+    gw_config_unref(other);
     gw_config_unref(less);
     gw_config_unref(config);
 }

@@ -19,7 +19,7 @@ struct plan {
     gw_health_spec health;
     gw_breaker_spec breaker;
     gw_fallback_spec fallback;
-    uint32_t endpoints;
+    uint32_t endpoints, retries;
     const char *first; /* the address of the first one */
 };
 
@@ -62,7 +62,7 @@ static gw_config *make(struct plan *plan)
         endpoint.address = gw_cstr(i == 0 ? plan->first : addresses[i]);
         gw_builder_endpoint(b, id, &endpoint);
     }
-    route.retries = GW_OFF;
+    route.retries = plan->retries > 0 ? plan->retries : GW_OFF;
     parts_route(b, "/", &route, "web");
     return parts_build(b);
 }
@@ -377,6 +377,32 @@ START_TEST(in_panic_health_is_not_believed)
     answer(asked(addresses[0], true), BAD);
     answer(asked(addresses[1], true), BAD);
     ck_assert_int_eq(share_of_first(), 2);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* ... by who tries again, either: the other one may take what this one does not. */
+START_TEST(in_panic_another_is_tried)
+{
+    struct plan plan = plan_of(2);
+    struct mode1_link *client;
+
+    plan.retries = 1;
+    start(&plan);
+    answer(asked(addresses[0], true), BAD);
+    answer(asked(addresses[1], true), BAD);
+    host.refused = addresses[0];
+    client = mode1_accept(&host, "edge");
+    for (int i = 0; i < 4; i++) {
+        struct mode1_link *up;
+        mode1_say(&host, client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        up = asked(addresses[1], false);
+        ck_assert_ptr_nonnull(up);
+        answer(up, GOOD);
+        ck_assert(strstr(client->out, " 200 ") != NULL);
+        mode1_clear(client);
+    }
+    ck_assert_uint_gt(mode1_stat(&host, "retries"), 0);
     mode1_stop(&host);
 }
 END_TEST
@@ -1057,6 +1083,7 @@ Suite *probing_suite(void)
     check_add(s, expected_codes_method_host_and_port);
     check_add(s, a_connection_is_enough_for_tcp);
     check_add(s, in_panic_health_is_not_believed);
+    check_add(s, in_panic_another_is_tried);
     check_add(s, without_panic_nobody_is_asked);
     check_add(s, breakers_and_probes_are_apart);
     check_add(s, intervals_and_jitter);
