@@ -67,7 +67,7 @@ class Names(harness.PeerCase):
 
     def until_answered(self, *who):
         """Until requests are answered by these, each in its turn, and by nobody else."""
-        until("answers of %s" % (who,), lambda: sorted(set(self.asks(2 * len(who)))) == sorted(who))
+        until("answers of %s" % (who,), lambda: set(self.asks(2 * len(who))) == set(who))
 
     # ----
 
