@@ -66,7 +66,9 @@ typedef struct gw_hash_spec {
     uint32_t points;       /* of an endpoint, for each unit of weight; up to 65,536; 256         */
     uint32_t load_percent; /* nobody has more than this part of its share of what is in flight,
                               100 to 1,000; none                                                 */
-    uint32_t reserved;
+    uint32_t unit;      /* the unit of weight, up to 65,535; the greatest power of ten that divides
+                              all weights of a level: where it may change keys move beside those of
+                              who comes and goes                                                 */
     const gw_str *keys; /* "client", "path", "given", "header:NAME", "cookie:NAME", "query:NAME",
                            "metadata:NAME", "label:NAME" (docs/keys.md): the first that a request has;
                            without any its endpoint is drawn; "client"                          */

@@ -204,6 +204,7 @@ static const struct gw_yaml_field hash_fields[] = {
     NAME("name", struct cluster, hash_name),
     { "keys", GW_YAML_TEXTS, offsetof(struct cluster, hash_keys), 0, 0, 0, NULL },
     { "points", GW_YAML_COUNT, offsetof(struct cluster, hash.points), 1, 65536, 0, NULL },
+    { "unit", GW_YAML_COUNT, offsetof(struct cluster, hash.unit), 1, 65535, 0, NULL },
     { "load_percent", GW_YAML_COUNT, offsetof(struct cluster, hash.load_percent), 100, 1000, 0,
       NULL },
 };
@@ -1052,6 +1053,7 @@ static const struct rename {
     { "clusters", "hash", "balance.hash" },
     { "clusters", "hash.keys", "balance.hash.keys" },
     { "clusters", "hash.points", "balance.hash.points" },
+    { "clusters", "hash.unit", "balance.hash.unit" },
     { "clusters", "hash.load_percent", "balance.hash.load_percent" },
     { "clusters", "choices", "balance.choices" },
     { "clusters", "slow_start_ms", "balance.slow_start" },

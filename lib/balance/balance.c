@@ -58,9 +58,11 @@ static gw_status make_ring(struct gw_level *level, struct gw_heap *heap,
         return GW_ENOMEM;
     for (uint32_t m = 0; m < level->len; m++)
         names[m] = spec->names[level->members[m]];
-    struct gw_ring_spec ring = {
-        .names = names, .weights = level->weights, .n = level->len, .points = spec->points
-    };
+    struct gw_ring_spec ring = { .names = names,
+                                 .weights = level->weights,
+                                 .n = level->len,
+                                 .points = spec->points,
+                                 .unit = spec->unit };
     gw_status status = gw_ring_init(&level->ring, heap, &ring);
     gw_heap_release(heap, names, level->len * sizeof *names);
     return status;

@@ -25,6 +25,7 @@ struct gw_balance_spec {
     const uint32_t *weights;          /* 0: none                                             */
     const uint32_t *priorities;       /* under GW_LEVELS_MAX; NULL: all 0                   */
     uint32_t points;                  /* of the ring, for each unit of weight; 0: default    */
+    uint32_t unit;                    /* ... which is so much; 0: default                    */
     uint32_t load_percent;            /* bounded load: 100 and more; 0: no bound             */
     uint32_t choices;                 /* least request: 2 to GW_CHOICES_MAX; 0: default      */
     uint32_t panic_percent;           /* 1 to 100; 0: default; GW_OFF: never                 */

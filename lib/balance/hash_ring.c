@@ -17,6 +17,8 @@
 static uint32_t unit_of(const struct gw_ring_spec *spec)
 {
     uint32_t unit = 1;
+    if (spec->unit != 0)
+        return spec->unit;
     for (;;) {
         for (uint32_t i = 0; i < spec->n; i++)
             if (spec->weights[i] % (unit * 10) != 0)
@@ -28,7 +30,7 @@ static uint32_t unit_of(const struct gw_ring_spec *spec)
 static uint64_t points_of(const struct gw_ring_spec *spec, uint32_t i, uint32_t unit,
                           uint32_t halved)
 {
-    uint64_t points = (uint64_t)(spec->weights[i] / unit) * spec->points >> halved;
+    uint64_t points = (uint64_t)spec->weights[i] * spec->points / unit >> halved;
     return points > 0 ? points : 1;
 }
 

@@ -3,8 +3,8 @@
  * point's number from 0 in four bytes, the lowest first: the same on every machine, whatever the order of
  * the endpoints. Without an endpoint its keys go to their next points, and no others move.
  *
- * How many points: GW_RING_POINTS for each unit of weight, where the unit is the greatest power of ten
- * that divides all weights (100, 100, 200: 256, 256, 512). If these are too many for points_max all are
+ * How many points: GW_RING_POINTS for each unit of weight, where the unit is given, or else the greatest
+ * power of ten that divides all weights (100, 100, 200: 256, 256, 512). If these are too many for points_max all are
  * halved until they fit; everybody who weighs anything keeps at least one. Pure. */
 #ifndef GW_BALANCE_HASH_RING_H
 #define GW_BALANCE_HASH_RING_H
@@ -20,6 +20,7 @@ struct gw_ring_spec {
     uint32_t n;
     uint32_t points;     /* for each unit of weight; 0: GW_RING_POINTS */
     uint32_t points_max; /* 0: GW_RING_POINTS_MAX                      */
+    uint32_t unit;       /* so much weight has those points; 0: see above */
 };
 struct gw_ring {
     uint64_t *hashes; /* ascending                                       */

@@ -31,13 +31,14 @@ static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft
                  &draft->hash.keys_len);
     check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX);
     check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
-    if (draft->hash.reserved != 0)
-        gw_fault_add(part, "hash.reserved", GW_EINVAL, "it must be 0");
+    check_range(part, "hash.unit", draft->hash.unit, 1, GW_WEIGHT_MAX);
     bool is_custom = draft->spec.balancer.len > 0;
     if (draft->spec.balance != GW_BALANCE_CONSISTENT_HASH && !is_custom)
         gw_fault_add(part, "hash", GW_EINVAL, "it is for consistent hash alone");
     if (is_custom && draft->hash.points != 0)
         gw_fault_add(part, "hash.points", GW_EINVAL, "a balancer of the host's has no ring");
+    if (is_custom && draft->hash.unit != 0)
+        gw_fault_add(part, "hash.unit", GW_EINVAL, "a balancer of the host's has no ring");
     if (is_custom && draft->hash.load_percent != 0)
         gw_fault_add(part, "hash.load_percent", GW_EINVAL, "a balancer of the host's has no ring");
 }
@@ -107,6 +108,7 @@ gw_status gw_balancing_freeze(const gw_cluster_spec *spec, const gw_balancer *cu
     };
     if (spec->hash != NULL) {
         out->rule.points = spec->hash->points;
+        out->rule.unit = spec->hash->unit;
         out->rule.load_percent = spec->hash->load_percent;
     }
     if (custom != NULL) {

@@ -406,6 +406,8 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].slow_start_ms", "decides", BALANCER(slow_start_ms, 50))          \
     X(GW_EINVAL, 21, "clusters[0].hash.points", "no ring", BALANCER(hash, &p->hash),               \
       p->hash.points = 9)                                                                          \
+    X(GW_EINVAL, 21, "clusters[0].hash.unit", "no ring", BALANCER(hash, &p->hash),                 \
+      p->hash.unit = 9)                                                                            \
     X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "no ring", BALANCER(hash, &p->hash),         \
       p->hash.load_percent = 125)                                                                  \
     X(GW_EINVAL, 22, "clusters[1].balancer", "no endpoints", p->has_cluster2 = true,               \
@@ -536,7 +538,7 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, 99))       \
     X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, 1001))     \
     X(GW_EINVAL, 21, "clusters[0].hash.load_percent", "100 to 1000", HASH(load_percent, GW_OFF))   \
-    X(GW_EINVAL, 21, "clusters[0].hash.reserved", "0", HASH(reserved, 1))                          \
+    X(GW_EINVAL, 21, "clusters[0].hash.unit", "1 to 65535", HASH(unit, 65536))                     \
     X(GW_EINVAL, 21, "clusters[0].hash.keys[1]", "\"headers:a\": not a key",                       \
       KEYS(GW_STR("client"), GW_STR("headers:a")))                                                 \
     X(GW_EINVAL, 21, "clusters[0].hash.keys[0]", "not a key", KEYS(GW_STR("")))                    \

@@ -4,6 +4,7 @@
 #include "balance_test.h"
 
 static struct field field;
+static uint32_t unit; /* of weight; 0: what divides all */
 
 static void make(struct gw_ring *ring, uint32_t points, uint32_t points_max)
 {
@@ -11,7 +12,8 @@ static void make(struct gw_ring *ring, uint32_t points, uint32_t points_max)
                                  .weights = field.weights,
                                  .n = field.n,
                                  .points = points,
-                                 .points_max = points_max };
+                                 .points_max = points_max,
+                                 .unit = unit };
     ck_assert_int_eq(gw_ring_init(ring, &field.heap, &spec), GW_OK);
 }
 
@@ -286,6 +288,22 @@ START_TEST(who_goes_moves_its_own_keys_alone)
 }
 END_TEST
 
+/* Whatever divides the weights of those that are left. */
+START_TEST(a_given_unit_stays)
+{
+    struct gw_prng prng = { 23 };
+    unit = 100;
+    for (uint32_t round = 0; round < 200; round++) {
+        field_init(&field, "u", 2 + (uint32_t)gw_prng_below(&prng, 20));
+        for (uint32_t i = 0; i < field.n; i++)
+            field.weights[i] = 1 + (uint32_t)gw_prng_below(&prng, 300);
+        remove_one((uint32_t)gw_prng_below(&prng, field.n), 1000);
+        test_alloc_fini(&field.alloc);
+    }
+    unit = 0;
+}
+END_TEST
+
 /* What is counted is what keys do. */
 static bool is_same_name(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -340,7 +358,7 @@ static void count(const struct gw_ring *ring, uint32_t *out)
 START_TEST(points_follow_weights)
 {
     static const struct {
-        uint32_t weights[4], points, points_max, wanted[4], halved;
+        uint32_t weights[4], points, points_max, wanted[4], halved, unit;
     } rows[] = {
         { { 1, 1, 2, 3 }, 0, 0, { 256, 256, 512, 768 }, 0 },
         { { 100, 100, 200, 300 }, 0, 0, { 256, 256, 512, 768 }, 0 },
@@ -351,13 +369,17 @@ START_TEST(points_follow_weights)
         { { 1, 3, 5, 1000 }, 64, 100, { 1, 1, 1, 62 }, 10 },
         { { 65535, 1, 1, 1 }, 0, 0, { 32767, 1, 1, 1 }, 9 },
         { { 9, 9, 9, 9 }, 0, 4, { 1, 1, 1, 1 }, 11 },
+        { { 100, 100, 150, 101 }, 0, 0, { 256, 256, 384, 258 }, 0, 100 },
+        { { 1, 100, 100, 100 }, 0, 0, { 1, 100, 100, 100 }, 0, 256 },
     };
     for (uint32_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
         struct gw_ring ring;
         uint32_t got[4];
         field_init(&field, "p", 4);
         memcpy(field.weights, rows[row].weights, sizeof rows[row].weights);
+        unit = rows[row].unit;
         make(&ring, rows[row].points, rows[row].points_max);
+        unit = 0;
         count(&ring, got);
         for (uint32_t i = 0; i < 4; i++)
             ck_assert_msg(got[i] == rows[row].wanted[i], "row %u: %u points for weight %u", row,
@@ -569,6 +591,7 @@ Suite *ring_suite(void)
     check_add_loop(suite, as_even_as_was_measured, 0, sizeof evenness / sizeof evenness[0]);
     check_add(suite, weights_are_kept);
     check_add(suite, who_goes_moves_its_own_keys_alone);
+    check_add(suite, a_given_unit_stays);
     check_add(suite, the_moved_part_is_counted);
     check_add(suite, points_follow_weights);
     check_add(suite, the_largest_rings);

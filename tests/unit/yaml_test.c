@@ -95,9 +95,9 @@ static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
         c->requests_max, c->retry_percent, c->retry_least, NUM(c->age), c->age_jitter, c->is_live);
-    say(d, "  balance %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
-        c->balance.rule.load_percent, c->balance.rule.choices, c->balance.rule.panic_percent,
-        c->balance.rule.spare_percent, NUM(c->balance.slow_start));
+    say(d, "  balance %u %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
+        c->balance.rule.unit, c->balance.rule.load_percent, c->balance.rule.choices,
+        c->balance.rule.panic_percent, c->balance.rule.spare_percent, NUM(c->balance.slow_start));
     say(d, " balancer %s", c->balance.custom == NULL ? "" : c->balance.custom->name);
     for (uint32_t i = 0; i < c->balance.keys_len; i++)
         say(d, " key %u %.*s", c->balance.keys[i].on, STR(c->balance.keys[i].name));
@@ -431,6 +431,7 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->c_more = "    balance: { policy: consistent_hash }\n",                                    \
       b->cluster.balance = GW_BALANCE_CONSISTENT_HASH)                                             \
     X(b->c_more = HASH_FILE("points: 12"), HASH_C(points, 12))                                     \
+    X(b->c_more = HASH_FILE("unit: 10"), HASH_C(unit, 10))                                         \
     X(b->c_more = HASH_FILE("load_percent: 125"), HASH_C(load_percent, 125))                       \
     X(b->c_more = HASH_FILE("on: path"), HASH_KEYS(1, GW_STR("path"), GW_STR("")))                 \
     X(b->c_more = HASH_FILE("on: given"), HASH_KEYS(1, GW_STR("given"), GW_STR("")))               \
@@ -966,6 +967,7 @@ static const struct refusal {
     { HASHED("on: cookie"), 3, 51, "clusters[0].balance.hash.on", "needs a name" },
     { HASHED("on: cookie, name: a b"), 3, 65, "clusters[0].balance.hash.name", "not a key" },
     { HASHED("points: 0"), 3, 55, "clusters[0].balance.hash.points", "1 to 65536" },
+    { HASHED("unit: 65536"), 3, 53, "clusters[0].balance.hash.unit", "1 to 65535" },
     { "routes:\n- retries: 6\n", 2, 12, "routes[0].retries", "" },
     { "routes:\n- retry: { replay: 2GiB }\n", 2, 20, "routes[0].retry.replay",
       "from 1 to 1073741824" },
