@@ -127,7 +127,7 @@ static const char *why_of(int status)
     case ARES_ETIMEOUT:
         return "no server answered in time";
     case ARES_ECONNREFUSED:
-        return "no server can be reached";
+        return "no server can be reached, or none does what it is asked";
     case ARES_ESERVFAIL:
         return "the server failed (SERVFAIL)";
     case ARES_EREFUSED:

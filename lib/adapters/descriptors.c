@@ -62,6 +62,16 @@ static const struct gw_yaml_field root_fields[] = {
 static const struct gw_yaml_table root_table = { root_fields,
                                                  sizeof root_fields / sizeof root_fields[0] };
 
+/* Of two rates with the same key and value only one would ever be asked. */
+static bool has_rate(const struct gw_descriptors *d, const struct gw_descriptor *one)
+{
+    for (const struct gw_descriptor *o = d->first; o != NULL; o = o->next)
+        if (o->requests > 0 && o->parent == one->parent && gw_str_eq(o->key, one->key) &&
+            gw_str_eq(o->value, one->value))
+            return true;
+    return false;
+}
+
 static gw_status read_one(struct gw_descriptors *d, struct gw_descriptor *parent,
                           const struct gw_yaml_node *node)
 {
@@ -82,6 +92,8 @@ static gw_status read_one(struct gw_descriptors *d, struct gw_descriptor *parent
                               "unit and requests_per_unit are needed");
     if (one->depth > ENTRIES_MAX)
         return gw_yaml_refuse(d->reader, node, "the tree is too deep: at most 8");
+    if (one->requests > 0 && has_rate(d, one))
+        return gw_yaml_refuse(d->reader, node, "its key and value have a rate already");
     *d->last = one;
     d->last = &one->next;
     return GW_OK;

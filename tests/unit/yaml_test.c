@@ -904,6 +904,10 @@ static const struct refusal {
     { "descriptors: { descriptors: [] }\n", 1, 14, "descriptors", "a domain is needed" },
     { "descriptors: { domain: d, descriptors: [ { value: v } ] }\n", 1, 42,
       "descriptors.descriptors[0]", "a key is needed" },
+    { "descriptors: { domain: d, descriptors: [ { key: k, rate_limit: { unit: day, "
+      "requests_per_unit: 1 } },\n  { key: k },\n  { key: k, rate_limit: { unit: day, "
+      "requests_per_unit: 2 } } ] }\n",
+      3, 3, "descriptors.descriptors[2]", "have a rate already" },
     { "descriptors: { domain: d, descriptors: [ { key: k, rate_limit: { unit: day } } ] }\n", 1, 64,
       "descriptors.descriptors[0].rate_limit", "unit and requests_per_unit are needed" },
     { "descriptors: { domain: d, descriptors: [ { key: k, rate_limit: { unit: year } } ] }\n", 1,
