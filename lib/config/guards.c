@@ -165,6 +165,8 @@ static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
         gw_fault_add(part, "grpc_failures", GW_EINVAL, "nothing counts them");
     if (!is_counted && s->slow_ms != 0)
         gw_fault_add(part, "slow_ms", GW_EINVAL, "nothing counts it");
+    if (s->failures == GW_FAILURE_SLOW && (s->slow_ms == 0 || s->slow_ms == GW_OFF))
+        gw_fault_add(part, "failures", GW_EINVAL, "nothing is slow: it needs slow_ms");
 }
 
 void gw_guards_copy(const struct gw_part *part, struct gw_cluster_draft *draft)

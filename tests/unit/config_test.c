@@ -529,6 +529,8 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].grpc_failures", "1 to 16", BREAKER(size, sizeof p->breaker),     \
       p->cluster.grpc_failures = 1u << 17)                                                         \
     X(GW_EINVAL, 21, "clusters[0].slow_ms", "nothing counts it", p->cluster.slow_ms = 1)           \
+    X(GW_EINVAL, 21, "clusters[0].failures", "nothing is slow", p->cluster.breaker = &p->breaker,  \
+      p->cluster.failures = GW_FAILURE_SLOW)                                                       \
     X(GW_EINVAL, 22, "clusters[1].origin", "it is the host", p->has_cluster2 = true,               \
       p->cluster2.exchanges_max = 1)                                                               \
     X(GW_EUNKNOWN, 21, "clusters[0].fallback.cluster", "web", FALLBACK(cluster, GW_STR("wob")))    \
