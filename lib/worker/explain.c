@@ -31,6 +31,7 @@ struct world {
     struct gw_exchanges exchanges;
     struct gw_binding *binding;
     struct gw_exchange *x;
+    gw_explained result; /* too large for a stack */
 };
 
 /* ---- the world ---- */
@@ -357,15 +358,14 @@ static gw_status make_exchange(struct world *w, const gw_explain_spec *spec)
 
 /* ---- the call ---- */
 
-static gw_status explain(struct world *w, gw_engine *e, const gw_explain_spec *spec,
-                         gw_explained *out)
+static gw_status explain(struct world *w, gw_engine *e, const gw_explain_spec *spec)
 {
     struct gw_explainer explainer = { .tell = spec->on_step,
                                       .ctx = spec->ctx,
                                       .max = spec->steps_max,
                                       .target = spec->target,
                                       .is_apart = spec->worker == NULL,
-                                      .out = out };
+                                      .out = &w->result };
     gw_status status = spec->worker != NULL ? bind_as(w, spec->worker)
                                             : bind_newest(w, e, spec->seed);
 
@@ -378,13 +378,12 @@ static gw_status explain(struct world *w, gw_engine *e, const gw_explain_spec *s
     explainer.x = w->x;
     gw_exchange_explain(&explainer,
                         spec->protocol == GW_PROTO_H1 ? read_h1(w, spec) : read_h2(w, spec));
-    return out->cause.reason == GW_REASON_no_memory ? GW_ENOMEM : GW_OK;
+    return w->result.cause.reason == GW_REASON_no_memory ? GW_ENOMEM : GW_OK;
 }
 
 gw_status gw_explain(gw_engine *e, const gw_explain_spec *spec, gw_explained *out)
 {
     gw_explain_spec own = { 0 };
-    gw_explained result = GW_SPEC(gw_explained);
     struct world *w = NULL;
     gw_status status;
 
@@ -394,7 +393,10 @@ gw_status gw_explain(gw_engine *e, const gw_explain_spec *spec, gw_explained *ou
     status = make_world(e, &w);
     if (status != GW_OK)
         return status;
-    status = explain(w, e, &own, &result);
+    w->result.size = sizeof w->result;
+    status = explain(w, e, &own);
+    if (status == GW_OK)
+        status = gw_spec_fill(out, &w->result, sizeof w->result);
     free_world(w);
-    return status == GW_OK ? gw_spec_fill(out, &result, sizeof result) : status;
+    return status;
 }
