@@ -99,6 +99,20 @@ def connect(port, timeout=WAIT):
 
 # ---- processes
 
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/{name}.pid;
+error_log {folder}/{name}.err {level};
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+{servers}
+}}
+"""
+
 
 def words_of(words):
     """The command, run so that it is killed when this program is: a killed test leaves nobody.
@@ -295,6 +309,14 @@ class PeerCase(unittest.TestCase):
         with open(path, "wb") as f:
             f.write(content)
         return path
+
+    def start_nginx(self, servers, port, name="nginx", level="error"):
+        """nginx with what stands in its http block; it is reached at that port when this returns."""
+        text = NGINX.format(folder=self.folder, name=name, level=level, servers=servers)
+        config = self.write_file(name + ".conf", text.encode())
+        errors = os.path.join(self.folder, name + ".err")
+        os.chmod(self.folder, 0o755)
+        return self.start(need("nginx"), "-p", self.folder, "-c", config, "-e", errors, port=port)
 
 
 def pattern(size, seed=1):

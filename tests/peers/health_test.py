@@ -4,7 +4,6 @@ In each trouble of one of two endpoints the log says why, its requests go to the
 both are asked again. gRPC's health protocol is spoken by gRPC's own server.
 """
 
-import os
 import signal
 import threading
 import unittest
@@ -12,7 +11,7 @@ from concurrent import futures
 
 import harness
 import http1
-from harness import HOST, cluster, free_port, need, need_module, route
+from harness import HOST, cluster, free_port, need_module, route
 
 PROBES = {"interval": "50ms", "timeout": "200ms", "rise": 2, "fall": 2, "jitter_percent": 10}
 LOST, BACK = "health.changed: unhealthy: ", "health.changed: healthy: "
@@ -188,29 +187,15 @@ class HealthHttp(Health):
 class HealthNginx(Health):
     """A process that is killed, stopped and started again."""
 
-    CONFIG = """
-daemon off; master_process off; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
-events {{ worker_connections 128; }}
-http {{
-  access_log off; client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
-  fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  server {{ listen {host}:{port}{more}; location / {{ return 200 {name}; }} }}
-}}
-"""
-
-    def start_nginx(self, name):
-        config = self.write_file(name + ".conf", self.CONFIG.format(
-            folder=self.folder, host=HOST, name=name, port=self.ports[name], more=self.more,
-        ).encode())
-        err = os.path.join(self.folder, name + ".err")
-        os.chmod(self.folder, 0o755)
-        return self.start(need("nginx"), "-p", self.folder, "-c", config, "-e", err,
-                          port=self.ports[name])
+    def start_one(self, name):
+        port = self.ports[name]
+        return self.start_nginx("  server { listen %s:%d%s; location / { return 200 %s; } }" % (
+            HOST, port, self.more, name), port, name)
 
     def tried(self, protocol, kind, why_stopped):
         self.more = " http2" if protocol == "h2" else ""
         self.ports = {"one": free_port(), "two": free_port()}
-        processes = {name: self.start_nginx(name) for name in self.ports}
+        processes = {name: self.start_one(name) for name in self.ports}
         self.gw = self.start_gw([{
             "name": "web", "protocol": protocol, "health": dict(PROBES, kind=kind),
             "endpoints": [{"name": n, "address": "%s:%d" % (HOST, p)}
@@ -222,7 +207,7 @@ http {{
             processes["one"].end(signal.SIGKILL)
 
         def again():
-            processes["one"] = self.start_nginx("one")
+            processes["one"] = self.start_one("one")
 
         self.in_trouble("no connection", kill, again)
         if why_stopped:

@@ -10,41 +10,20 @@ import harness
 import http1
 from harness import HOST, cluster, free_port, need
 
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.err error;
-events {{ worker_connections 2048; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+SERVERS = """
   keepalive_requests 1000000; http2_max_concurrent_streams 256;
   default_type text/plain;
   server {{ listen {host}:{h1}; location / {{ return 200 "{body}"; }} }}
   server {{ listen {host}:{h2} http2; location / {{ return 200 "{body}"; }} }}
-}}
 """
 
 
 class Load(harness.PeerCase):
     def setUp(self):
         super().setUp()
-        nginx = need("nginx")
         ports = {"h1": free_port(), "h2": free_port()}
-        text = NGINX.format(folder=self.folder, host=HOST, body="x" * 100, **ports)
-        config = self.write_file("nginx.conf", text.encode())
-        self.start(
-            nginx,
-            "-p",
-            self.folder,
-            "-c",
-            config,
-            "-e",
-            self.folder + "/nginx.err",
-            port=ports["h1"],
-        )
+        servers = SERVERS.format(host=HOST, body="x" * 100, **ports)
+        self.start_nginx(servers, ports["h1"])
         self.ports = ports
 
     def url(self):

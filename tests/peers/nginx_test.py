@@ -8,17 +8,8 @@ import harness
 import http1
 from harness import HOST, cluster, free_port, need, pattern, route
 
-CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.err info;
-events {{ worker_connections 512; }}
-http {{
-  access_log off;
+SERVERS = """
   gzip_types text/plain; gzip_min_length 1;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   client_max_body_size 0;
   default_type text/plain;
   server {{
@@ -45,7 +36,6 @@ http {{
     root {folder}/www;
     location /dav/ {{ dav_methods PUT DELETE; alias {folder}/dav/; }}
   }}
-}}
 """
 
 
@@ -57,21 +47,16 @@ class Nginx:
 
     def setUp(self):
         super().setUp()
-        nginx = need("nginx")
         self.curl = need("curl")
         for name in ("www", "dav"):
             os.mkdir(os.path.join(self.folder, name))
             os.chmod(os.path.join(self.folder, name), 0o777)
-        os.chmod(self.folder, 0o755)
         self.write_file("www/small", b"hello\n")
         self.write_file("www/big", pattern(10 << 20))
         self.write_file("www/empty", b"")
         ports = {"h1": free_port(), "h2": free_port(), "hasty": free_port()}
-        config = self.write_file(
-            "nginx.conf", CONFIG.format(folder=self.folder, host=HOST, **ports).encode()
-        )
-        err = os.path.join(self.folder, "nginx.err")
-        self.start(nginx, "-p", self.folder, "-c", config, "-e", err, port=ports["h1"])
+        servers = SERVERS.format(folder=self.folder, host=HOST, **ports)
+        self.start_nginx(servers, ports["h1"], level="info")
         self.gw = self.start_gw(
             [
                 cluster("web", ports[self.protocol], self.protocol),

@@ -23,15 +23,7 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "10"))
 BIG = pattern(300000)
 TROUBLES = (EOFError, ConnectionError, TimeoutError, http1.Malformed, AssertionError)
 
-CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/{name}.pid;
-events {{ worker_connections 512; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+SERVERS = """
   default_type text/plain;
   server {{
     listen {host}:{h1};
@@ -45,7 +37,6 @@ http {{
     location / {{ try_files /big =404; }}
     location /load {{ return 200 "{load}"; }}
   }}
-}}
 """
 
 
@@ -112,22 +103,16 @@ class AskingH2(Asking):
 class Soak(harness.PeerCase):
     def setUp(self):
         super().setUp()
-        self.nginx = need("nginx")
         need("wrk", "h2load")
         os.mkdir(os.path.join(self.folder, "www"))
-        os.chmod(self.folder, 0o755)
         self.write_file("www/big", BIG)
         self.ports = [{"h1": free_port(), "h2": free_port()} for _ in range(2)]
         self.upstreams = [self.start_upstream(i) for i in range(2)]
         self.is_over = threading.Event()
 
     def start_upstream(self, i):
-        name = "nginx%d" % i
-        text = CONFIG.format(folder=self.folder, name=name, host=HOST, load="x" * 100,
-                             **self.ports[i])
-        config = self.write_file(name + ".conf", text.encode())
-        return self.start(self.nginx, "-p", self.folder, "-c", config, "-e",
-                          "%s/%s.err" % (self.folder, name), port=self.ports[i]["h1"])
+        servers = SERVERS.format(folder=self.folder, host=HOST, load="x" * 100, **self.ports[i])
+        return self.start_nginx(servers, self.ports[i]["h1"], "nginx%d" % i)
 
     def load(self, words):
         """One of the loaders again and again; only its end matters, not what it was answered."""

@@ -19,17 +19,8 @@ from harness import HERE, HOST, cluster, free_port, need, need_module, route
 TROUBLES = int(os.environ.get("TROUBLES", "1"))  # so often each of the three
 SERVERS = 3
 NGINX = """
-daemon off;
-master_process off;
-pid {folder}/{name}.pid;
-events {{ worker_connections 512; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   server {{ listen {host}:{h1}; location / {{ return 200 "hello"; }} }}
   server {{ listen {host}:{h2} http2; location / {{ return 200 "hello"; }} }}
-}}
 """
 # A stopped server is noticed by the time of a try.
 RETRY = {
@@ -97,20 +88,14 @@ class Grpc(Load):
 class Troubles(harness.PeerCase):
     def setUp(self):
         super().setUp()
-        self.nginx = need("nginx")
         need("h2load")
-        os.chmod(self.folder, 0o755)
         self.is_over = threading.Event()
         self.ports = [{"h1": free_port(), "h2": free_port()} for _ in range(SERVERS)]
         self.seen = 0
 
-    def start_nginx(self, i):
-        name = "nginx%d" % i
-        text = NGINX.format(folder=self.folder, name=name, host=HOST, **self.ports[i])
-        config = self.write_file(name + ".conf", text.encode())
-        errors = "%s/%s.err" % (self.folder, name)
-        return self.start(self.nginx, "-p", self.folder, "-c", config, "-e", errors,
-                          port=self.ports[i]["h1"])
+    def start_one(self, i):
+        return self.start_nginx(NGINX.format(host=HOST, **self.ports[i]), self.ports[i]["h1"],
+                                "nginx%d" % i)
 
     def start_origin(self, i):
         return self.start("/usr/bin/python3", os.path.join(HERE, "grpc_origin.py"),
@@ -200,11 +185,11 @@ class Troubles(harness.PeerCase):
         self.assertLessEqual(bad, sum(n for c, n in causes.items() if VISIBLE.match(c)))
 
     def test_http1(self):
-        self.work("h1", self.start_nginx, lambda port: [
+        self.work("h1", self.start_one, lambda port: [
             H2Load(self, ["--h1", "-c8"], "http://%s:%d/" % (HOST, port))])
 
     def test_http2(self):
-        self.work("h2", self.start_nginx, lambda port: [
+        self.work("h2", self.start_one, lambda port: [
             H2Load(self, ["-c2", "-m8"], "http://%s:%d/" % (HOST, port))])
 
     def test_grpc(self):
