@@ -576,7 +576,8 @@ uint32_t gw_conn_want(const struct gw_link *link)
 static bool has_output(const struct gw_link *link)
 {
     return !gw_chain_is_empty(&link->tx) ||
-           (link->tls != NULL && !gw_chain_is_empty(&link->tls->out)) ||
+           (link->tls != NULL && (!gw_chain_is_empty(&link->tls->out) ||
+                                  link->tls->engine->ops->wants_seal(link->tls->engine))) ||
            (link->codec != NULL && !link->is_lost && link->codec->ops->wants_write(link->codec));
 }
 

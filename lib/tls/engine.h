@@ -18,6 +18,8 @@ struct gw_tls_engine_ops {
                       size_t mark);
     /* An orderly end was asked for: seal will write it after the clear bytes. */
     void (*close)(struct gw_tls_engine *e);
+    /* Has seal something of its own to write: of the handshake, an alert, the end? */
+    bool (*wants_seal)(const struct gw_tls_engine *e);
     bool (*is_ready)(const struct gw_tls_engine *e); /* the handshake is over */
     gw_str (*alpn)(const struct gw_tls_engine *e);   /* empty: none            */
     void (*free)(struct gw_tls_engine *e);

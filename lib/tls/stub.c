@@ -80,11 +80,21 @@ static gw_status put_head(struct gw_chain *wire, uint8_t kind, size_t len)
     return gw_chain_write(wire, head, HEAD);
 }
 
+static bool owes_hello(const struct stub *s)
+{
+    return !s->is_hello_sent && (s->is_client || s->is_hello_here);
+}
+
+static bool owes_end(const struct stub *s)
+{
+    return s->is_closing && !s->is_end_sent && s->is_hello_sent;
+}
+
 static gw_status seal_hello(struct stub *s, struct gw_chain *wire)
 {
     gw_status status;
 
-    if (s->is_hello_sent || (!s->is_client && !s->is_hello_here))
+    if (!owes_hello(s))
         return GW_OK;
     status = put_head(wire, KIND_HELLO, 0);
     if (status == GW_OK)
@@ -113,7 +123,7 @@ static gw_status stub_seal(struct gw_tls_engine *e, struct gw_chain *clear, stru
             return status; /* the record is finished when there is memory again */
         s->owed = 0;
     }
-    if (s->is_closing && !s->is_end_sent && s->is_hello_sent && clear->len == 0) {
+    if (owes_end(s) && clear->len == 0) {
         status = put_head(wire, KIND_END, 0);
         if (status == GW_OK)
             s->is_end_sent = true;
@@ -124,6 +134,13 @@ static gw_status stub_seal(struct gw_tls_engine *e, struct gw_chain *clear, stru
 static void stub_close(struct gw_tls_engine *e)
 {
     of(e)->is_closing = true;
+}
+
+static bool stub_wants_seal(const struct gw_tls_engine *e)
+{
+    const struct stub *s = (const struct stub *)(const void *)e;
+
+    return owes_hello(s) || owes_end(s);
 }
 
 static bool stub_is_ready(const struct gw_tls_engine *e)
@@ -149,6 +166,7 @@ static const struct gw_tls_engine_ops ops = {
     .open = stub_open,
     .seal = stub_seal,
     .close = stub_close,
+    .wants_seal = stub_wants_seal,
     .is_ready = stub_is_ready,
     .alpn = stub_alpn,
     .free = stub_free,

@@ -21,8 +21,9 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     if (sim->input != NULL)
         fprintf(stderr, "  replay: TRACE=1 fuzz_world FILE\n");
     else
-        fprintf(stderr, "  replay: sim%s --seed %llu --trace\n",
-                sim->is_stall_asked ? " --stalled" : "", (unsigned long long)sim->seed);
+        fprintf(stderr, "  replay: sim%s --seed %llu --fail %llu%s --trace\n",
+                sim->is_stall_asked ? " --stalled" : "", (unsigned long long)sim->seed,
+                (unsigned long long)sim->fail_alloc_at, sim->fail_alloc_on ? " --ever" : "");
     abort();
 }
 

@@ -13,6 +13,7 @@ struct seen {
     uint32_t code;
     bool is_step_tried;     /* on_end does what it must not */
     bool is_aborted_inside; /* on_end ends the link, too */
+    void (*on_response)(void);
 };
 static struct seen seen;
 static const char *listener_name = "edge";
@@ -22,6 +23,15 @@ static gw_verdict see_request(void *ctx, gw_exchange *x)
     struct seen *s = ctx;
     (void)x;
     s->begun++;
+    return GW_NEXT;
+}
+
+static gw_verdict see_response(void *ctx, gw_exchange *x)
+{
+    const struct seen *s = ctx;
+    (void)x;
+    if (s->on_response != NULL)
+        s->on_response();
     return GW_NEXT;
 }
 
@@ -79,6 +89,7 @@ static gw_config *make_config(uint32_t upstream_protocol)
     filter.name = "seen";
     filter.ctx = &seen;
     filter.on_request = see_request;
+    filter.on_response = see_response;
     filter.on_end = see_end;
     ck_assert_uint_ne(gw_builder_filter(b, &filter), 0);
     ck_assert_msg(gw_builder_build(b, &config, &err) == GW_OK, "%s: %s", err.where, err.text);
@@ -609,6 +620,108 @@ START_TEST(a_reset_is_logged_with_its_code)
 }
 END_TEST
 
+/* ---- the end of an engine ---- */
+
+enum { HOARD_MAX = 64 };
+static struct gw_block *hoard[HOARD_MAX];
+
+/* All blocks that can be had, and the allocator makes no more. */
+static void take_all_blocks(void)
+{
+    struct gw_pool *pool = host.worker->links.pool;
+    int n = 0;
+
+    while (hoard[n] != NULL)
+        n++;
+    host.alloc.fail_from = 1;
+    while (n < HOARD_MAX - 1 && (hoard[n] = gw_block_take(pool, NULL)) != NULL)
+        n++;
+    ck_assert_int_lt(n, HOARD_MAX - 1);
+}
+
+static void give_all_blocks(void)
+{
+    host.alloc.fail_from = 0;
+    for (int n = 0; hoard[n] != NULL; n++) {
+        gw_block_unref(hoard[n]);
+        hoard[n] = NULL;
+    }
+    mode1_pass(&host, 1000000000);
+}
+
+/* One record of the stub engine. */
+static void say_sealed(struct mode1_link *l, const char *text)
+{
+    char record[300];
+    int n = snprintf(record, sizeof record, "%c%c%c%s", 0x17, 'x', (char)strlen(text), text);
+
+    record[1] = 0;
+    mode1_feed(&host, l, record, (size_t)n, 0);
+}
+
+static void say_hello(struct mode1_link *l)
+{
+    mode1_feed(&host, l, "\x16\0\0", 3, 0);
+}
+
+static bool ends_sealed(const struct mode1_link *l)
+{
+    return l->out_len >= 3 && memcmp(l->out + l->out_len - 3, "\x15\0\0", 3) == 0;
+}
+
+/* The last record says that nothing was cut off: while there is no memory for it the side is not ended. */
+START_TEST(an_engine_s_end_waits_for_memory)
+{
+    struct mode1_link *client;
+
+    start(GW_PROTO_H1);
+    gw_worker_stub_tls(host.worker, true, false);
+    client = mode1_accept(&host, "edge");
+    say_hello(client);
+    say_sealed(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client->is_slow = true;
+    mode1_answer(&host, "HTTP/1.1 204 No Content\r\n\r\n");
+    client->is_slow = false;
+    mode1_take(client);
+    ck_assert_ptr_nonnull(strstr(client->out + 6, "204 No Content\r\n"));
+    take_all_blocks();
+    mode1_pump(&host);
+    ck_assert(!ends_sealed(client));
+    ck_assert(!client->is_shutdown);
+    give_all_blocks();
+    ck_assert(ends_sealed(client));
+    ck_assert(client->is_shutdown);
+    mode1_stop(&host);
+}
+END_TEST
+
+/* Its side is ended while its stream is still there: the client is not answered yet. */
+START_TEST(towards_an_upstream_it_waits_too)
+{
+    struct mode1_link *client, *up;
+    size_t len;
+
+    start(GW_PROTO_H1);
+    gw_worker_stub_tls(host.worker, false, true);
+    client = mode1_accept(&host, "edge");
+    mode1_say(&host, client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    up = mode1_upstream(&host);
+    say_hello(up);
+    len = up->out_len;
+    seen.on_response = take_all_blocks;
+    say_sealed(up, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    ck_assert_int_eq(seen.ended, 0);
+    ck_assert_uint_eq(up->out_len, len);
+    ck_assert(!up->is_shutdown);
+    give_all_blocks();
+    ck_assert(ends_sealed(up));
+    ck_assert_ptr_nonnull(strstr(client->out, "204 No Content\r\n"));
+    ck_assert_int_eq(seen.ended, 1);
+    ck_assert_uint_eq(seen.cause.by, GW_BY_NONE);
+    mode1_stop(&host);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -636,6 +749,8 @@ static Suite *worker_suite(void)
     check_add(suite, an_answer_that_cannot_leave_ends_the_exchange);
     check_add(suite, a_failure_of_an_upstream_is_logged);
     check_add(suite, a_reset_is_logged_with_its_code);
+    check_add(suite, an_engine_s_end_waits_for_memory);
+    check_add(suite, towards_an_upstream_it_waits_too);
     return suite;
 }
 
