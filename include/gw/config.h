@@ -66,9 +66,9 @@ typedef struct gw_hash_spec {
     uint32_t points;       /* of an endpoint, for each unit of weight; up to 65,536; 256         */
     uint32_t load_percent; /* nobody has more than this part of its share of what is in flight,
                               100 to 1,000; none                                                 */
-    uint32_t unit;      /* the unit of weight, up to 65,535; the greatest power of ten that divides
-                              all weights of a level: where it may change keys move beside those of
-                              who comes and goes                                                 */
+    uint32_t unit;      /* the unit of weight, up to 65,535; the greatest power of ten that is not
+                              above the greatest weight of a level: while it stays, only keys of who
+                              comes, goes or is weighed anew move                                */
     const gw_str *keys; /* "client", "path", "given", "header:NAME", "cookie:NAME", "query:NAME",
                            "metadata:NAME", "label:NAME" (docs/keys.md): the first that a request has;
                            without any its endpoint is drawn; "client"                          */
@@ -459,6 +459,8 @@ typedef struct gw_share {
     uint32_t due;        /* ... what its weight says                                             */
     uint32_t points;     /* on the ring                                                          */
     gw_str endpoint;
+    uint32_t unit;   /* of weight, of all of them (gw_hash_spec.unit)                            */
+    uint32_t halved; /* so often were the points of all, to fit                                  */
 } gw_share;
 /* How the i-th cluster, in the order added, shares its keys while all its endpoints are there: those
  * of its first level. out has room for max, each as long as out[0].size says; len: how many there are,

@@ -14,23 +14,24 @@
 
 /* --- how many points --- */
 
+/* By the greatest weight alone: so whoever else comes, goes or changes leaves it as it is. */
 static uint32_t unit_of(const struct gw_ring_spec *spec)
 {
-    uint32_t unit = 1;
+    uint32_t greatest = 1, unit = 1;
     if (spec->unit != 0)
         return spec->unit;
-    for (;;) {
-        for (uint32_t i = 0; i < spec->n; i++)
-            if (spec->weights[i] % (unit * 10) != 0)
-                return unit;
-        unit *= 10; /* a weight is not 0, so this ends */
-    }
+    for (uint32_t i = 0; i < spec->n; i++)
+        greatest = spec->weights[i] > greatest ? spec->weights[i] : greatest;
+    while (greatest / unit >= 10)
+        unit *= 10;
+    return unit;
 }
 
 static uint64_t points_of(const struct gw_ring_spec *spec, uint32_t i, uint32_t unit,
                           uint32_t halved)
 {
-    uint64_t points = (uint64_t)spec->weights[i] * spec->points / unit >> halved;
+    uint64_t whole = (uint64_t)unit << halved;
+    uint64_t points = ((uint64_t)spec->weights[i] * spec->points + whole / 2) / whole;
     return points > 0 ? points : 1;
 }
 
@@ -94,8 +95,7 @@ static void release(struct gw_heap *heap, void *memory, size_t n, size_t size)
     gw_heap_release(heap, memory, n * size);
 }
 
-static gw_status fill(struct gw_ring *ring, struct gw_heap *heap, const struct gw_ring_spec *spec,
-                      uint32_t unit)
+static gw_status fill(struct gw_ring *ring, struct gw_heap *heap, const struct gw_ring_spec *spec)
 {
     size_t len = ring->len, text_len = NUMBER_BYTES;
     for (uint32_t i = 0; i < spec->n; i++)
@@ -109,7 +109,7 @@ static gw_status fill(struct gw_ring *ring, struct gw_heap *heap, const struct g
     gw_status status = GW_ENOMEM;
     if (d.hashes == NULL || d.owners == NULL || d.order == NULL || d.text == NULL)
         goto done;
-    place_points(&d, unit, ring->halved);
+    place_points(&d, ring->unit, ring->halved);
     gw_sort(d.order, d.order + len, len, by_place, &d);
     for (size_t i = 0; i < len; i++) {
         ring->hashes[i] = d.hashes[d.order[i]];
@@ -145,17 +145,17 @@ gw_status gw_ring_init(struct gw_ring *ring, struct gw_heap *heap, const struct 
     }
     if (full.n > full.points_max)
         return GW_ELIMIT;
-    uint32_t unit = unit_of(&full);
-    while (count_points(&full, unit, own.halved) > full.points_max)
+    own.unit = unit_of(&full);
+    while (count_points(&full, own.unit, own.halved) > full.points_max)
         own.halved++;
-    own.len = (uint32_t)count_points(&full, unit, own.halved);
+    own.len = (uint32_t)count_points(&full, own.unit, own.halved);
     own.bits = bits_for(own.len);
     own.hashes = gw_heap_alloc(heap, own.len * sizeof *own.hashes);
     own.owners = gw_heap_alloc(heap, own.len * sizeof *own.owners);
     own.index = gw_heap_alloc(heap, ((size_t)1 << own.bits) * sizeof *own.index);
     gw_status status = GW_ENOMEM;
     if (own.hashes != NULL && own.owners != NULL && own.index != NULL)
-        status = fill(&own, heap, &full, unit);
+        status = fill(&own, heap, &full);
     if (status == GW_OK)
         *ring = own;
     else

@@ -3,9 +3,11 @@
  * point's number from 0 in four bytes, the lowest first: the same on every machine, whatever the order of
  * the endpoints. Without an endpoint its keys go to their next points, and no others move.
  *
- * How many points: GW_RING_POINTS for each unit of weight, where the unit is given, or else the greatest
- * power of ten that divides all weights (100, 100, 200: 256, 256, 512). If these are too many for points_max all are
- * halved until they fit; everybody who weighs anything keeps at least one. Pure. */
+ * How many points: GW_RING_POINTS for each unit of weight, rounded, where the unit is given, or else the
+ * greatest power of ten that is not above the greatest weight (100, 100, 250: 256, 256, 640). If these are
+ * too many for points_max all are halved until they fit; everybody who weighs anything keeps at least one.
+ * As points are numbered from 0, a weight that changes while unit and halving stay moves only what the
+ * points that come or go have. Pure. */
 #ifndef GW_BALANCE_HASH_RING_H
 #define GW_BALANCE_HASH_RING_H
 
@@ -27,7 +29,7 @@ struct gw_ring {
     uint32_t *owners; /* the member that has the point                   */
     uint32_t *index;  /* by a key's top bits: the first point at or above them */
     uint32_t len, bits;
-    uint32_t halved; /* how often                                        */
+    uint32_t unit, halved; /* of weight; how often                             */
 };
 /* GW_ELIMIT: more members than points_max; GW_ENOMEM. */
 gw_status gw_ring_init(struct gw_ring *ring, struct gw_heap *heap, const struct gw_ring_spec *spec)

@@ -47,6 +47,8 @@ static gw_status fill(const struct gw_cluster_conf *c, const struct gw_level *le
             .due = (uint32_t)((uint64_t)level->weights[i] * MILLION / level->weight),
             .points = points[i],
             .endpoint = c->endpoints->list[level->members[i]].name,
+            .unit = level->ring.unit,
+            .halved = level->ring.halved,
         };
         memcpy(at, &size, sizeof size);
         status = gw_spec_fill(at, &own, sizeof own);

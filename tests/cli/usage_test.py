@@ -149,6 +149,36 @@ class Check(support.Folder):
         bad = self.write("bad.yaml", GATEWAY % "wev")
         self.assertEqual(gw("check", two, "--against", bad)[0], 3)
 
+    def test_what_moves_by_the_unit_is_said(self):
+        cache = ('clusters:\n  - name: cache\n    balance: { policy: %s }\n'
+                 '    endpoints: [ { address: "10.0.0.1:80", name: svc-a, weight: 90 },'
+                 ' { address: "10.0.0.2:80", name: svc-b, weight: %d } ]\n'
+                 'routes: [ { name: all, match: { prefix: / }, cluster: cache } ]\n')
+        write = lambda name, policy, weight: self.write(name, cache % (policy, weight))
+        under, over, turns = (write("under.yaml", "consistent_hash", 99),
+                              write("over.yaml", "consistent_hash", 100),
+                              write("turns.yaml", "round_robin", 99))
+        said = "    the unit of weight was 10, and is 100: keys move that need not; " \
+               "with hash.unit: 10 they stay\n"
+        self.assertTrue(gw("check", over, "--against", under)[1].endswith(said))
+        self.assertNotIn("unit", gw("check", over, "--against", over)[1])
+        pinned = self.write("pinned.yaml", (cache % ("consistent_hash", 100)).replace(
+            "consistent_hash }", "consistent_hash, hash: { unit: 10 } }"))
+        self.assertNotIn("unit", gw("check", pinned, "--against", under)[1])
+        halved = self.write("halved.yaml", (cache % ("consistent_hash", 100)).replace(
+            "consistent_hash }", "consistent_hash, hash: { unit: 10, points: 10000 } }"))
+        self.assertIn("the unit of weight was 10, and is 10, halved 2 times: keys move that need not\n",
+                      gw("check", halved, "--against", under)[1])
+        (cluster,) = json.loads(gw("check", over, "--json", "--against", under)[1])["clusters"]
+        self.assertEqual([cluster[n] for n in ("unit", "unit_before", "halved", "halved_before")],
+                         [100, 10, 0, 0])
+        self.assertTrue(gw("check", turns, "--against", over)[1].endswith(
+            "  cluster cache has no shares of keys any more: all keys may move\n"))
+        self.assertTrue(gw("check", over, "--against", turns)[1].endswith(
+            "    it had none before: all keys may move\n"))
+        (cluster,) = json.loads(gw("check", turns, "--json", "--against", over)[1])["clusters"]
+        self.assertEqual(cluster, {"name": "cache", "moved": 1000000, "shares": []})
+
     def test_place_and_nearest_name_of_an_error(self):
         path = self.write("gateway.yaml", GATEWAY % "wev")
         for command in ["check", "run"]:

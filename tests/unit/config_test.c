@@ -1081,6 +1081,8 @@ START_TEST(shares_of_keys)
         ck_assert_uint_eq(out[i].more, 0);
         ck_assert_uint_eq(out[i].share.due, due);
         ck_assert_uint_eq(out[i].share.points, i < 2 ? 256 : 512);
+        ck_assert_uint_eq(out[i].share.unit, 100);
+        ck_assert_uint_eq(out[i].share.halved, 0);
         ck_assert_uint_lt(out[i].share.millionths, due + due / 9);
         ck_assert_uint_gt(out[i].share.millionths, due - due / 9);
         sum += out[i].share.millionths;

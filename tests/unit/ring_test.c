@@ -4,7 +4,7 @@
 #include "balance_test.h"
 
 static struct field field;
-static uint32_t unit; /* of weight; 0: what divides all */
+static uint32_t unit; /* of weight; 0: by the greatest */
 
 static void make(struct gw_ring *ring, uint32_t points, uint32_t points_max)
 {
@@ -32,7 +32,7 @@ static gw_str owner(const struct gw_ring *ring, uint64_t key)
 
 enum { GOLDEN = 1000 };
 static struct golden {
-    char key[128], weighted[32], equal[32];
+    char key[128], of[3][32];
     unsigned long long hash;
 } golden[GOLDEN];
 
@@ -47,35 +47,39 @@ static void read_golden(void)
         if (line[0] == '#')
             continue;
         ck_assert_uint_lt(n, GOLDEN);
-        ck_assert_int_eq(
-            sscanf(line, "%127s %llx %31s %31s", g->key, &g->hash, g->weighted, g->equal), 4);
+        ck_assert_int_eq(sscanf(line, "%127s %llx %31s %31s %31s", g->key, &g->hash, g->of[0],
+                                g->of[1], g->of[2]),
+                         5);
         n++;
     }
     fclose(file);
     ck_assert_uint_eq(n, GOLDEN);
 }
 
+static const struct {
+    const char *name; /* of the i-th endpoint */
+    uint32_t first, n, weights[10], points;
+} golden_rings[] = {
+    { "svc-%c", 'a', 3, { 100, 100, 200 }, 1024 },
+    { "10.0.0.%u:80", 1, 10, { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, 2560 },
+    { "svc-%c", 'a', 5, { 100, 250, 155, 9, 1 }, 256 + 640 + 397 + 23 + 3 },
+};
+
 START_TEST(keys_go_where_the_golden_file_says)
 {
     struct gw_ring ring;
     read_golden();
-    field_init(&field, "", _i == 0 ? 3 : 10);
+    field_init(&field, "", golden_rings[_i].n);
     for (uint32_t i = 0; i < field.n; i++) {
-        if (_i == 0)
-            snprintf(field.texts[i], sizeof field.texts[i], "svc-%c", (int)('a' + i));
-        else
-            snprintf(field.texts[i], sizeof field.texts[i], "10.0.0.%u:80", i + 1);
+        snprintf(field.texts[i], sizeof field.texts[i], golden_rings[_i].name,
+                 golden_rings[_i].first + i);
         field.names[i] = gw_cstr(field.texts[i]);
-        field.weights[i] = _i == 0 ? (i == 2 ? 200 : 100) : 7;
+        field.weights[i] = golden_rings[_i].weights[i];
     }
     make(&ring, 0, 0);
-    ck_assert_uint_eq(ring.len, _i == 0 ? 1024 : 10 * (uint32_t)(7 * GW_RING_POINTS));
-    gw_ring_fini(&ring, &field.heap);
-    for (uint32_t i = 0; _i == 1 && i < field.n; i++)
-        field.weights[i] = 1;
-    make(&ring, 0, 0);
+    ck_assert_uint_eq(ring.len, golden_rings[_i].points);
     for (uint32_t i = 0; i < GOLDEN; i++) {
-        const char *wanted = _i == 0 ? golden[i].weighted : golden[i].equal;
+        const char *wanted = golden[i].of[_i];
         if (!gw_str_eq(owner(&ring, golden[i].hash), gw_cstr(wanted)))
             ck_abort_msg("%s is not with %s", golden[i].key, wanted);
     }
@@ -304,6 +308,143 @@ START_TEST(a_given_unit_stays)
 }
 END_TEST
 
+/* -- a model of what may move, for any weights: between two neighbouring points of either ring all keys
+ * have one owner in each, so that asking at every point asks all keys. -- */
+
+struct change {
+    struct gw_ring before, after;
+    gw_str names[FIELD_MAX]; /* before it */
+    gw_str who;              /* it is about */
+    uint32_t units[2];
+    uint32_t moved, stray; /* arcs: moved at all, and though they had nothing to do with who */
+};
+
+enum { MAY_LEAVE = 1, MAY_COME = 2 };
+
+static void ask_at(struct change *c, const struct gw_ring *points, unsigned may)
+{
+    for (uint32_t i = 0; i < points->len; i++) {
+        gw_str was = c->names[c->before.owners[gw_ring_find(&c->before, points->hashes[i])]];
+        gw_str is = owner(&c->after, points->hashes[i]);
+        if (gw_str_eq(was, is))
+            continue;
+        c->moved++;
+        c->stray += !((may & MAY_LEAVE) != 0 && gw_str_eq(was, c->who)) &&
+                    !((may & MAY_COME) != 0 && gw_str_eq(is, c->who));
+    }
+}
+
+/* What one endpoint does, at weight 0 it goes. */
+static void reweight(struct change *c, uint32_t at, uint32_t weight, uint32_t points)
+{
+    unsigned may = weight < field.weights[at] ? MAY_LEAVE : MAY_COME;
+    *c = (struct change){ .who = field.names[at] };
+    memcpy(c->names, field.names, sizeof c->names);
+    make(&c->before, points, 0);
+    field.weights[at] = weight;
+    if (weight == 0) {
+        field.n--;
+        field.names[at] = field.names[field.n];
+        field.weights[at] = field.weights[field.n];
+    }
+    make(&c->after, points, 0);
+    c->units[0] = c->before.unit;
+    c->units[1] = c->after.unit;
+    ask_at(c, &c->before, may);
+    ask_at(c, &c->after, may);
+    gw_ring_fini(&c->after, &field.heap);
+    done(&c->before);
+}
+
+static uint32_t decade(uint32_t n)
+{
+    uint32_t digits = 0;
+    for (; n > 0; n /= 10)
+        digits++;
+    return digits;
+}
+
+static uint32_t greatest(void)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < field.n; i++)
+        most = field.weights[i] > most ? field.weights[i] : most;
+    return most;
+}
+
+static uint32_t some_weight(struct gw_prng *prng)
+{
+    static const uint32_t tops[] = { 4, 9, 120, 300, 5000, 65535 };
+    return 1 + (uint32_t)gw_prng_below(prng, tops[gw_prng_below(prng, 6)]);
+}
+
+/* Weights of all kinds side by side. While the greatest keeps its number of digits nothing else moves; when it
+ * does not, others do, most of the time. */
+START_TEST(the_greatest_weight_alone_says_the_unit)
+{
+    struct gw_prng prng = { 29 };
+    uint32_t kept = 0, moved = 0, changed = 0, strays = 0;
+    for (uint32_t round = 0; round < 600; round++) {
+        static struct change c;
+        field_init(&field, "d", 2 + (uint32_t)gw_prng_below(&prng, 12));
+        for (uint32_t i = 0; i < field.n; i++)
+            field.weights[i] = some_weight(&prng);
+        uint32_t at = (uint32_t)gw_prng_below(&prng, field.n), before = decade(greatest());
+        uint32_t weight = gw_prng_below(&prng, 3) == 0 ? 0 : some_weight(&prng);
+        reweight(&c, at, weight, 64);
+        if (decade(greatest()) != before) {
+            ck_assert_uint_ne(c.units[0], c.units[1]);
+            changed++;
+            strays += c.stray > 0;
+            continue;
+        }
+        ck_assert_uint_eq(c.units[0], c.units[1]);
+        ck_assert_uint_eq(c.stray, 0);
+        kept++;
+        moved += c.moved > 0;
+    }
+    ck_assert_uint_gt(kept, 300);
+    ck_assert_uint_gt(moved, kept / 2);
+    ck_assert_uint_gt(changed, 50);
+    ck_assert_uint_gt(strays, changed / 2);
+}
+END_TEST
+
+/* The table of docs/balancing.md: the endpoints are svc-a, svc-b and svc-c. */
+static const struct {
+    uint32_t weights[3], last, permille;
+} moves[] = {
+    { { 100, 100, 150 }, 0, 449 },   { { 100, 100, 100 }, 0, 349 },
+    { { 100, 100, 100 }, 50, 143 },  { { 100, 100, 100 }, 10, 303 },
+    { { 100, 100, 100 }, 150, 100 }, { { 100, 100, 100 }, 101, 7 },
+    { { 100, 100, 200 }, 0, 525 },   { { 100, 100, 100 }, 1000, 535 },
+};
+
+static bool is_same_letter(const void *ctx, uint32_t a, uint32_t b)
+{
+    (void)ctx;
+    return a == b;
+}
+
+START_TEST(what_moves_is_what_the_page_says)
+{
+    struct gw_ring before, after;
+    field_init(&field, "svc-", 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        field.texts[i][4] = (char)('a' + i);
+        field.weights[i] = moves[_i].weights[i];
+    }
+    make(&before, 0, 0);
+    field.weights[2] = moves[_i].last;
+    field.n = moves[_i].last > 0 ? 3 : 2;
+    make(&after, 0, 0);
+    uint64_t moved = gw_ring_moved(&before, &after, is_same_letter, NULL) >> 32;
+    ck_assert_uint_eq((moved * 1000 + (UINT64_C(1) << 31)) >> 32, moves[_i].permille);
+    gw_ring_fini(&after, &field.heap);
+    done(&before);
+}
+END_TEST
+
 /* What is counted is what keys do. */
 static bool is_same_name(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -362,14 +503,19 @@ START_TEST(points_follow_weights)
     } rows[] = {
         { { 1, 1, 2, 3 }, 0, 0, { 256, 256, 512, 768 }, 0 },
         { { 100, 100, 200, 300 }, 0, 0, { 256, 256, 512, 768 }, 0 },
-        { { 10, 100, 20, 10 }, 0, 0, { 256, 2560, 512, 256 }, 0 },
+        { { 10, 100, 20, 10 }, 0, 0, { 26, 256, 51, 26 }, 0 },
+        { { 100, 100, 150, 99 }, 0, 0, { 256, 256, 384, 253 }, 0 },
+        { { 99, 99, 9, 90 }, 0, 0, { 2534, 2534, 230, 2304 }, 0 },
+        { { 100, 1, 5, 50 }, 0, 0, { 256, 3, 13, 128 }, 0 },
         { { 1, 1, 1, 1 }, 3, 0, { 3, 3, 3, 3 }, 0 },
         { { 1, 1, 1, 1 }, 256, 513, { 128, 128, 128, 128 }, 1 },
-        { { 1, 3, 5, 1000 }, 64, 4096, { 4, 12, 20, 4000 }, 4 },
-        { { 1, 3, 5, 1000 }, 64, 100, { 1, 1, 1, 62 }, 10 },
-        { { 65535, 1, 1, 1 }, 0, 0, { 32767, 1, 1, 1 }, 9 },
+        { { 1, 3, 5, 1000 }, 64, 4096, { 1, 1, 1, 64 }, 0 },
+        { { 1, 3, 5, 1000 }, 64, 4096, { 4, 12, 20, 4000 }, 4, 1 },
+        { { 1, 3, 5, 1000 }, 64, 100, { 1, 1, 1, 63 }, 10, 1 },
+        { { 65535, 1, 1, 1 }, 0, 0, { 1678, 1, 1, 1 }, 0 },
+        { { 65535, 1, 1, 1 }, 0, 0, { 32768, 1, 1, 1 }, 9, 1 },
         { { 9, 9, 9, 9 }, 0, 4, { 1, 1, 1, 1 }, 11 },
-        { { 100, 100, 150, 101 }, 0, 0, { 256, 256, 384, 258 }, 0, 100 },
+        { { 100, 100, 150, 101 }, 0, 0, { 256, 256, 384, 259 }, 0, 100 },
         { { 1, 100, 100, 100 }, 0, 0, { 1, 100, 100, 100 }, 0, 256 },
     };
     for (uint32_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
@@ -584,7 +730,7 @@ END_TEST
 Suite *ring_suite(void)
 {
     Suite *suite = suite_create("ring");
-    check_add_loop(suite, keys_go_where_the_golden_file_says, 0, 2);
+    check_add_loop(suite, keys_go_where_the_golden_file_says, 0, 3);
     check_add(suite, the_order_of_endpoints_does_not_matter);
     check_add_loop(suite, the_next_point_is_found, 0, 6);
     check_add(suite, shares_are_what_keys_get);
@@ -592,6 +738,8 @@ Suite *ring_suite(void)
     check_add(suite, weights_are_kept);
     check_add(suite, who_goes_moves_its_own_keys_alone);
     check_add(suite, a_given_unit_stays);
+    check_add(suite, the_greatest_weight_alone_says_the_unit);
+    check_add_loop(suite, what_moves_is_what_the_page_says, 0, sizeof moves / sizeof moves[0]);
     check_add(suite, the_moved_part_is_counted);
     check_add(suite, points_follow_weights);
     check_add(suite, the_largest_rings);

@@ -52,11 +52,18 @@ def xxh64(text, seed=0):
     return h ^ h >> 32
 
 
+def points_of(weights):
+    """256 for each unit of weight, which is the greatest power of ten that the greatest weight reaches."""
+    unit = 10 ** (len(str(max(weights))) - 1)
+    return [max(1, (2 * 256 * weight + unit) // (2 * unit)) for weight in weights]
+
+
 class Ring:
     def __init__(self, endpoints):
-        """endpoints: (name, points)"""
+        """endpoints: (name, weight)"""
+        points = points_of([weight for _, weight in endpoints])
         self.points = sorted((xxh64(name.encode() + i.to_bytes(4, "little")), name)
-                             for name, points in endpoints for i in range(points))
+                             for (name, _), n in zip(endpoints, points) for i in range(n))
         self.hashes = [point for point, _ in self.points]
 
     def owner(self, key):
@@ -65,20 +72,23 @@ class Ring:
 
 HEAD = """\
 # Where 1,000 keys go, whatever the machine. A line: the key, XXH64 of it, its endpoint among svc-a, svc-b
-# and svc-c with weights 100, 100 and 200, and its endpoint among 10.0.0.1:80 to 10.0.0.10:80 with equal
-# weights; 256 points for a unit of weight. Written by tests/unit/golden/ring.py.
+# and svc-c with weights 100, 100 and 200, its endpoint among 10.0.0.1:80 to 10.0.0.10:80 with equal weights,
+# and its endpoint among svc-a to svc-e with weights 100, 250, 155, 9 and 1. Written by
+# tests/unit/golden/ring.py.
 """
 
 
 def golden():
-    weighted = Ring([("svc-a", 256), ("svc-b", 256), ("svc-c", 512)])
-    equal = Ring([(f"10.0.0.{i}:80", 256) for i in range(1, 11)])
+    weighted = Ring([("svc-a", 100), ("svc-b", 100), ("svc-c", 200)])
+    equal = Ring([(f"10.0.0.{i}:80", 1) for i in range(1, 11)])
+    uneven = Ring([("svc-a", 100), ("svc-b", 250), ("svc-c", 155), ("svc-d", 9), ("svc-e", 1)])
     lines = []
     for i in range(1000):
         # Of all lengths that the hash treats in a way of its own.
         key = f"key-{i}" + "-longer" * (i % 11)
         value = xxh64(key.encode())
-        lines.append(f"{key} {value:016x} {weighted.owner(value)} {equal.owner(value)}\n")
+        lines.append(f"{key} {value:016x} {weighted.owner(value)} {equal.owner(value)} "
+                     f"{uneven.owner(value)}\n")
     return HEAD + "".join(lines)
 
 
