@@ -211,8 +211,9 @@ def registered(root):
                 name.suffix != ".gwt" and re.search(rf"'{re.escape(stem)}'", text) is not None)
         if not found and name.suffix == ".gwt":
             found = any(".gwt" in text or "scripts" in text for _, text in lists)
-        if not found and name.suffix in (".py", ".c") and "tests/bench/peers" in path:
-            found = (pathlib.Path(root) / "tests/bench/peers/Makefile").is_file()
+        bench = re.match(r"tests/bench/\w+/", path)
+        if not found and name.suffix in (".py", ".c") and bench:
+            found = (pathlib.Path(root) / bench.group() / "Makefile").is_file()
         if not found:  # what another file of its folder names: a script's helper
             found = any(name.name in read(root, other) or (
                 name.suffix == ".py" and re.search(rf"import {name.stem}\b", read(root, other)))
