@@ -152,7 +152,8 @@ enum { GW_SAME_SITE_LAX = 1, GW_SAME_SITE_STRICT = 2, GW_SAME_SITE_NONE = 3 };
 typedef struct gw_affinity_spec {
     uint32_t size;
     uint32_t flags;     /* GW_AFFINITY_*                                                       */
-    uint32_t ttl_ms;    /* the client keeps it so long, in whole seconds; as long as it runs   */
+    uint32_t ttl_ms;    /* the client keeps it so long, in whole seconds, rounded up; at least
+                           1,000; as long as it runs                                           */
     uint32_t same_site; /* GW_SAME_SITE_*; LAX; GW_OFF: nothing is said                        */
     gw_str cookie;      /* its name: a token of up to 64 bytes                                 */
     gw_str path;        /* up to 255 bytes; "/"                                                */
@@ -280,7 +281,7 @@ typedef struct gw_limiter_spec {
     uint32_t scope;       /* GW_SCOPE_*; shared: all workers count together; else each worker
                              has its part of rate, burst and concurrency, at least one          */
     uint32_t keys_max;    /* how many keys it knows at once; 8,192, up to 1,048,576             */
-    uint32_t flags;       /* GW_LIMITER_*                                                      */
+    uint32_t flags;       /* GW_LIMITER_*; CLOSED and KEYED only with keys                     */
     uint32_t code;        /* what a client is told, 400 to 599; 429                            */
     uint32_t grpc_status; /* ... of gRPC, 1 to 16; 8: RESOURCE_EXHAUSTED                       */
     uint32_t reserved;

@@ -283,7 +283,7 @@ static gw_status add_limiter(struct gw_descriptors *d, const struct gw_descripto
     gw_limiter_spec spec = { .size = sizeof spec,
                              .tokens = one->requests,
                              .period_ms = one->unit_ms,
-                             .flags = GW_LIMITER_KEYED | (one->is_shadow ? GW_LIMITER_SHADOW : 0),
+                             .flags = one->is_shadow ? GW_LIMITER_SHADOW : 0,
                              .name = name,
                              .keys = keys };
 
@@ -294,6 +294,7 @@ static gw_status add_limiter(struct gw_descriptors *d, const struct gw_descripto
         if (say_key(d, entry, at->value, &keys[spec.keys_len++]) != GW_OK)
             return gw_yaml_no_memory(d->reader);
     }
+    spec.flags |= spec.keys_len > 0 ? GW_LIMITER_KEYED : 0;
     (void)gw_builder_limiter(d->builder, &spec); /* faults are told by the build */
     return GW_OK;
 }

@@ -27,7 +27,7 @@ enum { ANSWERS_MAX = 64, SPLITS_MAX = 32 };
     {                                                                                              \
         (key), GW_YAML_LATER, 0, 0, 0, 0, NULL                                                     \
     }
-#define MS_MAX (UINT32_MAX - 1)
+#define MS_MAX (1193u * 3600000) /* whole hours */
 /* As GW_STR, where a constant is needed. */
 #define WORD(text)                                                                                 \
     {                                                                                              \
@@ -202,7 +202,7 @@ static const struct gw_yaml_word hash_ons[] = {
 static const struct gw_yaml_field hash_fields[] = {
     { "on", GW_YAML_WORD, offsetof(struct cluster, hash_on), 0, 0, 0, hash_ons },
     NAME("name", struct cluster, hash_name),
-    { "keys", GW_YAML_TEXTS, offsetof(struct cluster, hash_keys), 0, 0, 0, NULL },
+    { "keys", GW_YAML_TEXTS, offsetof(struct cluster, hash_keys), 1, 0, 0, NULL },
     { "points", GW_YAML_COUNT, offsetof(struct cluster, hash.points), 1, 65536, 0, NULL },
     { "unit", GW_YAML_COUNT, offsetof(struct cluster, hash.unit), 1, 65535, 0, NULL },
     { "load_percent", GW_YAML_COUNT, offsetof(struct cluster, hash.load_percent), 100, 1000, 0,
@@ -249,10 +249,14 @@ static const struct gw_yaml_field budget_fields[] = {
       NULL },
 };
 static const struct gw_yaml_table budget_table = TABLE(budget_fields);
-/* The builder knows the ranges. */
+/* The builder knows the ranges, and what may be off. */
 #define GUARD_COUNT(key, field)                                                                    \
     {                                                                                              \
-        (key), GW_YAML_COUNT, offsetof(struct cluster, field), 1, UINT32_MAX - 1, GW_OFF, NULL     \
+        (key), GW_YAML_COUNT, offsetof(struct cluster, field), 0, UINT32_MAX - 1, GW_OFF, NULL     \
+    }
+#define GUARD_TIME(key, field)                                                                     \
+    {                                                                                              \
+        (key), GW_YAML_DURATION, offsetof(struct cluster, field), 0, MS_MAX, GW_OFF, NULL          \
     }
 static const struct gw_yaml_word presets[] = { { "hystrix", GW_BREAKER_HYSTRIX }, { NULL, 0 } };
 static const struct gw_yaml_field breaker_fields[] = {
@@ -260,31 +264,31 @@ static const struct gw_yaml_field breaker_fields[] = {
     GUARD_COUNT("failures", breaker.failures),
     GUARD_COUNT("error_percent", breaker.error_percent),
     GUARD_COUNT("volume", breaker.volume_min),
-    TIME("window", struct cluster, breaker.window_ms),
-    TIME("sleep", struct cluster, breaker.sleep_ms),
-    TIME("sleep_max", struct cluster, breaker.sleep_max_ms),
+    GUARD_TIME("window", breaker.window_ms),
+    GUARD_TIME("sleep", breaker.sleep_ms),
+    GUARD_TIME("sleep_max", breaker.sleep_max_ms),
     GUARD_COUNT("jitter_percent", breaker.jitter_percent),
     GUARD_COUNT("probes", breaker.probes),
-    TIME("probe_timeout", struct cluster, breaker.probe_timeout_ms),
+    GUARD_TIME("probe_timeout", breaker.probe_timeout_ms),
 };
 static const struct gw_yaml_table breaker_table = TABLE(breaker_fields);
 static const struct gw_yaml_field outlier_fields[] = {
     GUARD_COUNT("failures", outlier.failures),
     GUARD_COUNT("rate_deviations", outlier.rate_deviations),
     GUARD_COUNT("latency_percent", outlier.latency_percent),
-    TIME("latency_least", struct cluster, outlier.latency_least_ms),
+    GUARD_TIME("latency_least", outlier.latency_least_ms),
     GUARD_COUNT("endpoints", outlier.endpoints_min),
     GUARD_COUNT("volume", outlier.volume_min),
-    TIME("interval", struct cluster, outlier.interval_ms),
-    TIME("time", struct cluster, outlier.time_ms),
-    TIME("time_max", struct cluster, outlier.time_max_ms),
+    GUARD_TIME("interval", outlier.interval_ms),
+    GUARD_TIME("time", outlier.time_ms),
+    GUARD_TIME("time_max", outlier.time_max_ms),
     GUARD_COUNT("share_percent", outlier.share_percent),
 };
 static const struct gw_yaml_table outlier_table = TABLE(outlier_fields);
 static const struct gw_yaml_field throttle_fields[] = {
     GUARD_COUNT("success_percent", throttle.success_percent),
     GUARD_COUNT("volume", throttle.volume_min),
-    TIME("window", struct cluster, throttle.window_ms),
+    GUARD_TIME("window", throttle.window_ms),
 };
 static const struct gw_yaml_table throttle_table = TABLE(throttle_fields);
 static const struct gw_yaml_field fallback_fields[] = {
@@ -318,10 +322,10 @@ static const struct gw_yaml_word health_firsts[] = { { "asked", GW_HEALTH_FIRST_
                                                      { NULL, 0 } };
 static const struct gw_yaml_field health_fields[] = {
     { "kind", GW_YAML_WORD, offsetof(struct cluster, health.kind), 0, 0, 0, health_kinds },
-    TIME("interval", struct cluster, health.interval_ms),
-    TIME("unhealthy_interval", struct cluster, health.unhealthy_interval_ms),
+    GUARD_TIME("interval", health.interval_ms),
+    GUARD_TIME("unhealthy_interval", health.unhealthy_interval_ms),
     GUARD_COUNT("jitter_percent", health.jitter_percent),
-    TIME("timeout", struct cluster, health.timeout_ms),
+    GUARD_TIME("timeout", health.timeout_ms),
     GUARD_COUNT("rise", health.rise),
     GUARD_COUNT("fall", health.fall),
     { "first", GW_YAML_WORD, offsetof(struct cluster, health.first), 0, 0, 0, health_firsts },
@@ -330,13 +334,13 @@ static const struct gw_yaml_field health_fields[] = {
     NAME("path", struct cluster, health.path),
     NAME("host", struct cluster, health.host),
     NAME("service", struct cluster, health.service),
-    { "expect", GW_YAML_TEXTS, offsetof(struct cluster, health_expect), 0, 0, 0, NULL },
+    { "expect", GW_YAML_TEXTS, offsetof(struct cluster, health_expect), 1, 0, 0, NULL },
 };
 static const struct gw_yaml_table health_table = TABLE(health_fields);
 static const struct gw_yaml_field ceiling_fields[] = {
-    GUARD_COUNT("exchanges", spec.exchanges_max),
-    GUARD_COUNT("pending", spec.pending_max),
-    GUARD_COUNT("retries", spec.retries_max),
+    POOL_COUNT("exchanges", exchanges_max),
+    POOL_COUNT("pending", pending_max),
+    POOL_COUNT("retries", retries_max),
 };
 static const struct gw_yaml_table ceiling_table = TABLE(ceiling_fields);
 static const struct gw_yaml_word failures[] = {
@@ -354,13 +358,13 @@ static const struct gw_yaml_word dns_types[] = { { "a", GW_DNS_A },
                                                  { "srv+aaaa", GW_DNS_SRV | GW_DNS_AAAA },
                                                  { NULL, 0 } };
 static const struct gw_yaml_field dns_ttl_fields[] = {
-    TIME("min", struct cluster, dns.ttl_min_ms),
-    TIME("max", struct cluster, dns.ttl_max_ms),
+    GUARD_TIME("min", dns.ttl_min_ms),
+    GUARD_TIME("max", dns.ttl_max_ms),
 };
 static const struct gw_yaml_table dns_ttl_table = TABLE(dns_ttl_fields);
 static const struct gw_yaml_field dns_retry_fields[] = {
-    TIME("base", struct cluster, dns.retry_ms),
-    TIME("max", struct cluster, dns.retry_max_ms),
+    GUARD_TIME("base", dns.retry_ms),
+    GUARD_TIME("max", dns.retry_max_ms),
 };
 static const struct gw_yaml_table dns_retry_table = TABLE(dns_retry_fields);
 static const struct gw_yaml_field dns_fields[] = {
@@ -369,9 +373,9 @@ static const struct gw_yaml_field dns_fields[] = {
     { "type", GW_YAML_WORD, offsetof(struct cluster, dns.types), 0, 0, 0, dns_types },
     { "ttl", GW_YAML_FIELDS, 0, 0, 0, 0, &dns_ttl_table },
     { "retry", GW_YAML_FIELDS, 0, 0, 0, 0, &dns_retry_table },
-    TIME("stale", struct cluster, dns.stale_ms),
-    TIME("empty", struct cluster, dns.empty_ms),
-    { "servers", GW_YAML_TEXTS, offsetof(struct cluster, dns_servers), 0, 0, 0, NULL },
+    GUARD_TIME("stale", dns.stale_ms),
+    GUARD_TIME("empty", dns.empty_ms),
+    { "servers", GW_YAML_TEXTS, offsetof(struct cluster, dns_servers), 1, 0, 0, NULL },
 };
 static const struct gw_yaml_table dns_table = TABLE(dns_fields);
 static const struct gw_yaml_field cluster_fields[] = {
@@ -427,7 +431,7 @@ static const struct gw_yaml_field limiter_fields[] = {
     { "concurrency", GW_YAML_COUNT, offsetof(struct limiter, spec.concurrency), 1, UINT32_MAX - 1,
       0, NULL },
     NAME("key", struct limiter, key),
-    { "keys", GW_YAML_TEXTS, offsetof(struct limiter, keys), 0, 0, 0, NULL },
+    { "keys", GW_YAML_TEXTS, offsetof(struct limiter, keys), 1, 0, 0, NULL },
     { "without_key", GW_YAML_WORD, offsetof(struct limiter, without_key), 0, 0, 0, withouts },
     { "keys_max", GW_YAML_COUNT, offsetof(struct limiter, spec.keys_max), 1, 1u << 20, 0, NULL },
     { "when_full", GW_YAML_WORD, offsetof(struct limiter, when_full), 0, 0, 0, fulls },
@@ -458,7 +462,7 @@ static const struct gw_yaml_table split_table = TABLE(split_fields);
 static const struct gw_yaml_field match_fields[] = {
     NAME("host", struct route, spec.host),
     NAME("listener", struct route, spec.listener),
-    { "methods", GW_YAML_TEXTS, offsetof(struct route, methods), 0, 0, 0, NULL },
+    { "methods", GW_YAML_TEXTS, offsetof(struct route, methods), 1, 0, 0, NULL },
     NAME("prefix", struct route, prefix),
     NAME("exact", struct route, exact),
     LATER("template"),
@@ -487,7 +491,7 @@ static const struct gw_yaml_table backoff_table = TABLE(backoff_fields);
 static const struct gw_yaml_field retry_fields[] = {
     { "count", GW_YAML_COUNT, offsetof(struct route, retry_count), 1, 5, GW_OFF, NULL },
     { "on", GW_YAML_WORDS, offsetof(struct route, retry.on), 0, 0, 0, retry_causes },
-    { "codes", GW_YAML_TEXTS, offsetof(struct route, retry_codes), 0, 0, 0, NULL },
+    { "codes", GW_YAML_TEXTS, offsetof(struct route, retry_codes), 1, 0, 0, NULL },
     { "grpc", GW_YAML_WORDS, offsetof(struct route, retry.grpc), 0, 0, 0, grpc_statuses },
     TIME("per_try_timeout", struct route, retry.per_try_timeout_ms),
     { "backoff", GW_YAML_FIELDS, 0, 0, 0, 0, &backoff_table },
@@ -502,7 +506,7 @@ static const struct gw_yaml_field route_fields[] = {
     { "priority", GW_YAML_COUNT, offsetof(struct route, spec.priority), 0, UINT32_MAX, 0, NULL },
     NAME("cluster", struct route, spec.cluster),
     { "splits", GW_YAML_NODE, offsetof(struct route, splits), 0, 0, 0, NULL },
-    { "split_keys", GW_YAML_TEXTS, offsetof(struct route, split_keys), 0, 0, 0, NULL },
+    { "split_keys", GW_YAML_TEXTS, offsetof(struct route, split_keys), 1, 0, 0, NULL },
     TIME("timeout", struct route, spec.request_timeout_ms),
     TIME("idle", struct route, spec.idle_timeout_ms),
     TIME("tunnel_timeout", struct route, spec.tunnel_timeout_ms),
@@ -699,9 +703,6 @@ static gw_status read_hash(struct loader *l, const struct gw_yaml_node *node, st
     own->hash.size = sizeof own->hash;
     own->hash.keys = own->hash_keys.at;
     own->hash.keys_len = own->hash_keys.len;
-    if (own->hash_keys.at != NULL && own->hash_keys.len == 0)
-        return gw_yaml_refuse(&l->reader, gw_yaml_follow(hash, GW_STR("keys")),
-                              "the list is empty; leave it out for the client's address");
     if (own->hash_keys.at != NULL && (own->hash_on != 0 || has_name))
         return gw_yaml_refuse(&l->reader, hash, "on and name say what keys does; keep one of them");
     if (own->hash_on < ON_NAMED && has_name)
@@ -826,7 +827,12 @@ static bool parse_rate(gw_str text, gw_limiter_spec *spec)
 
 static gw_status take_keys(struct loader *l, const struct gw_yaml_node *node, struct limiter *own)
 {
+    static const gw_str needless[] = { WORD("without_key"), WORD("when_full") };
     bool has_one = own->key.len > 0;
+    for (size_t i = 0; i < 2 && !has_one && own->keys.at == NULL; i++)
+        if (gw_yaml_find(node, needless[i]) != NULL)
+            return gw_yaml_refuse(&l->reader, gw_yaml_find(node, needless[i]),
+                                  "without keys it says nothing");
     if (has_one && own->keys.at != NULL)
         return gw_yaml_refuse(&l->reader, gw_yaml_find(node, GW_STR("key")),
                               "key and keys exclude each other");
@@ -848,7 +854,8 @@ static gw_status read_limiter(struct loader *l, const struct gw_yaml_node *node)
         return status;
     if (own->rate.len > 0 && !parse_rate(own->rate, &own->spec))
         return gw_yaml_refuse(&l->reader, gw_yaml_find(node, GW_STR("rate")),
-                              "a rate is a number, a slash and a time: 10/s, 600/m, 5/10s");
+                              "a rate is a number, a slash and a time: 10/s, 600/m, 5/10s; "
+                              "from 1/1193h to 4294967294/ms");
     own->spec.flags = (own->is_shadow ? GW_LIMITER_SHADOW : 0) |
                       (own->when_full == REFUSE ? GW_LIMITER_CLOSED : 0) |
                       (own->has_fields ? GW_LIMITER_FIELDS : 0) |
@@ -862,12 +869,9 @@ static gw_status read_limiter(struct loader *l, const struct gw_yaml_node *node)
 
 static gw_status finish_match(struct loader *l, const struct gw_yaml_node *node, struct route *own)
 {
-    const struct gw_yaml_node *methods = gw_yaml_follow(node, GW_STR("match.methods"));
     if (own->prefix.len > 0 && own->exact.len > 0)
         return gw_yaml_refuse(&l->reader, gw_yaml_follow(node, GW_STR("match")),
                               "prefix and exact exclude each other");
-    if (own->methods.at != NULL && own->methods.len == 0)
-        return gw_yaml_refuse(&l->reader, methods, "the list is empty; leave it out for any");
     own->spec.match = own->exact.len > 0 ? GW_MATCH_EXACT : GW_MATCH_PREFIX;
     own->spec.path = own->exact.len > 0 ? own->exact : own->prefix;
     own->spec.methods = own->methods.at;
@@ -938,8 +942,6 @@ static gw_status read_codes(struct loader *l, const struct gw_yaml_node *node, s
     uint32_t *codes = gw_store_take(&l->store, texts->len, sizeof *codes);
     if (codes == NULL)
         return gw_yaml_no_memory(&l->reader);
-    if (texts->at != NULL && texts->len == 0)
-        return gw_yaml_refuse(&l->reader, node, "the list is empty; leave it out for none");
     for (size_t i = 0; i < texts->len; i++) {
         uint64_t code;
         if (gw_parse_u64(texts->at[i], &code) != GW_OK || code > UINT32_MAX)
@@ -1103,6 +1105,7 @@ static const struct rename {
     { "clusters", "dns.empty_ms", "dns.empty" },
     { "routes", "retry.flags", "retry.unsafe" },
     { "routes", "retry.per_try_timeout_ms", "retry.per_try_timeout" },
+    { "routes", "retry.backoff_base_ms", "retry.backoff.base" },
     { "routes", "retry.backoff_max_ms", "retry.backoff.max" },
     { "routes", "retry.replay_bytes_max", "retry.replay" },
 };

@@ -72,16 +72,28 @@ static gw_status refuse_later(struct gw_yaml_reader *r, const struct gw_yaml_nod
     return GW_EUNSUPPORTED;
 }
 
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+struct amount {
+    const struct unit *units;
+    const char *what; /* it is not */
+    const char *unit; /* of a range */
+    void (*say)(struct gw_text *text, uint64_t n);
+    bool may_be_quoted;
+};
+
 static gw_status refuse_range(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
-                              const struct gw_yaml_field *field, const char *unit)
+                              const struct gw_yaml_field *field, const struct amount *amount)
 {
     struct gw_text text = begin_fault(r, node, GW_EINVAL);
     say_value(&text, node->text);
     gw_text_cstr(&text, " is out of range: it is from ");
-    gw_text_u64(&text, field->least);
+    amount->say(&text, field->least);
     gw_text_cstr(&text, " to ");
-    gw_text_u64(&text, field->most);
-    gw_text_cstr(&text, unit);
+    amount->say(&text, field->most);
+    gw_text_cstr(&text, amount->unit);
     if (field->when_off != 0)
         gw_text_cstr(&text, ", or off");
     return GW_EINVAL;
@@ -117,17 +129,18 @@ static gw_status read_text(struct gw_yaml_reader *r, const struct gw_yaml_node *
     return GW_OK;
 }
 
+/* The builder knows its range, and says it. */
+static bool is_builders(const struct gw_yaml_field *field)
+{
+    return field->least == 0 && field->when_off != 0;
+}
+
 /* 0 and off, where they mean none. */
 static bool is_off(const struct gw_yaml_node *node)
 {
     return gw_str_eq(node->text, GW_STR("0")) ||
            (node->is_plain && gw_str_eq(node->text, GW_STR("off")));
 }
-
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
 
 /* A number and one of the units, up to the one without a name; false: neither. */
 static bool parse_amount(gw_str text, const struct unit *units, uint64_t *out)
@@ -155,17 +168,11 @@ static const struct unit size_units[] = {
     { "", 1 }, { "KiB", 1u << 10 }, { "MiB", 1u << 20 }, { "GiB", 1u << 30 }, { NULL, 0 }
 };
 
-struct amount {
-    const struct unit *units;
-    const char *what; /* it is not */
-    const char *unit; /* of a range */
-    bool may_be_quoted;
-};
-static const struct amount a_count = { count_units, "a whole number", "", false };
+static const struct amount a_count = { count_units, "a whole number", "", gw_text_u64, false };
 static const struct amount a_duration = { duration_units, "a duration; write 250ms, 2s, 5m or 1h",
-                                          "ms", true };
+                                          "", gw_text_ms, true };
 static const struct amount a_size = { size_units, "a size; write 65536, 64KiB or 1MiB", " bytes",
-                                      true };
+                                      gw_text_u64, true };
 
 static gw_status read_amount(struct gw_yaml_reader *r, const struct gw_yaml_node *node,
                              const struct gw_yaml_field *field, const struct amount *amount,
@@ -179,11 +186,15 @@ static gw_status read_amount(struct gw_yaml_reader *r, const struct gw_yaml_node
     bool is_fine = (node->is_plain || amount->may_be_quoted) &&
                    parse_amount(node->text, amount->units, &n);
     if (!is_fine && amount->units == duration_units && gw_str_eq(node->text, GW_STR("0")))
-        return refuse_range(r, node, field, amount->unit);
+        return refuse_range(r, node, field, amount);
     if (!is_fine)
         return refuse_value(r, node, amount->what);
-    if (n < field->least || n > field->most)
-        return refuse_range(r, node, field, amount->unit);
+    if (n == 0 && field->when_off != 0)
+        n = field->when_off;
+    else if (n > field->most && is_builders(field))
+        n = field->most;
+    else if (n < field->least || n > field->most)
+        return refuse_range(r, node, field, amount);
     *out = n;
     return GW_OK;
 }
@@ -230,14 +241,15 @@ static gw_status read_word(struct gw_yaml_reader *r, const struct gw_yaml_node *
     }
     struct gw_text text = begin_fault(r, node, GW_EINVAL);
     say_value(&text, node->text);
-    gw_text_cstr(&text, " is none of");
+    gw_text_cstr(&text, nearest.name.len > 0 ? " is unknown" : " is none of");
+    gw_nearest_say(&nearest, &text); /* first: they may be too many for a line */
+    gw_text_cstr(&text, nearest.name.len > 0 ? " There are" : "");
     for (word = words; word->word != NULL; word++) {
         if (word->value == 0)
             continue;
         gw_text_cstr(&text, " ");
         gw_text_cstr(&text, word->word);
     }
-    gw_nearest_say(&nearest, &text);
     return GW_EINVAL;
 }
 
@@ -263,8 +275,10 @@ static gw_status read_words(struct gw_yaml_reader *r, const struct gw_yaml_node 
 }
 
 static gw_status read_texts(struct gw_yaml_reader *r, const struct gw_yaml_node *list,
-                            struct gw_yaml_texts *out)
+                            const struct gw_yaml_field *field, struct gw_yaml_texts *out)
 {
+    if (list->len < field->least)
+        return gw_yaml_refuse(r, list, "the list is empty; leave it out for the default");
     gw_str *at = gw_store_take(r->store, list->len, sizeof *at);
     if (at == NULL)
         return gw_yaml_no_memory(r);
@@ -301,7 +315,7 @@ static gw_status read_field(struct gw_yaml_reader *r, const struct gw_yaml_node 
     case GW_YAML_TEXT:
         return read_text(r, node, field, at);
     case GW_YAML_TEXTS:
-        return read_texts(r, node, at);
+        return read_texts(r, node, field, at);
     case GW_YAML_COUNT:
         return read_small(r, node, field, &a_count, at);
     case GW_YAML_DURATION:

@@ -30,10 +30,12 @@ struct gw_yaml_word {
 struct gw_yaml_field {
     const char *key;
     enum gw_yaml_type type;
-    size_t at;            /* in the struct that is filled          */
-    uint64_t least, most; /* of numbers; of texts: their length    */
-    uint32_t when_off;    /* what 0 and off give; 0: they are wrong */
-    const void *more;     /* words, up to one without; a table     */
+    size_t at; /* in the struct that is filled          */
+    uint64_t least,
+        most;          /* of numbers; of texts: their length; of lists. Of a number that may be off
+                             a least of 0: the builder knows the range, and whether it may be off */
+    uint32_t when_off; /* what 0 and off give; 0: they are wrong */
+    const void *more;  /* words, up to one without; a table     */
 };
 struct gw_yaml_table {
     const struct gw_yaml_field *fields;

@@ -148,6 +148,19 @@ void gw_text_u64(struct gw_text *t, uint64_t n)
     gw_text_str(t, (gw_str){ number, gw_format_u64(n, number) });
 }
 
+void gw_text_ms(struct gw_text *t, uint64_t ms)
+{
+    static const struct {
+        const char *name;
+        uint32_t ms;
+    } units[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+    size_t i = 0;
+    while (units[i].ms > 1 && (ms == 0 || ms % units[i].ms != 0))
+        i++;
+    gw_text_u64(t, ms / units[i].ms);
+    gw_text_cstr(t, units[i].name);
+}
+
 void gw_text_quoted(struct gw_text *t, gw_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -184,7 +197,9 @@ size_t gw_text_distance(gw_str a, gw_str b, size_t max)
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
             size_t above = row[j];
-            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a.ptr[i - 1] != b.ptr[j - 1]));
+            row[j] = least(above + 1, row[j - 1] + 1,
+                           diagonal +
+                               (gw_ascii_lower(a.ptr[i - 1]) != gw_ascii_lower(b.ptr[j - 1])));
             diagonal = above;
         }
     }

@@ -42,9 +42,12 @@ void gw_text_init(struct gw_text *t, char *buffer, size_t size);
 void gw_text_str(struct gw_text *t, gw_str s);
 void gw_text_cstr(struct gw_text *t, const char *s);
 void gw_text_u64(struct gw_text *t, uint64_t n);
+/* "250ms", "5s", "24h": in the largest unit of a file that it is a whole number of. */
+void gw_text_ms(struct gw_text *t, uint64_t ms);
 /* Bytes of a peer: what is not printable ASCII becomes \xNN. */
 void gw_text_quoted(struct gw_text *t, gw_str s);
-/* Edit distance of two short texts, for "did you mean"; at most max, else max + 1. len <= 64. */
+/* Edit distance of two short texts whatever their case, for "did you mean"; at most max, else max + 1.
+ * len <= 64. */
 size_t gw_text_distance(gw_str a, gw_str b, size_t max);
 
 #endif

@@ -55,6 +55,9 @@ void gw_affinity_check(const struct gw_part *part, const gw_affinity_spec *spec)
         gw_fault_add(part, "affinity.secret", GW_EINVAL, "it is too long; at most 256 bytes");
     if (spec->ttl_ms == GW_OFF)
         gw_fault_add(part, "affinity.ttl_ms", GW_EINVAL, "too long");
+    if (spec->ttl_ms != 0 && spec->ttl_ms < 1000)
+        gw_fault_add(part, "affinity.ttl_ms", GW_EINVAL,
+                     "clients count whole seconds: at least 1s");
     if ((spec->flags & ~(uint32_t)FLAGS) != 0)
         gw_fault_add(part, "affinity.flags", GW_EINVAL, "bits that mean nothing are set");
     if (spec->same_site > GW_SAME_SITE_NONE && spec->same_site != GW_OFF)

@@ -7,15 +7,11 @@
 #include "config/keys.h"
 
 static void check_range(const struct gw_part *part, const char *field, uint32_t value,
-                        uint32_t least, uint32_t most)
+                        uint32_t least, uint32_t most, bool may_be_off)
 {
-    if (value == 0 || (value >= least && value <= most))
+    if (value == 0 || (may_be_off && value == GW_OFF) || (value >= least && value <= most))
         return;
-    struct gw_text text = gw_fault_begin(part, field, GW_EINVAL);
-    gw_text_cstr(&text, "it is from ");
-    gw_text_u64(&text, least);
-    gw_text_cstr(&text, " to ");
-    gw_text_u64(&text, most);
+    gw_fault_add_range(part, field, least, most, may_be_off);
 }
 
 static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft)
@@ -29,9 +25,9 @@ static void take_hash(const struct gw_part *part, struct gw_cluster_draft *draft
     }
     gw_keys_take(part, &(struct gw_keys_field){ "hash.keys", false }, &draft->hash.keys,
                  &draft->hash.keys_len);
-    check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX);
-    check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000);
-    check_range(part, "hash.unit", draft->hash.unit, 1, GW_WEIGHT_MAX);
+    check_range(part, "hash.points", draft->hash.points, 1, GW_RING_POINTS_MAX, false);
+    check_range(part, "hash.load_percent", draft->hash.load_percent, 100, 1000, false);
+    check_range(part, "hash.unit", draft->hash.unit, 1, GW_WEIGHT_MAX, false);
     bool is_custom = draft->spec.balancer.len > 0;
     if (draft->spec.balance != GW_BALANCE_CONSISTENT_HASH && !is_custom)
         gw_fault_add(part, "hash", GW_EINVAL, "it is for consistent hash alone");
@@ -68,12 +64,11 @@ void gw_balancing_take(const struct gw_part *part, struct gw_cluster_draft *draf
         take_hash(part, draft);
     if (spec->balancer.len > 0)
         check_custom(part, spec);
-    check_range(part, "choices", spec->choices, 2, GW_CHOICES_MAX);
+    check_range(part, "choices", spec->choices, 2, GW_CHOICES_MAX, false);
     if (spec->choices != 0 && spec->balance != GW_BALANCE_LEAST_REQUEST)
         gw_fault_add(part, "choices", GW_EINVAL, "they are for least request alone");
-    if (spec->panic_percent != GW_OFF)
-        check_range(part, "panic_percent", spec->panic_percent, 1, 100);
-    check_range(part, "spare_percent", spec->spare_percent, 100, 1000);
+    check_range(part, "panic_percent", spec->panic_percent, 1, 100, true);
+    check_range(part, "spare_percent", spec->spare_percent, 100, 1000, false);
     if (spec->slow_start_ms != 0 && spec->slow_start_ms != GW_OFF &&
         spec->balance == GW_BALANCE_CONSISTENT_HASH)
         gw_fault_add(part, "slow_start_ms", GW_EINVAL,

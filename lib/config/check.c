@@ -164,6 +164,13 @@ static bool next_name(gw_str *rest, gw_str *name)
     return name->len > 0;
 }
 
+static bool is_named(const struct gw_limiter_ref *refs, uint32_t n, uint32_t limiter)
+{
+    while (n > 0 && refs[n - 1].limiter != limiter)
+        n--;
+    return n > 0;
+}
+
 static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
                            const struct gw_map *limiters)
 {
@@ -188,6 +195,9 @@ static void check_limiters(struct gw_part *part, struct gw_route_draft *route,
             const struct gw_draft *limiter = find_limiter(part, i, name, limiters);
             if (limiter == NULL)
                 continue;
+            if (is_named(refs, n, limiter->index))
+                gw_fault_add_value(part, gw_fault_element(field, "limiters", i, ""), name,
+                                   "the route names it twice: each is asked once");
             refs[n] = (struct gw_limiter_ref){ limiter->index, n > first };
             n++;
         }

@@ -33,12 +33,7 @@ static void complete(const struct gw_part *part, const char *field, uint32_t *n,
     } else if (*n == GW_OFF && range.may_be_off) {
         *n = 0;
     } else if (*n < range.least || *n > range.most) {
-        struct gw_text text = gw_fault_begin(part, field, GW_EINVAL);
-        gw_text_cstr(&text, "it is from ");
-        gw_text_u64(&text, range.least);
-        gw_text_cstr(&text, " to ");
-        gw_text_u64(&text, range.most);
-        gw_text_cstr(&text, range.may_be_off ? ", or off" : "");
+        gw_fault_add_range(part, field, range.least, range.most, range.may_be_off);
     }
 }
 
@@ -60,9 +55,9 @@ static void take_times(const struct gw_part *part, gw_dns_spec *own)
     complete(part, "dns.stale_ms", &own->stale_ms, (struct range){ 1, 7 * DAY_MS, STALE_MS, true });
     complete(part, "dns.empty_ms", &own->empty_ms, (struct range){ 1, DAY_MS, EMPTY_MS, true });
     if (own->ttl_max_ms < own->ttl_min_ms)
-        gw_fault_add(part, "dns.ttl_max_ms", GW_EINVAL, "it is less than ttl_min_ms");
+        gw_fault_add(part, "dns.ttl_max_ms", GW_EINVAL, "it is less than the least");
     if (own->retry_max_ms < own->retry_ms)
-        gw_fault_add(part, "dns.retry_max_ms", GW_EINVAL, "it is less than retry_ms");
+        gw_fault_add(part, "dns.retry_max_ms", GW_EINVAL, "it is less than the base");
 }
 
 /* ---- servers ---- */

@@ -83,6 +83,19 @@ void gw_fault_add(const struct gw_part *part, const char *field, gw_status statu
     gw_text_cstr(&message, text);
 }
 
+void gw_fault_add_range(const struct gw_part *part, const char *field, uint64_t least,
+                        uint64_t most, bool may_be_off)
+{
+    bool is_time = gw_str_ends(gw_cstr(field), GW_STR("_ms"));
+    void (*say)(struct gw_text *, uint64_t) = is_time ? gw_text_ms : gw_text_u64;
+    struct gw_text text = gw_fault_begin(part, field, GW_EINVAL);
+    gw_text_cstr(&text, "it is from ");
+    say(&text, least);
+    gw_text_cstr(&text, " to ");
+    say(&text, most);
+    gw_text_cstr(&text, may_be_off ? ", or off" : "");
+}
+
 struct gw_text gw_fault_begin_value(const struct gw_part *part, const char *field, gw_str value)
 {
     struct gw_text message = gw_fault_begin(part, field, GW_EINVAL);

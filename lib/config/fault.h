@@ -20,6 +20,9 @@ const char *gw_fault_element(char out[GW_ELEMENT_MAX], const char *list, size_t 
                              const char *behind);
 /* Begins a fault of a field; field NULL: of the whole part. The caller goes on with the text. */
 struct gw_text gw_fault_begin(const struct gw_part *part, const char *field, gw_status status);
+/* "it is from 10ms to 24h, or off": of a field that counts milliseconds as a time. */
+void gw_fault_add_range(const struct gw_part *part, const char *field, uint64_t least,
+                        uint64_t most, bool may_be_off);
 void gw_fault_add(const struct gw_part *part, const char *field, gw_status status,
                   const char *text);
 /* The quoted value, ": ", and what the caller goes on with; GW_EINVAL. */

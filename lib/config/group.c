@@ -16,18 +16,6 @@ bool gw_group_take(const struct gw_part *part, const char *field, void *own, siz
     return false;
 }
 
-static void refuse(const struct gw_part *part, const struct gw_number *row)
-{
-    struct gw_text text = gw_fault_begin(part, row->field, GW_EINVAL);
-
-    gw_text_cstr(&text, "it is from ");
-    gw_text_u64(&text, row->least);
-    gw_text_cstr(&text, " to ");
-    gw_text_u64(&text, row->most);
-    if (row->may_be_off)
-        gw_text_cstr(&text, ", or off");
-}
-
 void gw_group_complete(const struct gw_part *part, const struct gw_number *rows, size_t len,
                        void *group)
 {
@@ -36,7 +24,8 @@ void gw_group_complete(const struct gw_part *part, const struct gw_number *rows,
         if (*n == 0)
             *n = rows[i].normal;
         else if (*n == GW_OFF ? !rows[i].may_be_off : *n < rows[i].least || *n > rows[i].most)
-            refuse(part, &rows[i]);
+            gw_fault_add_range(part, rows[i].field, rows[i].least, rows[i].most,
+                               rows[i].may_be_off);
         if (*n == GW_OFF)
             *n = 0;
     }

@@ -104,7 +104,7 @@ static void take_breaker(const struct gw_part *part, struct gw_cluster_draft *dr
         gw_fault_add(part, "breaker.failures", GW_EINVAL,
                      "nothing would open it: failures and error_percent are off");
     if (own->sleep_max_ms < own->sleep_ms)
-        gw_fault_add(part, "breaker.sleep_max_ms", GW_EINVAL, "it is less than sleep_ms");
+        gw_fault_add(part, "breaker.sleep_max_ms", GW_EINVAL, "it is less than sleep");
 }
 
 static void take_outlier(const struct gw_part *part, struct gw_cluster_draft *draft)
@@ -123,7 +123,7 @@ static void take_outlier(const struct gw_part *part, struct gw_cluster_draft *dr
                      "nothing would eject anybody: failures, rate_deviations and latency_percent "
                      "are off");
     if (own->time_max_ms < own->time_ms)
-        gw_fault_add(part, "outlier.time_max_ms", GW_EINVAL, "it is less than time_ms");
+        gw_fault_add(part, "outlier.time_max_ms", GW_EINVAL, "it is less than time");
 }
 
 static void check_counts(const struct gw_part *part, const gw_cluster_spec *spec)
@@ -166,7 +166,7 @@ static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
     if (!is_counted && s->slow_ms != 0)
         gw_fault_add(part, "slow_ms", GW_EINVAL, "nothing counts it");
     if (s->failures == GW_FAILURE_SLOW && (s->slow_ms == 0 || s->slow_ms == GW_OFF))
-        gw_fault_add(part, "failures", GW_EINVAL, "nothing is slow: it needs slow_ms");
+        gw_fault_add(part, "failures", GW_EINVAL, "nothing is slow: it needs a time, slow");
 }
 
 void gw_guards_copy(const struct gw_part *part, struct gw_cluster_draft *draft)

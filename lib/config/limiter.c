@@ -56,6 +56,8 @@ void gw_value_limiter(const struct gw_part *part, const gw_limiter_spec *spec)
         gw_fault_add(part, "keys_max", GW_EINVAL, "it is from 1 to 1,048,576");
     if (spec->keys_max != 0 && spec->keys_len == 0)
         gw_fault_add(part, "keys_max", GW_EINVAL, "without keys it says nothing");
+    if ((spec->flags & (GW_LIMITER_KEYED | GW_LIMITER_CLOSED)) != 0 && spec->keys_len == 0)
+        gw_fault_add(part, "flags", GW_EINVAL, "without keys KEYED and CLOSED say nothing");
     if (spec->code != 0 && (spec->code < 400 || spec->code > 599))
         gw_fault_add(part, "code", GW_EINVAL, "it is from 400 to 599");
     if (spec->grpc_status > 16)

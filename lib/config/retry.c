@@ -88,6 +88,25 @@ static void check_times(const struct gw_part *part, const gw_route_spec *route)
                      "one try has no less time than the whole exchange");
 }
 
+/* What says when there is another try, where there is none. */
+static void check_use(const struct gw_part *part, const gw_route_spec *route)
+{
+    const gw_retry_spec *spec = route->retry;
+    static const char text[] = "there are no retries";
+    if (route->retries != GW_OFF)
+        return;
+    if (spec->on != 0 && spec->on != GW_OFF)
+        gw_fault_add(part, "retry.on", GW_EINVAL, text);
+    if (spec->codes_len > 0)
+        gw_fault_add(part, "retry.codes", GW_EINVAL, text);
+    if (spec->grpc != 0)
+        gw_fault_add(part, "retry.grpc", GW_EINVAL, text);
+    if (spec->backoff_base_ms != 0 && spec->backoff_base_ms != GW_OFF)
+        gw_fault_add(part, "retry.backoff_base_ms", GW_EINVAL, text);
+    if (spec->backoff_max_ms != 0 && spec->backoff_max_ms != GW_OFF)
+        gw_fault_add(part, "retry.backoff_max_ms", GW_EINVAL, text);
+}
+
 static void check_replay(const struct gw_part *part, const gw_route_spec *route)
 {
     uint32_t max = route->retry->replay_bytes_max;
@@ -117,6 +136,7 @@ void gw_retry_take(const struct gw_part *part, struct gw_route_draft *draft)
     check_bits(part, &draft->retry);
     check_times(part, &draft->spec);
     check_replay(part, &draft->spec);
+    check_use(part, &draft->spec);
 }
 
 static void add_code(struct gw_retry_conf *out, uint32_t code)

@@ -220,6 +220,8 @@ static void add_route(struct world *w, gw_builder *b)
     retry.flags = w->is_unsafe ? GW_RETRY_UNSAFE : 0;
     retry.per_try_timeout_ms = w->per_try_ms;
     retry.backoff_base_ms = world_chance(w, 50) ? 1 + below(w, 50) : 0;
+    if (w->retries == 0)
+        retry.on = retry.backoff_base_ms = 0;
     route.name = route.path = GW_STR("/one");
     route.retries = w->retries > 0 ? w->retries : GW_OFF;
     route.retry = &retry;

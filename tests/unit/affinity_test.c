@@ -207,7 +207,7 @@ static const struct {
       "; Path=/; Secure; HttpOnly; SameSite=None\r\n" },
     { GW_AFFINITY_SCRIPTS, GW_SAME_SITE_STRICT, 3600000, "/shop",
       "; Path=/shop; Max-Age=3600; SameSite=Strict\r\n" },
-    { GW_AFFINITY_SCRIPTS, GW_OFF, 1, "/a b", "; Path=/a b; Max-Age=1\r\n" },
+    { GW_AFFINITY_SCRIPTS, GW_OFF, 1001, "/a b", "; Path=/a b; Max-Age=2\r\n" },
 };
 
 START_TEST(what_is_said_of_it)

@@ -437,6 +437,7 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].affinity.path", "at most 255", AFFINITY(path, longer(256)))      \
     X(GW_EINVAL, 21, "clusters[0].affinity.secret", "at most 256", AFFINITY(secret, longer(257)))  \
     X(GW_EINVAL, 21, "clusters[0].affinity.ttl_ms", "too long", AFFINITY(ttl_ms, GW_OFF))          \
+    X(GW_EINVAL, 21, "clusters[0].affinity.ttl_ms", "at least 1s", AFFINITY(ttl_ms, 999))          \
     X(GW_EINVAL, 21, "clusters[0].affinity.flags", "bits", AFFINITY(flags, 4))                     \
     X(GW_EINVAL, 21, "clusters[0].affinity.same_site", "not a way", AFFINITY(same_site, 4))        \
     X(GW_EINVAL, 21, "clusters[0].affinity.same_site", "secure",                                   \
@@ -452,12 +453,12 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].breaker.preset", "not a preset", BREAKER(preset, 2))             \
     X(GW_EINVAL, 21, "clusters[0].breaker.error_percent", "1 to 100, or off",                      \
       BREAKER(error_percent, 101))                                                                 \
-    X(GW_EINVAL, 21, "clusters[0].breaker.window_ms", "10 to 3600000", BREAKER(window_ms, 9))      \
-    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_ms", "1 to 86400000", BREAKER(sleep_ms, GW_OFF))   \
+    X(GW_EINVAL, 21, "clusters[0].breaker.window_ms", "10ms to 1h", BREAKER(window_ms, 9))         \
+    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_ms", "1ms to 24h", BREAKER(sleep_ms, GW_OFF))      \
     X(GW_EINVAL, 21, "clusters[0].breaker.probes", "1 to 100", BREAKER(probes, 101))               \
-    X(GW_EINVAL, 21, "clusters[0].breaker.probe_timeout_ms", "1 to",                               \
+    X(GW_EINVAL, 21, "clusters[0].breaker.probe_timeout_ms", "1ms to",                             \
       BREAKER(probe_timeout_ms, GW_OFF))                                                           \
-    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_max_ms", "less than sleep_ms",                     \
+    X(GW_EINVAL, 21, "clusters[0].breaker.sleep_max_ms", "less than sleep",                        \
       BREAKER(sleep_max_ms, 4999))                                                                 \
     X(GW_EINVAL, 21, "clusters[0].breaker.failures", "nothing would open it",                      \
       BREAKER(failures = p->breaker.error_percent, GW_OFF))                                        \
@@ -466,19 +467,19 @@ static void parts_add(struct parts *p)
       OUTLIER(latency_percent, 100))                                                               \
     X(GW_EINVAL, 21, "clusters[0].outlier.endpoints_min", "2 to", OUTLIER(endpoints_min, 1))       \
     X(GW_EINVAL, 21, "clusters[0].outlier.share_percent", "1 to 100", OUTLIER(share_percent, 101)) \
-    X(GW_EINVAL, 21, "clusters[0].outlier.time_max_ms", "less than time_ms",                       \
+    X(GW_EINVAL, 21, "clusters[0].outlier.time_max_ms", "less than time",                          \
       OUTLIER(time_max_ms, 29999))                                                                 \
     X(GW_EINVAL, 21, "clusters[0].outlier.failures", "nothing would eject",                        \
       OUTLIER(failures = p->outlier.rate_deviations, GW_OFF))                                      \
     X(GW_EINVAL, 21, "clusters[0].health.size", "GW_SPEC", HEALTH(size, 0))                        \
     X(GW_EINVAL, 21, "clusters[0].health.kind", "not a kind", HEALTH(kind, 4))                     \
     X(GW_EINVAL, 21, "clusters[0].health.kind", "speaks h2", HEALTH(kind, GW_HEALTH_GRPC))         \
-    X(GW_EINVAL, 21, "clusters[0].health.interval_ms", "10 to 86400000", HEALTH(interval_ms, 9))   \
-    X(GW_EINVAL, 21, "clusters[0].health.unhealthy_interval_ms", "10 to 86400000",                 \
+    X(GW_EINVAL, 21, "clusters[0].health.interval_ms", "10ms to 24h", HEALTH(interval_ms, 9))      \
+    X(GW_EINVAL, 21, "clusters[0].health.unhealthy_interval_ms", "10ms to 24h",                    \
       HEALTH(unhealthy_interval_ms, GW_OFF))                                                       \
     X(GW_EINVAL, 21, "clusters[0].health.jitter_percent", "1 to 100, or off",                      \
       HEALTH(jitter_percent, 101))                                                                 \
-    X(GW_EINVAL, 21, "clusters[0].health.timeout_ms", "1 to 3600000", HEALTH(timeout_ms, 3600001)) \
+    X(GW_EINVAL, 21, "clusters[0].health.timeout_ms", "1ms to 1h", HEALTH(timeout_ms, 3600001))    \
     X(GW_EINVAL, 21, "clusters[0].health.rise", "1 to 1000", HEALTH(rise, 1001))                   \
     X(GW_EINVAL, 21, "clusters[0].health.fall", "1 to 1000", HEALTH(fall, GW_OFF))                 \
     X(GW_EINVAL, 21, "clusters[0].health.first", "not a state", HEALTH(first, 3))                  \

@@ -235,8 +235,10 @@ static void add_limiter(gw_builder *b, const char *name)
     spec.keys_max = spec.keys_len > 0 ? 1 + below(20) : 0;
     spec.scope = 1 + below(2);
     spec.flags = below(4) == 0 ? GW_LIMITER_SHADOW : 0;
-    spec.flags |= below(2) == 0 ? GW_LIMITER_CLOSED : 0;
-    spec.flags |= below(2) == 0 ? GW_LIMITER_KEYED : 0;
+    if (spec.keys_len > 0) {
+        spec.flags |= below(2) == 0 ? GW_LIMITER_CLOSED : 0;
+        spec.flags |= below(2) == 0 ? GW_LIMITER_KEYED : 0;
+    }
     spec.code = below(2) == 0 ? 503 : 0;
     (void)gw_builder_limiter(b, &spec);
 }
@@ -267,6 +269,8 @@ static void add_route(gw_builder *b, uint32_t i)
     names[1] = gw_cstr(ONE_OF(limiters));
     spec.limiters = names;
     spec.limiters_len = below(3);
+    if (spec.limiters_len == 2 && strstr(names[0].ptr, names[1].ptr) != NULL)
+        spec.limiters_len = 1; /* none is named twice */
     if (below(6) == 0) {
         spec.reply_code = 410;
     } else if (below(2) == 0) {

@@ -497,6 +497,8 @@ START_TEST(nonsense_is_refused)
     WRONG("limiters[0].keys_max", GW_EINVAL, s->keys_max = 1);
     WRONG("limiters[0].keys_max", GW_EINVAL,
           (s->keys = keys, s->keys_len = 1, s->keys_max = (1 << 20) + 1));
+    WRONG("limiters[0].flags", GW_EINVAL, s->flags = GW_LIMITER_KEYED);
+    WRONG("limiters[0].flags", GW_EINVAL, s->flags = GW_LIMITER_CLOSED);
     WRONG("limiters[0].keys", GW_ELIMIT, (s->keys = keys, s->keys_len = 9));
     WRONG("limiters[0].reserved", GW_EINVAL, s->reserved = 1);
     for (int i = 0; i < 9; i++) {
@@ -511,7 +513,10 @@ START_TEST(nonsense_is_refused)
     WRONG("limiters[0].keys", GW_EINVAL, s->keys_len = 1);
     WRONG("routes[0].limiters[0]", GW_EINVAL, plan.entries[0] = "");
     WRONG("routes[0].limiters[1]", GW_EINVAL, (plan.entries[1] = "  ", plan.entries_len = 2));
-    WRONG("routes[0].limiters[1]", GW_EUNKNOWN, (plan.entries[1] = "a b", plan.entries_len = 2));
+    WRONG("routes[0].limiters[1]", GW_EUNKNOWN, (plan.entries[1] = "b c", plan.entries_len = 2));
+    WRONG("routes[0].limiters[1]", GW_EINVAL,
+          (plan.entries[1] = plan.entries[0], plan.entries_len = 2));
+    WRONG("routes[0].limiters[0]", GW_EINVAL, plan.entries[0] = "a a");
 }
 END_TEST
 

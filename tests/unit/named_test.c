@@ -98,13 +98,13 @@ static char long_name[255];
     X("dns.port", "from 1 to 65535", p->dns.port = 0)                                              \
     X("dns.port", "from 1 to 65535", p->dns.port = 65536)                                          \
     X("dns.port", "SRV says", p->dns.types = GW_DNS_SRV)                                           \
-    X("dns.ttl_min_ms", "10 to 86400000", p->dns.ttl_min_ms = 9)                                   \
-    X("dns.ttl_min_ms", "10 to 86400000", p->dns.ttl_min_ms = 86400001)                            \
-    X("dns.ttl_max_ms", "10 to 604800000", p->dns.ttl_max_ms = 604800001)                          \
-    X("dns.ttl_max_ms", "less than ttl_min_ms", p->dns.ttl_min_ms = 100, p->dns.ttl_max_ms = 99)   \
-    X("dns.retry_ms", "10 to", p->dns.retry_ms = 9)                                                \
-    X("dns.retry_max_ms", "10 to", p->dns.retry_max_ms = GW_OFF)                                   \
-    X("dns.retry_max_ms", "less than retry_ms", p->dns.retry_max_ms = 999)                         \
+    X("dns.ttl_min_ms", "10ms to 24h", p->dns.ttl_min_ms = 9)                                      \
+    X("dns.ttl_min_ms", "10ms to 24h", p->dns.ttl_min_ms = 86400001)                               \
+    X("dns.ttl_max_ms", "10ms to 168h", p->dns.ttl_max_ms = 604800001)                             \
+    X("dns.ttl_max_ms", "less than the least", p->dns.ttl_min_ms = 100, p->dns.ttl_max_ms = 99)    \
+    X("dns.retry_ms", "10ms to", p->dns.retry_ms = 9)                                              \
+    X("dns.retry_max_ms", "10ms to", p->dns.retry_max_ms = GW_OFF)                                 \
+    X("dns.retry_max_ms", "less than the base", p->dns.retry_max_ms = 999)                         \
     X("dns.stale_ms", "or off", p->dns.stale_ms = 604800001)                                       \
     X("dns.empty_ms", "or off", p->dns.empty_ms = 86400001)                                        \
     X("dns.servers", "is NULL", p->dns.servers = NULL, p->dns.servers_len = 1)                     \
@@ -303,11 +303,17 @@ START_TEST(faults_of_a_file_have_places)
         { "port: 80", "", "clusters[0].dns.name", "needed", 4 },
         { "name: a b, port: 80", "", "clusters[0].dns.name", "other bytes", 4 },
         { "name: a", "", "clusters[0].dns.port", "needed", 4 },
-        { "name: a, port: 80, type: mx", "", "clusters[0].dns.type", "", 4 },
-        { "name: a, port: 80, ttl: { min: 1ms }", "", "clusters[0].dns.ttl.min", "10 to", 4 },
-        { "name: a, port: 80, ttl: { max: 1ms }", "", "clusters[0].dns.ttl.max", "10 to", 4 },
-        { "name: a, port: 80, retry: { base: 1ms }", "", "clusters[0].dns.retry.base", "10 to", 4 },
-        { "name: a, port: 80, retry: { max: 1ms }", "", "clusters[0].dns.retry.max", "10 to", 4 },
+        { "name: a, port: 80, type: mx", "", "clusters[0].dns.type", "is none of a aaaa", 4 },
+        { "name: a, port: 80, type: AAA", "", "clusters[0].dns.type", "did you mean \"aaaa\"?", 4 },
+        { "name: a, port: 80, type: A", "", "clusters[0].dns.type", "did you mean \"a\"?", 4 },
+        { "name: a, port: 80, retry: { base: off }", "", "clusters[0].dns.retry.base",
+          "it is from 10ms to 24h", 4 },
+        { "name: a, port: 80, servers: []", "", "clusters[0].dns.servers", "the list is empty", 4 },
+        { "name: a, port: 80, ttl: { min: 1ms }", "", "clusters[0].dns.ttl.min", "10ms to", 4 },
+        { "name: a, port: 80, ttl: { max: 1ms }", "", "clusters[0].dns.ttl.max", "10ms to", 4 },
+        { "name: a, port: 80, retry: { base: 1ms }", "", "clusters[0].dns.retry.base", "10ms to",
+          4 },
+        { "name: a, port: 80, retry: { max: 1ms }", "", "clusters[0].dns.retry.max", "10ms to", 4 },
         { "name: a, port: 80, stale: 200h", "", "clusters[0].dns.stale", "or off", 4 },
         { "name: a, port: 80, empty: 200h", "", "clusters[0].dns.empty", "or off", 4 },
         { "name: a, port: 80, servers: [ 10.0.0.1, x ]", "", "clusters[0].dns.servers[1]",

@@ -148,6 +148,25 @@ START_TEST(texts_are_cut)
 }
 END_TEST
 
+START_TEST(times_have_the_largest_unit)
+{
+    static const struct {
+        uint64_t ms;
+        const char *text;
+    } rows[] = { { 0, "0ms" },       { 1, "1ms" },       { 1500, "1500ms" },
+                 { 5000, "5s" },     { 90000, "90s" },   { 120000, "2m" },
+                 { 3600000, "1h" },  { 3660000, "61m" }, { 3600001, "3600001ms" },
+                 { 86400000, "24h" } };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char buffer[32];
+        struct gw_text t;
+        gw_text_init(&t, buffer, sizeof buffer);
+        gw_text_ms(&t, rows[i].ms);
+        ck_assert_str_eq(buffer, rows[i].text);
+    }
+}
+END_TEST
+
 /* The definition, without a table. */
 static size_t naive_distance(gw_str a, gw_str b)
 {
@@ -168,6 +187,7 @@ START_TEST(distances)
     ck_assert_uint_eq(gw_text_distance(GW_STR("listeners"), GW_STR("listner"), 3), 2);
     ck_assert_uint_eq(gw_text_distance(GW_STR("kitten"), GW_STR("sitting"), 2), 3);
     ck_assert_uint_eq(gw_text_distance(GW_STR(""), GW_STR("abc"), 5), 3);
+    ck_assert_uint_eq(gw_text_distance(GW_STR("A"), GW_STR("a"), 0), 0);
     memset(long_text, 'x', sizeof long_text);
     gw_str at_most = { long_text, 64 }, too_long = { long_text, 65 };
     ck_assert_uint_eq(gw_text_distance(at_most, at_most, 3), 0);
@@ -192,6 +212,7 @@ Suite *text_suite(void)
     check_add_loop(suite, numbers_from_text, 0, (int)(sizeof numbers / sizeof numbers[0]));
     check_add(suite, numbers_there_and_back);
     check_add(suite, texts_are_cut);
+    check_add(suite, times_have_the_largest_unit);
     check_add(suite, distances);
     return suite;
 }

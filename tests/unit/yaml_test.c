@@ -366,8 +366,10 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->m_more = "rate: 5/2s, keys: [ \"label:u\" ]", set_key(b, "label:u"))                      \
     X(b->m_more = "rate: 5/2s, shadow: true", b->limiter.flags = GW_LIMITER_SHADOW)                \
     X(b->m_more = "rate: 5/2s, fields: true", b->limiter.flags = GW_LIMITER_FIELDS)                \
-    X(b->m_more = "rate: 5/2s, when_full: refuse", b->limiter.flags = GW_LIMITER_CLOSED)           \
-    X(b->m_more = "rate: 5/2s, without_key: pass", b->limiter.flags = GW_LIMITER_KEYED)            \
+    X(b->m_more = "rate: 5/2s, key: client, when_full: refuse",                                    \
+      (set_key(b, "client"), b->limiter.flags = GW_LIMITER_CLOSED))                                \
+    X(b->m_more = "rate: 5/2s, key: client, without_key: pass",                                    \
+      (set_key(b, "client"), b->limiter.flags = GW_LIMITER_KEYED))                                 \
     X(b->m_more = "rate: 5/2s, status: 503", b->limiter.code = 503)                                \
     X(b->m_more = "rate: 5/2s, grpc_status: 14", b->limiter.grpc_status = 14)                      \
     X(b->r_more = "    limiters: [ few ]\n",                                                       \
@@ -379,6 +381,7 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->l_more = "    timeouts: { body_idle: 5m }\n", b->listener.body_idle_timeout_ms = 300000)  \
     X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
     X(b->l_more = "    body_rate: 2000\n", b->listener.body_rate = 2000)                           \
+    X(b->l_more = "    timeouts: { idle: 0s }\n", b->listener.idle_timeout_ms = GW_OFF)            \
     X(b->l_more = "    body_rate: off\n", b->listener.body_rate = GW_OFF)                          \
     X(b->l_more = "    connection: { age: 30m }\n", b->listener.age_ms = 1800000)                  \
     X(b->l_more = "    connection: { age: 1s, age_jitter: 20 }\n",                                 \
@@ -734,7 +737,7 @@ START_TEST(descriptors_become_limiters)
     ck_assert_str_eq(
         d.text,
         "limiter own 1 in 1000000000 burst 1 or 0 at once, sets 0 1 flags 0 429 8 \"own\";q=1;w=1\n"
-        "limiter d:generic_key=default 10 in 1000000000 burst 10 or 0 at once, sets 0 1 flags 8 "
+        "limiter d:generic_key=default 10 in 1000000000 burst 10 or 0 at once, sets 0 1 flags 0 "
         "429 8 "
         "\"d:generic_key=default\";q=10;w=1\n"
         "limiter d:user@X-U=vip 4 in 3600000000000 burst 4 or 0 at once, sets 1024 1 flags 9 429 8 "
@@ -923,7 +926,8 @@ static const struct refusal {
     { "limiters:\n- { name: a, rate: 10 }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
     { "limiters:\n- { name: a, rate: 0/s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
     { "limiters:\n- { name: a, rate: 1/0s }\n", 2, 20, "limiters[0].rate", "a rate is a number" },
-    { "limiters:\n- { name: a, rate: 1/99999h }\n", 2, 20, "limiters[0].rate", "a rate is" },
+    { "limiters:\n- { name: a, rate: 1/99999h }\n", 2, 20, "limiters[0].rate",
+      "from 1/1193h to 4294967294/ms" },
     { "limiters:\n- { name: a, rate: 1/s, key: ip }\n", 2, 30, "limiters[0].key",
       "\"ip\": not a key" },
     { "limiters:\n- { name: a, rate: 1/s, key: \"path=\" }\n", 2, 30, "limiters[0].key",
@@ -933,6 +937,15 @@ static const struct refusal {
     { "limiters:\n- { name: per-ip, rate: 1/s }\nroutes:\n- { name: r, respond: { status: 200 }, "
       "limiters: [ per-up ] }\n",
       4, 52, "routes[0].limiters[0]", "no limiter \"per-up\"; did you mean \"per-ip\"?" },
+    { "limiters:\n- { name: a, rate: 1/s }\nroutes:\n- { name: r, respond: { status: 200 }, "
+      "limiters: [ a, a ] }\n",
+      4, 55, "routes[0].limiters[1]", "\"a\": the route names it twice" },
+    { "limiters:\n- { name: a, rate: 1/s, keys: [] }\n", 2, 31, "limiters[0].keys",
+      "the list is empty" },
+    { "limiters:\n- { name: a, rate: 1/s, without_key: share }\n", 2, 38, "limiters[0].without_key",
+      "without keys it says nothing" },
+    { "limiters:\n- { name: a, rate: 1/s, when_full: refuse }\n", 2, 36, "limiters[0].when_full",
+      "without keys it says nothing" },
     { "listeners: [ { name: a, address: '127.0.0.1:0' } ]\n"
       "clusters: [ { name: web, endpoints: [ { address: '127.0.0.1:1' } ] } ]\n"
       "routes:\n"
@@ -988,12 +1001,27 @@ static const struct refusal {
       2, 23, "clusters[0].pool.age_jitter", "there is no age" },
     { "routes:\n- retry: { count: 6 }\n", 2, 19, "routes[0].retry.count", "1 to 5, or off" },
     { "routes:\n- retry: { on: [] }\n", 2, 16, "routes[0].retry.on", "the list is empty" },
-    { "routes:\n- retry: { on: [ 4xx ] }\n", 2, 18, "routes[0].retry.on[0]", "none of connect" },
+    { "routes:\n- retry: { on: [ 4xx ] }\n", 2, 18, "routes[0].retry.on[0]", "There are connect" },
     { "routes:\n- retry: { codes: [ 399 ] }\n  name: a\n  cluster: b\n", 2, 21,
       "routes[0].retry.codes[0]", "400 to 599" },
     { "routes:\n- retry: { codes: [ 503, x ] }\n", 2, 19, "routes[0].retry.codes", "400 to 599" },
     { "routes:\n- retry: { codes: [] }\n", 2, 19, "routes[0].retry.codes", "the list is empty" },
     { "routes:\n- retry: { grpc: [ ok ] }\n", 2, 20, "routes[0].retry.grpc[0]", "none of" },
+    { "routes:\n- retry: { grpc: [ unavailible ] }\n", 2, 20, "routes[0].retry.grpc[0]",
+      "\"unavailible\" is unknown; did you mean \"unavailable\"? There are cancelled" },
+    { "routes:\n- retry: { grpc: [ DATA_LOSS ] }\n", 2, 20, "routes[0].retry.grpc[0]",
+      "did you mean \"data_loss\"?" },
+    { "routes:\n- retry: { on: [ connect ] }\n  retries: off\n  name: a\n  cluster: b\n", 2, 16,
+      "routes[0].retry.on", "there are no retries" },
+    { "routes:\n- retry: { count: off, codes: [ 503 ] }\n  name: a\n  cluster: b\n", 2, 31,
+      "routes[0].retry.codes", "there are no retries" },
+    { "routes:\n- retry: { count: off, grpc: [ aborted ], unsafe: true }\n  name: a\n"
+      "  cluster: b\n",
+      2, 30, "routes[0].retry.grpc", "there are no retries" },
+    { "routes:\n- retry: { count: off, backoff: { base: 1s } }\n  name: a\n  cluster: b\n", 2, 41,
+      "routes[0].retry.backoff.base", "there are no retries" },
+    { "routes:\n- retry: { count: off, backoff: { max: 1s } }\n  name: a\n  cluster: b\n", 2, 40,
+      "routes[0].retry.backoff.max", "there are no retries" },
     { "routes:\n- retry: { grpc: [ unavailable ] }\n  name: a\n  cluster: b\n", 2, 18,
       "routes[0].retry.grpc", "needs unsafe as well" },
     { "routes:\n- retry: { per_try_timeout: 2s }\n  timeout: 2s\n  name: a\n  cluster: b\n", 2, 29,
@@ -1030,13 +1058,13 @@ static const struct refusal {
     { "listeners:\n- protocols: []\n", 2, 14, "listeners[0].protocols", "the list is empty" },
     { "listeners:\n- protocols: [ h1, h1 ]\n", 2, 20, "listeners[0].protocols[1]", "twice" },
     { "listeners:\n- protocols: [ h3 ]\n", 2, 16, "listeners[0].protocols[0]",
-      "\"h3\" is none of h1 h2; did you mean \"h1\"?" },
+      "\"h3\" is unknown; did you mean \"h1\"? There are h1 h2" },
     { "clusters:\n- endpoints: a\n  name: a\n", 2, 14, "clusters[0].endpoints",
       "a list is needed here" },
     { "routes:\n- match: { methods: GET }\n", 2, 21, "routes[0].match.methods",
       "a list is needed here" },
     { "routes:\n- match: { methods: [] }\n", 2, 21, "routes[0].match.methods",
-      "the list is empty; leave it out for any" },
+      "the list is empty; leave it out for the default" },
     { "routes:\n- connect: yes\n", 2, 12, "routes[0].connect", "\"yes\" is not true or false" },
     { "routes:\n- connect: \"true\"\n", 2, 12, "routes[0].connect", "is not true or false" },
     { "access_log: -\n", 1, 13, "", "block sequence entries are not allowed" },
@@ -1057,10 +1085,34 @@ static const struct refusal {
     { "drain: 1d\n", 1, 8, "drain", "is not a duration" },
     { "drain: 1.5s\n", 1, 8, "drain", "is not a duration" },
     { "drain: s\n", 1, 8, "drain", "is not a duration" },
-    { "drain: 0\n", 1, 8, "drain", "out of range: it is from 1 to" },
+    { "drain: 0\n", 1, 8, "drain", "out of range: it is from 1ms to 1193h" },
     { "drain: off\n", 1, 8, "drain", "is not a duration" },
     { "drain: 1194h\n", 1, 8, "drain", "out of range" },
     { "drain: 18446744073709551615h\n", 1, 8, "drain", "out of range" },
+    { "listeners:\n- timeouts: { head: 1194h }\n", 2, 21, "listeners[0].timeouts.head",
+      "from 1ms to 1193h, or off" },
+    /* the builder's ranges, in the words of a file */
+    { C "  breaker: { sleep: 25h }\n", 4, 21, "clusters[0].breaker.sleep",
+      "it is from 1ms to 24h" },
+    { C "  breaker: { sleep: 1194h }\n", 4, 21, "clusters[0].breaker.sleep",
+      "it is from 1ms to 24h" },
+    { C "  breaker: { sleep: off }\n", 4, 21, "clusters[0].breaker.sleep",
+      "it is from 1ms to 24h" },
+    { C "  breaker: { sleep: 0s }\n", 4, 21, "clusters[0].breaker.sleep", "it is from 1ms to 24h" },
+    { C "  breaker: { sleep_max: 1s }\n", 4, 25, "clusters[0].breaker.sleep_max",
+      "it is less than sleep" },
+    { C "  breaker: { probes: 4294967296 }\n", 4, 22, "clusters[0].breaker.probes",
+      "it is from 1 to 100" },
+    { C "  outlier: { time: 250h }\n", 4, 20, "clusters[0].outlier.time", "it is from 1ms to 24h" },
+    { C "  outlier: { time_max: 1s }\n", 4, 24, "clusters[0].outlier.time_max",
+      "it is less than time" },
+    { C "  breaker: {}\n  failures: [ slow ]\n", 5, 13, "clusters[0].failures",
+      "it needs a time, slow" },
+    { C "  health: { interval: 1ms }\n", 4, 23, "clusters[0].health.interval",
+      "it is from 10ms to 24h" },
+    { C "  health: { expect: [] }\n", 4, 21, "clusters[0].health.expect", "the list is empty" },
+    { C "  affinity: { cookie: a, ttl: 500ms }\n", 4, 31, "clusters[0].affinity.ttl",
+      "at least 1s" },
     { "limits: { head: 64KB }\n", 1, 17, "limits.head",
       "\"64KB\" is not a size; write 65536, 64KiB or 1MiB" },
     { "limits: { head: 1 }\n", 1, 17, "limits.head", "from 512 to 1048576 bytes" },
