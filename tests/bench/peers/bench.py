@@ -28,11 +28,14 @@ BIN = os.path.join(HERE, "bin")
 RUN = os.path.join(HERE, "run")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 GW = os.path.abspath(os.environ.get("GW", os.path.join(ROOT, "build", "examples", "gw", "gw")))
+GW_DEBIAN = os.path.abspath(
+    os.environ.get("GW_DEBIAN", os.path.join(ROOT, "build-debian", "examples", "gw", "gw"))
+)
 HZ = os.sysconf("SC_CLK_TCK")
 GRPC_PATH = "/bench.Echo/Say"
 
 # tool: which client; proto: which listener of the proxy; mib: MiB moved a request.
-# later: gw has no such listener yet; measured only when named with -s.
+# tls: gw must be a build with TLS; measured only when named with -s.
 SCEN = collections.OrderedDict(
     [
         ("h1-h1-small", dict(tool="wrk", proto="h1", path="/", conns=64)),
@@ -40,17 +43,17 @@ SCEN = collections.OrderedDict(
         ("h1-h1-1m", dict(tool="wrk", proto="h1", path="/1m", conns=8, mib=1)),
         ("h1-h1-upload", dict(tool="wrk", proto="h1", path="/", conns=32, post=65536, mib=1 / 16)),
         ("h2c-h1-small", dict(tool="h2load", proto="h2c", path="/", conns=8, streams=32)),
-        ("tls-h1-small", dict(later=True, tool="wrk", proto="tls", path="/", conns=64)),
+        ("tls-h1-small", dict(tls=True, tool="wrk", proto="tls", path="/", conns=64)),
         (
             "tls-h2-small",
-            dict(later=True, tool="h2load", proto="tls", path="/", conns=8, streams=32),
+            dict(tls=True, tool="h2load", proto="tls", path="/", conns=8, streams=32),
         ),
-        ("tls-handshake", dict(later=True, tool="handshake", proto="tls", threads=8)),
+        ("tls-handshake", dict(tls=True, tool="handshake", proto="tls", threads=8)),
         ("grpc", dict(tool="h2load", proto="grpc", path=GRPC_PATH, conns=8, streams=32, grpc=True)),
         ("conn-h1", dict(tool="idle", proto="h1", mode="h1", n=9500)),
         ("conn-h2c", dict(tool="idle", proto="h2c", mode="h2c", n=9500)),
-        ("conn-tls-h1", dict(later=True, tool="idle", proto="tls", mode="tls-h1", n=9500)),
-        ("conn-tls-h2", dict(later=True, tool="idle", proto="tls", mode="tls-h2", n=9500)),
+        ("conn-tls-h1", dict(tls=True, tool="idle", proto="tls", mode="tls-h1", n=9500)),
+        ("conn-tls-h2", dict(tls=True, tool="idle", proto="tls", mode="tls-h2", n=9500)),
     ]
 )
 
@@ -235,6 +238,7 @@ class Bench:
             key=BIN + "/key.pem",
             both=BIN + "/both.pem",
             gw=GW,
+            gw_debian=GW_DEBIAN,
         )
         e.update(p.get("vars", {}))
         return e
@@ -527,7 +531,7 @@ class Bench:
 
 def scens(a):
     if not a.scenarios:
-        return [s for s in SCEN if not SCEN[s].get("later")]
+        return [s for s in SCEN if not SCEN[s].get("tls")]
     names = a.scenarios.split(",")
     out = []
     for n in names:
@@ -641,6 +645,16 @@ TARGETS = [
     ("h1-h1-64k", ["haproxy", "nginx", "nghttpx"], 1.0),
     ("h1-h1-1m", ["haproxy", "nginx", "nghttpx"], 1.0),
 ]
+# gw over the rebuilt wolfSSL (see docs/tls.md), and over Debian's, beside the best of all the others.
+TLS_PEERS = ["nginx", "haproxy", "h2o", "nghttpx"]
+TLS_TARGETS = [
+    ("gw-tls", "tls-h1-small", 0.8),
+    ("gw-tls", "tls-h2-small", 0.8),
+    ("gw-tls", "tls-handshake", 0.8),
+    ("gw-tls-debian", "tls-h1-small", 1.5),
+    ("gw-tls-debian", "tls-h2-small", 1.5),
+]
+TLS_IDLE = [("conn-tls-h1", 15 * 1024), ("conn-tls-h2", 28 * 1024)]
 # The loop over io_uring beside that over epoll, where both were measured.
 LOOPS = [("h1-h1-small", 0.92), ("h1-h1-64k", 1.0), ("h1-h1-1m", 1.0)]
 ROUNDS_LEAST = 7
@@ -689,6 +703,15 @@ def targets(rows):
                 if x:
                     what = "%s, %s / %s" % (scen, gw, p)
                     print("| %s | %.2f | - | %d | shown |" % (what, statistics.median(x), len(x)))
+    for gw, scen, most in TLS_TARGETS:
+        x = ratios(rows, scen, TLS_PEERS, gw)
+        if x:
+            what = "%s, %s / %s" % (scen, gw, " or ".join(TLS_PEERS))
+            line(what, statistics.median(x), most, len(x), ROUNDS_LEAST)
+    for scen, most in TLS_IDLE:
+        idle = [r["rss_per_conn"] for r in rows if (r["scenario"], r["proxy"]) == (scen, "gw-tls")]
+        if idle:
+            line("idle connection, bytes, " + scen, statistics.median(idle), most, len(idle), 1)
     for gw in GWS:
         idle = [r["rss_per_conn"] for r in rows if (r["scenario"], r["proxy"]) == ("conn-h1", gw)]
         if idle or gw == GWS[0]:
