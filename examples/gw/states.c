@@ -70,6 +70,8 @@ static size_t line_of(const gw_state *s, gw_nanos now, char *out)
         { "retries", s->retries },
         { "retries_most", s->retries_most },
         { "connections", s->connections },
+        { "connections_most", s->connections_most },
+        { "connections_wanted", s->connections_wanted },
         { "connecting", s->connecting },
         { "requests", s->requests },
         { "refused", s->refused },

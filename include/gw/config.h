@@ -234,7 +234,7 @@ typedef struct gw_cluster_spec {
         slow_start_ms; /* who is new, or back, takes a tenth of its share at first, and all of it
                                  after; not with consistent hash; none                           */
     uint32_t flags;    /* GW_CLUSTER_*                                                    */
-    uint32_t reserved;
+    uint32_t all_connections_max; /* to all endpoints, by all workers, beside probes'; none      */
     /* Copied; NULL: none. All workers share what these count (docs/breaking.md): */
     const gw_breaker_spec *breaker;
     const gw_outlier_spec *outlier;

@@ -145,7 +145,7 @@ typedef struct gw_state {
     uint32_t retries, retries_most; /* ... not the first try; likewise                  */
     uint32_t code;   /* health: the status in the last probe's answer; 0: none            */
     uint32_t tokens; /* limiter: so many in each period_ns; 0: a ceiling of what is in flight */
-    /* Of an endpoint, over all workers: open; on their way. */
+    /* Of an endpoint, over all workers: open; on their way. Of a cluster: all that count. */
     uint32_t connections, connecting;
     /* Of a limiter; its state: OPEN, the next request would be refused, if there are no keys; requests:
      * that it was asked for, since any configuration first had it. */
@@ -154,6 +154,8 @@ typedef struct gw_state {
     uint64_t level_most;      /* burst, or the ceiling; of a key, if there are keys         */
     uint64_t period_ns;       /* in each of these tokens come back                          */
     uint64_t refused; /* of requests; by a limiter in shadow mode, too                      */
+    uint32_t connections_most;   /* of a cluster; UINT32_MAX: any number                    */
+    uint32_t connections_wanted; /* ... that requests wait for, since there are as many     */
 } gw_state;
 
 /* Opens a view, which pins the configuration and the endpoints; one thread at a time may use it. GW_ESTATE:

@@ -341,6 +341,7 @@ static const struct gw_yaml_field ceiling_fields[] = {
     POOL_COUNT("exchanges", exchanges_max),
     POOL_COUNT("pending", pending_max),
     POOL_COUNT("retries", retries_max),
+    POOL_COUNT("connections", all_connections_max),
 };
 static const struct gw_yaml_table ceiling_table = TABLE(ceiling_fields);
 static const struct gw_yaml_word failures[] = {
@@ -1095,6 +1096,7 @@ static const struct rename {
     { "clusters", "exchanges_max", "ceilings.exchanges" },
     { "clusters", "pending_max", "ceilings.pending" },
     { "clusters", "retries_max", "ceilings.retries" },
+    { "clusters", "all_connections_max", "ceilings.connections" },
     { "clusters", "slow_ms", "slow" },
     { "clusters", "dns.types", "dns.type" },
     { "clusters", "dns.ttl_min_ms", "dns.ttl.min" },

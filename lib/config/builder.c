@@ -339,8 +339,6 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     check_retry_budget(&part, &draft->spec);
     check_age(&part, draft->spec.age_ms, draft->spec.age_jitter_percent, 0);
     refuse_bits(&part, "flags", draft->spec.flags, GW_CLUSTER_LIVE);
-    if (draft->spec.reserved != 0)
-        gw_fault_add(&part, "reserved", GW_EINVAL, "it has to be 0");
     keep_guards(&part, draft);
     keep_affinity(&part, draft);
     gw_dns_take(&part, draft);

@@ -126,6 +126,7 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .idle_timeout = duration(spec->idle_timeout_ms, IDLE_TIMEOUT_MS),
         .has_response_timeout = spec->response_timeout_ms != 0,
         .connections_max = number(spec->connections_max, CONNECTIONS),
+        .all_connections_max = number(spec->all_connections_max, GW_OFF),
         .streams_max = number(spec->streams_max, STREAMS),
         .requests_max = number(spec->requests_max, GW_OFF),
         .age = duration(spec->age_ms, GW_OFF),

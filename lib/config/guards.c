@@ -147,6 +147,26 @@ static bool has_any(const gw_cluster_spec *s)
            ceiling(s->retries_max) != GW_OFF;
 }
 
+static uint32_t exchanges_max(const gw_cluster_spec *s)
+{
+    if (s->exchanges_max == 0 && s->breaker != NULL && s->breaker->preset == GW_BREAKER_HYSTRIX)
+        return HYSTRIX_EXCHANGES;
+    return ceiling(s->exchanges_max);
+}
+
+/* Of those that are at once. */
+static void check_ceiling(const struct gw_part *part, const char *field, uint32_t n, uint32_t most)
+{
+    struct gw_text text;
+
+    if (ceiling(n) == GW_OFF || n <= most)
+        return;
+    text = gw_fault_begin(part, field, GW_EINVAL);
+    gw_text_cstr(&text, "it bounds a part of the ");
+    gw_text_u64(&text, most);
+    gw_text_cstr(&text, " of exchanges_max, and never would");
+}
+
 /* What would do nothing was meant otherwise. */
 static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
 {
@@ -156,6 +176,10 @@ static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
         gw_fault_add(
             part, "origin", GW_EINVAL,
             "an origin has no breaker, outlier, throttle, ceiling or health: it is the host");
+    check_ceiling(part, "pending_max", s->pending_max, exchanges_max(s));
+    check_ceiling(part, "retries_max", s->retries_max, exchanges_max(s));
+    if (s->origin != NULL && ceiling(s->all_connections_max) != GW_OFF)
+        gw_fault_add(part, "all_connections_max", GW_EINVAL, "nothing connects to an origin");
     if (s->fallback != NULL && !has_any(s))
         gw_fault_add(part, "fallback", GW_EINVAL,
                      "nothing refuses requests: it needs a breaker, a throttle or a ceiling");
@@ -277,7 +301,7 @@ gw_status gw_guards_freeze(const struct gw_cluster_draft *draft, gw_config *conf
         .failures = bits(spec->failures, FAILURES_DEFAULT),
         .grpc_failures = bits(spec->grpc_failures, 1u << 4 | 1u << 13 | 1u << 14),
         .slow = spec->slow_ms == 0 || spec->slow_ms == GW_OFF ? GW_NEVER : GW_MS(spec->slow_ms),
-        .exchanges_max = ceiling(spec->exchanges_max),
+        .exchanges_max = exchanges_max(spec),
         .pending_max = ceiling(spec->pending_max),
         .retries_max = ceiling(spec->retries_max),
         .fallback = fallback->cluster.len > 0 ? &config->clusters[draft->fallback_cluster] : NULL,
@@ -286,8 +310,6 @@ gw_status gw_guards_freeze(const struct gw_cluster_draft *draft, gw_config *conf
                                                                         : fallback->type,
         .reply_body = fallback->body,
     };
-    if (draft->breaker.preset == GW_BREAKER_HYSTRIX && spec->exchanges_max == 0)
-        own->exchanges_max = HYSTRIX_EXCHANGES;
     *out = own;
     return GW_OK;
 }

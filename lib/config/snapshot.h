@@ -91,6 +91,7 @@ struct gw_cluster_conf {
     uint32_t age_jitter;                                 /* percent */
     bool has_response_timeout;                           /* it was set: then it is for gRPC too */
     uint32_t connections_max, streams_max, requests_max; /* UINT32_MAX: none */
+    uint32_t all_connections_max;                        /* ... of all workers; likewise */
     uint32_t retry_percent, retry_least;                 /* 0: none          */
     struct gw_balance_conf balance;
     struct gw_endpoints *endpoints;      /* none for an origin; not NULL once it is built */

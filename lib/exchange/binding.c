@@ -71,6 +71,8 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct 
         .generation = b->generation,
         .open_count = &s->connections,
         .connecting_count = &s->connecting,
+        .ceiling = &b->clusters[c->index].state->connections,
+        .ceiling_most = c->all_connections_max,
     };
 }
 

@@ -87,7 +87,8 @@ static void consider_connect(const struct gw_exchange *x, struct nearest *n)
         consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_upstream_connect_timeout,
                  GW_BY_UPSTREAM);
     else
-        consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_pool_full, GW_BY_GATEWAY);
+        consider(n, x->waited, x->cluster->connect_timeout,
+                 u->lacks > 0 ? GW_REASON_connections_full : GW_REASON_pool_full, GW_BY_GATEWAY);
 }
 
 /* The client is waited for. */

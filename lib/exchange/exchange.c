@@ -434,6 +434,16 @@ static gw_nanos grace(const struct gw_link *link)
     return link->listener->age_grace;
 }
 
+static void hold(struct gw_ceiling *ceiling, bool is_held)
+{
+    struct gw_cluster_state *state = GW_CONTAINER(ceiling, struct gw_cluster_state, connections);
+
+    if (is_held) /* an edition refers to it */
+        atomic_fetch_add_explicit(&state->shared.refs, 1, memory_order_relaxed);
+    else
+        gw_shared_unref(&state->shared);
+}
+
 const struct gw_link_above gw_exchange_above = {
     .open = open_exchange,
     .changed = changed,
@@ -441,6 +451,7 @@ const struct gw_link_above gw_exchange_above = {
     .flushed = flushed,
     .gone = gone,
     .grace = grace,
+    .hold = hold,
 };
 
 void gw_exchange_wake(struct gw_exchange *x)

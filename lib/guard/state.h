@@ -3,6 +3,7 @@
 #ifndef GW_GUARD_STATE_H
 #define GW_GUARD_STATE_H
 
+#include "base/ceiling.h"
 #include "guard/breaker.h"
 #include "guard/force.h"
 #include "guard/health.h"
@@ -31,6 +32,7 @@ struct gw_cluster_state {
     atomic_uint inflight;          /* of all its endpoints, those of an earlier configuration too */
     atomic_uint pending;           /* of these, who waits for a connection  */
     atomic_uint retries;           /* ... and whose first try it is not     */
+    struct gw_ceiling connections; /* to all its endpoints, but for probes  */
     atomic_uint version;           /* another whenever it is another who may be asked */
     _Atomic uint64_t forced_until; /* from then on nothing of its endpoints is forced */
     _Atomic uint64_t compare_due;  /* when its endpoints are compared next      */

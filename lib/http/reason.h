@@ -103,7 +103,9 @@ enum gw_h2_code {
     /* of the host's balancer */                                                                   \
     X(bad_choice, 500, 13, 2, "the host's balancer chose an endpoint that there is not")           \
     /* of probes */                                                                                \
-    X(endpoints_unhealthy, 503, 14, 7, "no endpoint of the cluster is healthy")
+    X(endpoints_unhealthy, 503, 14, 7, "no endpoint of the cluster is healthy")                    \
+    /* of a ceiling */                                                                             \
+    X(connections_full, 503, 14, 7, "the cluster has as many connections as it may have at once")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

@@ -42,6 +42,7 @@ enum gw_link_phase {
     GW_LINK_CLOSING    /* close was or will be asked of the backend; waits for the report      */
 };
 
+struct gw_ceiling;
 struct gw_slot;
 struct gw_upstream;
 struct gw_binding;
@@ -82,7 +83,8 @@ struct gw_link {
     uint8_t rooms_wish;    /* how many to lend next: grows with bulk */
     uint8_t protocols : 4; /* what may be spoken: GW_PROTO_*      */
     uint8_t protocol : 4;  /* what is; 0: not yet known           */
-    uint8_t age;           /* gw_link_age                         */
+    uint8_t age : 7;       /* gw_link_age                         */
+    bool makes_room : 1;   /* client: given up for who has no place for one */
     uint8_t told_want;     /* mode 1: the last want shown            */
     bool is_client : 1;    /* we connected                           */
     bool is_recv_pending : 1, is_send_pending : 1;
@@ -151,6 +153,7 @@ struct gw_link_above {
     void (*flushed)(struct gw_stream *s); /* all up to s->out_mark was accepted by the transport */
     void (*gone)(struct gw_link *link);   /* about to be freed: let go of binding and listener   */
     gw_nanos (*grace)(const struct gw_link *link); /* of its age; GW_NEVER: no end               */
+    void (*hold)(struct gw_ceiling *ceiling, bool is_held); /* it lives as long as it is */
 };
 
 /* What all links of a worker share. */
@@ -170,6 +173,8 @@ struct gw_links {
     gw_worker *worker;
     void (*want_step)(
         gw_worker *worker); /* the host has asked for something, perhaps between steps */
+    void (*call_others)(gw_worker *worker); /* what all workers share has changed: they step */
+    uint32_t workers;                       /* that there may be */
     const struct gw_link_above *above;
     void *above_ctx; /* for the layer above alone */
     gw_nanos now;

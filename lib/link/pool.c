@@ -16,12 +16,15 @@ void gw_upstreams_init(struct gw_upstreams *pool, struct gw_links *links, uint64
 {
     pool->links = links;
     gw_map_init(&pool->by_key, links->heap, seed);
+    gw_list_init(&pool->places);
 }
 
 static void free_upstream(struct gw_upstream *u)
 {
     struct gw_heap *heap = u->links->heap;
 
+    if (u->places != NULL)
+        gw_places_leave(u);
     gw_timer_cancel(u->links->wheel, &u->again.timer);
     gw_heap_release_str(heap, u->key);
     gw_heap_release(heap, u, sizeof *u);
@@ -73,9 +76,12 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     u->pool = pool;
     gw_list_init(&u->open);
     gw_list_init(&u->waiters);
+    gw_list_init(&u->member);
+    gw_list_init(&u->in_line);
     gw_timer_init(&u->again.timer);
     u->again.ring = ring;
     if (gw_heap_copy(heap, key, &u->key) != GW_OK ||
+        (spec->ceiling != NULL && gw_places_join(pool, u, spec->ceiling) != GW_OK) ||
         gw_map_put(&pool->by_key, u->key, u) != GW_OK) {
         free_upstream(u);
         return NULL;
@@ -123,6 +129,9 @@ static struct gw_upstream *hold(struct gw_upstream *u, const struct gw_upstream_
     GW_ASSERT(u->refs == 0 || u->spec.open_count == spec->open_count);
     u->spec.open_count = spec->open_count;
     u->spec.connecting_count = spec->connecting_count;
+    GW_ASSERT(u->places == NULL || u->places->ceiling == spec->ceiling);
+    if (u->places != NULL)
+        gw_places_bound(u->places, spec->ceiling_most, spec->generation);
     if (u->refs++ == 0)
         tell(u);
     if (spec->generation < u->spec.generation)
@@ -258,11 +267,18 @@ static uint64_t count_waiters(const struct gw_upstream *u, uint64_t most)
     return n;
 }
 
+static bool take_place(struct gw_upstream *u)
+{
+    u->is_short = u->places != NULL && !gw_places_take(u);
+    return !u->is_short;
+}
+
 /* False: one more was needed and could not be made; those that are there must do. */
 static bool make_links(struct gw_upstream *u)
 {
     uint64_t waiting;
 
+    u->is_short = false;
     if (links_of(u) >= u->spec.connections_max)
         return true;
     if (u->links_count > 0 && gw_timer_is_set(&u->again.timer))
@@ -270,8 +286,13 @@ static bool make_links(struct gw_upstream *u)
     waiting = count_waiters(u, served_by(u, u->connecting + u->spec.connections_max - links_of(u)));
     while (waiting > served_by(u, u->connecting) && links_of(u) < u->spec.connections_max) {
         struct gw_link *link;
-        gw_status status = gw_links_connect(u->links, u, u->spec.connect_timeout, &link);
+        gw_status status;
+        if (!take_place(u))
+            return false;
+        status = gw_links_connect(u->links, u, u->spec.connect_timeout, &link);
         if (status != GW_OK) {
+            if (u->places != NULL)
+                gw_places_give(u->places);
             /* Someone else's connection may still serve them; without any they would wait in vain. */
             if (u->links_count == 0)
                 finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status,
@@ -328,11 +349,51 @@ static void serve_waiters(struct gw_upstream *u)
     }
 }
 
-static void serve(struct gw_upstream *u)
+static void serve_once(struct gw_upstream *u)
 {
     serve_waiters(u);
     if (!gw_list_is_empty(&u->waiters) && !make_links(u) && settle_for_old(u))
         serve_waiters(u);
+}
+
+/* So many connections more are needed and would be made, were it not for the ceiling. */
+static uint32_t count_lacking(const struct gw_upstream *u)
+{
+    uint32_t room = u->spec.connections_max > links_of(u) ? u->spec.connections_max - links_of(u)
+                                                          : 0;
+    uint64_t waiting = count_waiters(u, served_by(u, u->connecting + room));
+    uint64_t coming = served_by(u, u->connecting), each = served_by(u, 1);
+
+    return waiting > coming ? (uint32_t)((waiting - coming + each - 1) / each) : 0;
+}
+
+/* True: it lacks more than were known of. */
+static bool note_lack(struct gw_upstream *u)
+{
+    u->is_short = u->is_short && !gw_list_is_empty(&u->waiters);
+    return gw_places_want(u, u->is_short ? count_lacking(u) : 0);
+}
+
+static bool is_lack_known(const struct gw_upstream *u)
+{
+    return GW_LIKELY(!u->is_short && u->lacks == 0);
+}
+
+/* Who wants a place asks once more when that is known: one that has come back before stays untold. */
+static void serve(struct gw_upstream *u)
+{
+    serve_once(u);
+    if (is_lack_known(u) || !note_lack(u))
+        return;
+    serve_once(u);
+    (void)note_lack(u);
+    if (u->lacks > 0)
+        gw_places_ask(u->places);
+}
+
+void gw_upstream_serve(struct gw_upstream *u)
+{
+    serve(u);
 }
 
 static void ring(struct gw_alarm *alarm)
@@ -343,12 +404,17 @@ static void ring(struct gw_alarm *alarm)
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w)
 {
     gw_list_push_back(&u->waiters, &w->node);
+    w->at = u;
     serve(u);
 }
 
 void gw_upstream_cancel(struct gw_waiter *w)
 {
+    if (!gw_list_is_linked(&w->node))
+        return;
     gw_list_remove(&w->node);
+    if (!is_lack_known(w->at))
+        (void)note_lack(w->at);
 }
 
 /* ---- what happens to links ---- */
@@ -383,7 +449,7 @@ void gw_upstream_connect_given_up(struct gw_link *link)
 
 /* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
  * when no other connection is there or coming; else they wait for those, or until it is tried again. */
-void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
+static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_status status)
 {
     struct gw_upstream *u = link->upstream;
 
@@ -402,6 +468,15 @@ void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, 
         finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
 }
 
+void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
+{
+    struct gw_upstream *u = link->upstream;
+
+    fail_connect(link, reason, status);
+    if (!is_lack_known(u))
+        (void)note_lack(u);
+}
+
 void gw_upstream_changed(struct gw_link *link)
 {
     struct gw_upstream *u = link->upstream;
@@ -413,6 +488,8 @@ void gw_upstream_changed(struct gw_link *link)
             gw_list_remove(&link->role.pooled); /* idle ones come first, the last used foremost */
             gw_list_push_front(&u->open, &link->role.pooled);
         }
+        if (link->codec->streams == 0 && u->places != NULL && gw_list_is_empty(&u->waiters))
+            gw_places_idle(link);
     } else if (link->codec->streams == 0 && link->phase == GW_LINK_OPEN) {
         if (link->requests >= u->spec.requests_max || link->codec->state != GW_CODEC_OPEN)
             gw_link_end(link);
@@ -447,7 +524,11 @@ void gw_upstream_left(struct gw_link *link)
     u->links_count--;
     tell(u);
     link->upstream = NULL;
+    if (u->places != NULL)
+        gw_places_left(u->places, link);
     if (!gw_list_is_empty(&u->waiters))
         serve(u);
+    if (u->places != NULL)
+        gw_places_serve(u->places);
     free_unused(u);
 }

@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "link/link.h"
+#include "link/places.h"
 
 /* Cluster, endpoint, address and protocol decide whether two exchanges may share a connection: so
  * connections outlive a new configuration that leaves these as they were, and two clusters that lead
@@ -26,6 +27,9 @@ struct gw_upstream_spec {
     uint32_t age_jitter; /* percent */
     /* Where all workers together count theirs to that endpoint; lives as long as who has a reference. */
     atomic_uint *open_count, *connecting_count;
+    /* Of the cluster, over all workers; NULL: there is none. So many at most; UINT32_MAX: any number. */
+    struct gw_ceiling *ceiling;
+    uint32_t ceiling_most;
 };
 
 struct gw_upstream {
@@ -42,6 +46,10 @@ struct gw_upstream {
     uint32_t open_told, connecting_told; /* so many of them are in the counts */
     struct gw_list open; /* links that are connected; h1: idle ones at the front          */
     struct gw_list waiters;
+    struct gw_places *places;       /* NULL: no ceiling */
+    struct gw_list member, in_line; /* of these */
+    uint32_t lacks;                 /* connections that the ceiling does not allow: in line */
+    bool is_short;                  /* it did not when the last one was to be made          */
     struct gw_alarm
         again; /* set: a connection could not be made, and others are there that serve */
 };
@@ -49,6 +57,7 @@ struct gw_upstream {
 /* Someone who wants a stream to that upstream. */
 struct gw_waiter {
     struct gw_list node;
+    struct gw_upstream *at;   /* where it waits, while it does                    */
     struct gw_stream *stream; /* to be opened; NULL: a connection is enough       */
     struct gw_reserve *gift;  /* for a link without a slot: gw_link_open_stream   */
     struct gw_link *link;     /* set when it is                                   */
@@ -62,6 +71,7 @@ struct gw_waiter {
 struct gw_upstreams {
     struct gw_links *links;
     struct gw_map by_key;
+    struct gw_list places; /* one for each ceiling */
 };
 
 void gw_upstreams_init(struct gw_upstreams *pool, struct gw_links *links, uint64_t seed);
@@ -80,6 +90,9 @@ bool gw_upstream_is_wanted(const struct gw_upstream *u);
 /* Gets w a stream now (done runs before this returns) or later. */
 void gw_upstream_wait(struct gw_upstream *u, struct gw_waiter *w);
 void gw_upstream_cancel(struct gw_waiter *w); /* not waiting is fine */
+
+/* Looks again who can be served: there may be a place for one more connection. */
+void gw_upstream_serve(struct gw_upstream *u);
 
 /* From link.c and conn.c. */
 void gw_upstream_connected(struct gw_link *link);

@@ -85,6 +85,16 @@ struct gw_binding *gw_engine_pick_up(struct gw_engine_seat *seat)
     return atomic_exchange_explicit(&seat->binding, NULL, memory_order_acq_rel);
 }
 
+void gw_engine_call(gw_engine *e, const struct gw_engine_seat *but)
+{
+    for (uint32_t i = 0; i < e->workers_max; i++) {
+        if (&e->seats[i] == but || !atomic_load(&e->seats[i].is_taken))
+            continue;
+        atomic_store(&e->seats[i].is_called, true);
+        gw_waker_call(&e->seats[i].waker);
+    }
+}
+
 static void free_bindings(const gw_engine *e, struct gw_binding **made)
 {
     for (uint32_t i = 0; i < e->workers_max; i++)

@@ -17,6 +17,7 @@ struct gw_engine_seat {
     _Atomic(struct gw_binding *) binding;
     atomic_bool is_taken;        /* by a worker; the last to be given back */
     struct gw_waker_place waker; /* how that one is woken */
+    atomic_bool is_called;       /* by another: a place of a ceiling is wanted, or has come back */
     _Atomic uint64_t now;        /* when it was stepped last */
 };
 
@@ -40,6 +41,8 @@ struct gw_engine {
     atomic_bool is_complained;      /* it was to be freed with a worker left: said once */
 };
 
+/* Any worker's thread: all but who sits here step, and find that they were called. */
+void gw_engine_call(gw_engine *e, const struct gw_engine_seat *but);
 /* The time of the worker that was stepped last. */
 gw_nanos gw_engine_newest(const gw_engine *e);
 /* From here to leave no other thread changes what is in force; workers wait for nobody. */

@@ -18,6 +18,9 @@
 static void take_mail(gw_worker *w)
 {
     gw_worker_adopt(w);
+    if (GW_UNLIKELY(atomic_load_explicit(&w->seat->is_called, memory_order_relaxed)) &&
+        atomic_exchange(&w->seat->is_called, false))
+        gw_places_called(&w->upstreams);
     gw_exchanges_take_letters(&w->exchanges);
 }
 

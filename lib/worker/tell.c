@@ -41,6 +41,9 @@ void gw_tell_cluster(const struct gw_cluster_conf *conf, const struct gw_cluster
     out->inflight_most = g->exchanges_max;
     out->pending_most = g->pending_max;
     out->retries_most = g->retries_max;
+    out->connections = atomic_load_explicit(&s->connections.taken, memory_order_relaxed);
+    out->connections_most = conf->all_connections_max;
+    out->connections_wanted = atomic_load_explicit(&s->connections.wanted, memory_order_relaxed);
 }
 
 void gw_tell_throttle(const struct gw_cluster_conf *conf, const struct gw_cluster_state *s,

@@ -70,6 +70,11 @@ static void want_step(gw_worker *w)
         gw_waker_call(&w->seat->waker);
 }
 
+static void call_others(gw_worker *w)
+{
+    gw_engine_call(w->engine, w->seat);
+}
+
 static void init_links(gw_worker *w, const gw_worker_spec *spec)
 {
     struct gw_links *links = &w->links;
@@ -88,6 +93,8 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     links->io = spec->io;
     links->worker = w;
     links->want_step = want_step;
+    links->call_others = call_others;
+    links->workers = w->engine->workers_max;
     links->above = &gw_exchange_above;
     links->above_ctx = &w->exchanges;
     gw_links_init(links);

@@ -72,6 +72,16 @@ static void draw_cluster(struct world *w, struct world_cluster *c)
     c->retry_least = below(w, 20);
 }
 
+/* From a generator of its own: so the seeds that have found something are what they were. */
+static void draw_ceilings(struct world *w, uint64_t seed)
+{
+    struct gw_prng prng = { seed ^ 0xcef11f6 };
+
+    for (uint32_t i = 0; i < WORLD_CLUSTERS; i++)
+        if (gw_prng_below(&prng, 10) < 4)
+            w->clusters[i].all_connections_max = 1 + (uint32_t)gw_prng_below(&prng, 10);
+}
+
 static void draw(struct world *w)
 {
     uint32_t services = 2 + below(w, 5);
@@ -194,6 +204,7 @@ static void add_cluster(struct world *w, gw_builder *b, struct world_cluster *c)
     spec.exchanges_max = c->exchanges_max;
     spec.pending_max = c->pending_max;
     spec.retries_max = c->retries_max;
+    spec.all_connections_max = c->all_connections_max;
     if (c->balance != GW_BALANCE_CONSISTENT_HASH && world_chance(w, 20))
         spec.slow_start_ms = 500;
     if (world_chance(w, 20))
@@ -479,6 +490,7 @@ static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_al
     t->fails_for_ever = for_ever;
     t->latency = GW_MS(1) / (1 + below(&w, 5));
     draw(&w);
+    draw_ceilings(&w, seed);
     if (build(&w, &config) == GW_OK && town_open(t, config, NULL, w.workers)) {
         plan_acts(&w);
         send_crowds(&w);

@@ -22,7 +22,7 @@ struct world_limiter {
 struct world_cluster {
     const char *name;
     bool has_breaker, has_outlier, has_throttle, has_fallback, falls_to_other;
-    uint32_t exchanges_max, pending_max, retries_max; /* 0: none */
+    uint32_t exchanges_max, pending_max, retries_max, all_connections_max; /* 0: none */
     uint32_t probes;
     uint32_t response_ms, connect_ms, connections_max;
     uint32_t retry_percent, retry_least;

@@ -62,12 +62,38 @@ static void look_at_breaker(struct world *w, const struct gw_endpoint_state *sta
                gw_breaker_state_name(view.state));
 }
 
+/* Those that there are, in all workers. */
+static uint32_t count_connections(const struct world *w, gw_str cluster)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->workers; i++) {
+        struct gw_list *all = &w->town->workers[i]->links.all;
+        for (struct gw_list *node = all->next; node != all; node = node->next) {
+            const struct gw_link *link = GW_CONTAINER(node, struct gw_link, all);
+            n += link->upstream != NULL && gw_str_eq(link->upstream->cluster, cluster);
+        }
+    }
+    return n;
+}
+
+static void look_at_connections(struct world *w, const struct gw_cluster_conf *conf,
+                                const struct gw_ceiling *c)
+{
+    TOWN_CHECK(w->town, c->taken <= conf->all_connections_max, "%u connections", c->taken);
+    TOWN_CHECK(w->town, c->taken == count_connections(w, conf->name), "%u connections, not %u",
+               count_connections(w, conf->name), c->taken);
+    TOWN_CHECK(w->town, c->leaving <= c->taken && c->starved <= c->wanted,
+               "%u leave, %u starve of %u", c->leaving, c->starved, c->wanted);
+}
+
 static void look_at_cluster(struct world *w, const struct gw_cluster_conf *conf,
                             const struct gw_cluster_use *use)
 {
     const struct gw_guards_conf *g = conf->guards;
     const struct gw_cluster_state *s = use->state;
 
+    look_at_connections(w, conf, &s->connections);
     if (g == NULL)
         return;
     TOWN_CHECK(w->town, s->inflight <= g->exchanges_max, "%u at once", s->inflight);
@@ -329,6 +355,8 @@ static bool may_be(const struct world *w, uint32_t reason)
         return is_there(w, a->has_throttle, b->has_throttle);
     case GW_REASON_cluster_full:
         return is_there(w, a->exchanges_max > 0, b->exchanges_max > 0);
+    case GW_REASON_connections_full:
+        return is_there(w, a->all_connections_max > 0, b->all_connections_max > 0);
     case GW_REASON_no_endpoint:
         return w->endpoints_change;
     case GW_REASON_upstream_connect_refused:
@@ -385,7 +413,7 @@ static void check_tries(struct world *w, const struct town_ask *a, uint32_t numb
 static bool is_narrow(const struct world_cluster *c)
 {
     return (c->exchanges_max > 0 && c->exchanges_max < 8) ||
-           (c->pending_max > 0 && c->pending_max < 8);
+           (c->pending_max > 0 && c->pending_max < 8) || c->all_connections_max > 0;
 }
 
 /* Once all is well again, all is as it must be. */

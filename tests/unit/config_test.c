@@ -534,6 +534,14 @@ static void parts_add(struct parts *p)
       p->cluster.failures = GW_FAILURE_SLOW)                                                       \
     X(GW_EINVAL, 22, "clusters[1].origin", "it is the host", p->has_cluster2 = true,               \
       p->cluster2.exchanges_max = 1)                                                               \
+    X(GW_EINVAL, 22, "clusters[1].all_connections_max", "connects to", p->has_cluster2 = true,     \
+      p->cluster2.all_connections_max = 1)                                                         \
+    X(GW_EINVAL, 21, "clusters[0].pending_max", "of the 2", p->cluster.exchanges_max = 2,          \
+      p->cluster.pending_max = 3)                                                                  \
+    X(GW_EINVAL, 21, "clusters[0].retries_max", "of the 2", p->cluster.exchanges_max = 2,          \
+      p->cluster.retries_max = 3)                                                                  \
+    X(GW_EINVAL, 21, "clusters[0].pending_max", "of the 10", BREAKER(preset, GW_BREAKER_HYSTRIX),  \
+      p->cluster.pending_max = 11)                                                                 \
     X(GW_EUNKNOWN, 21, "clusters[0].fallback.cluster", "web", FALLBACK(cluster, GW_STR("wob")))    \
     X(GW_EINVAL, 21, "clusters[0].hash", "consistent hash alone", p->cluster.hash = &p->hash)      \
     X(GW_EINVAL, 21, "clusters[0].hash.size", "GW_SPEC", HASH(size, 0))                            \

@@ -90,11 +90,13 @@ static void say_guards(struct dump *d, const struct gw_guards_conf *g)
 static void say_cluster(struct dump *d, const struct gw_cluster_conf *c)
 {
     say(d,
-        "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u retry %u "
+        "cluster %.*s protocol %u connect %llu response %llu (%d) idle %llu max %u %u %u %u retry "
+        "%u "
         "%u age %llu %u live %d\n",
         STR(c->name), c->protocol, NUM(c->connect_timeout), NUM(c->response_timeout),
         c->has_response_timeout, NUM(c->idle_timeout), c->connections_max, c->streams_max,
-        c->requests_max, c->retry_percent, c->retry_least, NUM(c->age), c->age_jitter, c->is_live);
+        c->requests_max, c->all_connections_max, c->retry_percent, c->retry_least, NUM(c->age),
+        c->age_jitter, c->is_live);
     say(d, "  balance %u %u %u %u %u %u %u %llu", c->balance.rule.kind, c->balance.rule.points,
         c->balance.rule.unit, c->balance.rule.load_percent, c->balance.rule.choices,
         c->balance.rule.panic_percent, c->balance.rule.spare_percent, NUM(c->balance.slow_start));
@@ -552,6 +554,7 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->c_more = "    ceilings: { exchanges: 12 }\n", b->cluster.exchanges_max = 12)              \
     X(b->c_more = "    ceilings: { pending: 12 }\n", b->cluster.pending_max = 12)                  \
     X(b->c_more = "    ceilings: { retries: 12 }\n", b->cluster.retries_max = 12)                  \
+    X(b->c_more = "    ceilings: { connections: 12 }\n", b->cluster.all_connections_max = 12)      \
     X(b->c_more = "    breaker: {}\n    failures: [ connect, deadline ]\n",                        \
       (b->breaker = GW_SPEC(gw_breaker_spec), b->cluster.breaker = &b->breaker,                    \
        b->cluster.failures = GW_FAILURE_CONNECT | GW_FAILURE_DEADLINE))                            \
