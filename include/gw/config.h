@@ -43,6 +43,8 @@ typedef struct gw_listener_spec {
                                     GW_OFF: none                                            */
     uint32_t age_grace_ms;       /* what it has begun may then take so long; no end         */
     uint32_t requests_max;       /* on one connection; none                                 */
+    gw_tls *tls;                 /* GW_TLS_SERVER; a reference is taken; NULL: bytes are clear,
+                                    or the host ends TLS and says so in gw_facts             */
 } gw_listener_spec;
 
 /* X-Forwarded-For, -Proto, -Host and -Port; or Forwarded. The other one is always taken off. */
@@ -252,6 +254,7 @@ typedef struct gw_cluster_spec {
     const gw_affinity_spec *affinity; /* copied; NULL: none                                     */
     const gw_health_spec *health; /* copied; NULL: nobody is probed                            */
     const gw_dns_spec *dns; /* instead of endpoints; copied; NULL: none                        */
+    gw_tls *tls; /* GW_TLS_CLIENT; a reference is taken; NULL: bytes are clear                 */
 } gw_cluster_spec;
 
 typedef struct gw_endpoint_spec {

@@ -106,6 +106,7 @@ typedef struct gw_message gw_message;   /* the head or the trailers of one direc
 typedef struct gw_pipe gw_pipe;         /* body bytes in flight, one direction            */
 typedef struct gw_config gw_config;     /* immutable, reference counted                   */
 typedef struct gw_builder gw_builder;   /* mutable, single use                            */
+typedef struct gw_tls gw_tls;           /* TLS settings of one side: gw/tls.h             */
 
 #ifdef __cplusplus
 }

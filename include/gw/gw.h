@@ -38,6 +38,7 @@
 #include <gw/resolver.h>
 #include <gw/stats.h>
 #include <gw/status.h>
+#include <gw/tls.h>
 #include <gw/trace.h>
 #include <gw/version.h>
 #include <gw/worker.h>

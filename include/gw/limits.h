@@ -29,7 +29,7 @@ typedef struct gw_limits {
     uint64_t body_bytes_max;     /* a request body; 0: no bound; else 413                      */
     uint32_t records_max;        /* requests that gw_worker_recall remembers; 256, up to 65,536;
                                     GW_OFF: none                                            */
-    uint32_t reserved;
+    uint32_t tls_links_max;      /* connections under TLS; 2048: 4 to 80 KB each (docs/tls.md)   */
 } gw_limits;
 
 /* Worst case in bytes, for one worker but for config, shared and total. */

@@ -60,7 +60,9 @@
     X(PROBES_FAILED, COUNTER, "probes_failed", "probes", "of these, those that failed")            \
     X(ENDPOINTS_LOST, COUNTER, "endpoints_lost", "times",                                          \
       "endpoints that probes have found unhealthy")                                                \
-    X(ENDPOINTS_RECOVERED, COUNTER, "endpoints_recovered", "times", "... and healthy again")
+    X(ENDPOINTS_RECOVERED, COUNTER, "endpoints_recovered", "times", "... and healthy again")       \
+    X(TLS_HANDSHAKES, COUNTER, "tls_handshakes", "links", "connections secured, both sides")       \
+    X(TLS_FAILED, COUNTER, "tls_failed", "links", "connections that TLS has ended with a cause")
 
 enum gw_stat_id {
 #define GW_STAT_ENUM(id, kind, name, unit, help) GW_STAT_##id,

@@ -25,6 +25,9 @@ const char *gw_build_features(void)
 #if GW_HAVE_URING
            " io_uring=liburing/" GW_LIBURING_VERSION
 #endif
+#if GW_HAVE_TLS
+           " tls=wolfssl/" GW_WOLFSSL_VERSION
+#endif
 #if GW_HAVE_CARES
            " dns=c-ares/" GW_CARES_VERSION
 #endif

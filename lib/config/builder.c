@@ -19,6 +19,7 @@
 #include "gw_features.h"
 #include "http/forwarded.h"
 #include "os/env.h"
+#include "tls/settings.h"
 
 #define MAGIC 0x6777626cu
 
@@ -232,6 +233,35 @@ static void check_age(const struct gw_part *part, uint32_t age_ms, uint32_t jitt
         gw_fault_add(part, "age_grace_ms", GW_EINVAL, "there is no age");
 }
 
+static void unref_tls(void *ctx, void *object)
+{
+    (void)ctx;
+    gw_tls_unref(object);
+}
+
+/* The configuration holds a reference for as long as it lives. */
+static void take_tls(struct gw_part *part, gw_tls *tls, uint32_t role)
+{
+    struct gw_kept_object *kept;
+
+    if (tls == NULL)
+        return;
+    if (tls->role != role) {
+        gw_fault_add(part, "tls", GW_EINVAL,
+                     role == GW_TLS_SERVER ? "these settings are a client's"
+                                           : "these settings are a server's");
+        return;
+    }
+    kept = gw_store_take(&part->builder->config->store, 1, sizeof *kept);
+    if (kept == NULL) {
+        part->builder->has_no_memory = true;
+        return;
+    }
+    *kept = (struct gw_kept_object){ NULL, gw_tls_ref(tls), NULL, unref_tls };
+    *part->builder->config->kept_last = kept;
+    part->builder->config->kept_last = &kept->next;
+}
+
 gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
 {
     if (!is_usable(b))
@@ -252,6 +282,7 @@ gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
         gw_fault_add(&part, "body_rate", GW_EINVAL, "it is from 1 to 1,000,000, or off");
     check_age(&part, draft->spec.age_ms, draft->spec.age_jitter_percent, draft->spec.age_grace_ms);
     take_identity(&part, &draft->spec);
+    take_tls(&part, draft->spec.tls, GW_TLS_SERVER);
     return make_id(KIND_LISTENER, &draft->draft);
 }
 
@@ -342,6 +373,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     keep_guards(&part, draft);
     keep_affinity(&part, draft);
     gw_dns_take(&part, draft);
+    take_tls(&part, draft->spec.tls, GW_TLS_CLIENT);
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

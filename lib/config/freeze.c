@@ -92,6 +92,7 @@ static gw_status freeze_listeners(const struct gw_builder *b, gw_config *config)
             .age_grace = duration(spec->age_grace_ms, GW_OFF),
             .age_jitter = amount(spec->age_jitter_percent, AGE_JITTER_PERCENT),
             .requests_max = number(spec->requests_max, GW_OFF),
+            .tls = spec->tls,
         };
         status = freeze_identity(spec, config, &config->listeners[d->index]);
     }
@@ -130,6 +131,7 @@ static void fill_cluster(const struct gw_cluster_draft *draft, struct gw_cluster
         .streams_max = number(spec->streams_max, STREAMS),
         .requests_max = number(spec->requests_max, GW_OFF),
         .age = duration(spec->age_ms, GW_OFF),
+        .tls = spec->tls,
         .age_jitter = amount(spec->age_jitter_percent, AGE_JITTER_PERCENT),
         .retry_percent = amount(spec->retry_percent, RETRY_PERCENT),
         .retry_least = amount(spec->retry_least, RETRY_LEAST),

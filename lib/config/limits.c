@@ -23,7 +23,8 @@
     X(exchange_bytes_max, 65536, 1, 1u << 24)                                                      \
     X(h2_streams_max, 128, 1, 65535)                                                               \
     X(step_budget, 4096, 1, 1u << 30)                                                              \
-    X(records_max, 256, 1, 65536)
+    X(records_max, 256, 1, 65536)                                                                  \
+    X(tls_links_max, 2048, 1, 1u << 22)
 
 static const struct limit {
     size_t at;
@@ -106,7 +107,7 @@ enum {
     LENT_BLOCKS = 8, /* a piece that a host lends for so many blocks, and some */
     LENT_MIN = 64,
     LINK_BYTES = 2176,     /* with its codec, slot and facts     */
-    EXCHANGE_BYTES = 4096, /* with its places among the waits    */
+    EXCHANGE_BYTES = 4112, /* with its places among the waits    */
     RECORD_BYTES = 192,
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
     H2_STREAM_BYTES = 1024,

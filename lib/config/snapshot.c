@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/spec.h"
+#include "tls/settings.h"
 
 gw_config *gw_config_new(const gw_allocator *allocator)
 {
@@ -116,4 +117,24 @@ const struct gw_route_conf *gw_config_explain_route(const gw_config *config,
 {
     uint32_t route = gw_route_tree_explain(config->tree, key, is_method_missing, trace);
     return route == UINT32_MAX ? NULL : &config->routes[route];
+}
+
+gw_str gw_cluster_tls_name(const struct gw_cluster_conf *c, gw_str address)
+{
+    gw_address parsed;
+    size_t end = address.len;
+
+    if (c->tls == NULL)
+        return (gw_str){ NULL, 0 };
+    if (c->tls->server_name.len > 0)
+        return c->tls->server_name;
+    if (c->dns != NULL)
+        return c->dns->spec.name;
+    if (gw_address_parse(address, &parsed) != GW_OK || parsed.kind == GW_ADDRESS_UNIX)
+        return (gw_str){ NULL, 0 };
+    if (address.ptr[0] == '[')
+        return gw_str_slice(address, 1, gw_str_find(address, ']'));
+    while (address.ptr[--end] != ':')
+        continue;
+    return gw_str_slice(address, 0, end);
 }

@@ -34,6 +34,7 @@ struct gw_listener_conf {
     struct gw_via via;  /* empty: of the engine's name */
     uint32_t forwarded; /* GW_FORWARDED_*; 0: none */
     bool has_no_via;
+    gw_tls *tls; /* NULL: clear */
 };
 struct gw_balance_conf {
     struct gw_balance_spec rule; /* without the endpoints                        */
@@ -99,6 +100,7 @@ struct gw_cluster_conf {
     const struct gw_dns_conf *dns;       /* NULL: none */
     const struct gw_guards_conf *guards; /* NULL: none */
     const struct gw_affinity_conf *affinity; /* likewise */
+    gw_tls *tls;                             /* likewise */
     bool has_origin;
     gw_origin origin; /* complete: what the caller's size did not cover is 0 */
 };
@@ -206,6 +208,8 @@ gw_config *gw_config_new(const gw_allocator *allocator) GW_MUST_CHECK;
 const struct gw_listener_conf *gw_config_find_listener(const gw_config *config, gw_str name);
 /* Likewise: for what a hook or a call of the host's names. */
 struct gw_cluster_conf *gw_config_find_cluster(const gw_config *config, gw_str name);
+/* Whom the certificate of an endpoint must be for; empty: it has none, or none can be. */
+gw_str gw_cluster_tls_name(const struct gw_cluster_conf *cluster, gw_str address);
 /* The route of a request, or NULL. */
 const struct gw_route_conf *gw_config_route(const gw_config *config, const struct gw_route_key *key,
                                             bool *is_method_missing);

@@ -61,6 +61,8 @@ static struct gw_upstream_spec spec_of(const struct gw_binding *b, const struct 
         .cluster = c->name,
         .endpoint = e->name,
         .protocol = c->protocol,
+        .tls = c->tls,
+        .tls_name = gw_cluster_tls_name(c, e->address),
         .connections_max = c->connections_max,
         .streams_max = c->streams_max,
         .requests_max = c->requests_max,

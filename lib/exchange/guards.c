@@ -417,6 +417,7 @@ static enum gw_outcome of_reason(const struct gw_exchange *x, enum gw_reason_id 
     switch ((int)reason) {
     case GW_REASON_upstream_connect_refused:
     case GW_REASON_upstream_unreachable:
+    case GW_REASON_upstream_tls_failed:
     case GW_REASON_upstream_connect_timeout:
         return GW_OUTCOME_CONNECT;
     case GW_REASON_upstream_response_timeout:

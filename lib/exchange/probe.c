@@ -337,6 +337,7 @@ static void judge_reason(struct gw_probe *p, enum gw_reason_id reason)
         return;
     case GW_REASON_upstream_connect_refused:
     case GW_REASON_upstream_unreachable:
+    case GW_REASON_upstream_tls_failed:
         conclude(p, GW_HEALTH_CONNECT, 0);
         return;
     case GW_REASON_upstream_connect_timeout:
@@ -563,6 +564,8 @@ static gw_status find_upstream(struct gw_probe *p)
         .cluster = p->cluster->name,
         .endpoint = p->endpoint->name,
         .protocol = conf->kind == GW_HEALTH_TCP ? GW_PROTO_H1 : p->cluster->protocol,
+        .tls = conf->kind == GW_HEALTH_TCP ? NULL : p->cluster->tls,
+        .tls_name = gw_cluster_tls_name(p->cluster, p->endpoint->address),
         .is_probe = true,
         .connections_max = GW_OFF, /* an earlier one may not be closed yet */
         .streams_max = 1,

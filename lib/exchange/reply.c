@@ -128,10 +128,11 @@ static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str 
     return false;
 }
 
-/* "STATUS REASON\nCAUSE\n": no detail of what lies behind the gateway. */
+/* "STATUS REASON\nCAUSE\n": no detail of what lies behind the gateway, but why it could not be secured: who
+ * reads that has seldom a log to read. */
 static bool make_page(struct gw_exchange *x, uint32_t code, const char *cause)
 {
-    char page[160];
+    char page[400];
     struct gw_text text;
 
     gw_text_init(&text, page, sizeof page);
@@ -141,7 +142,27 @@ static bool make_page(struct gw_exchange *x, uint32_t code, const char *cause)
     gw_text_cstr(&text, "\n");
     gw_text_cstr(&text, cause);
     gw_text_cstr(&text, "\n");
+    if (x->waiter.fault != NULL) {
+        gw_text_cstr(&text, x->waiter.fault);
+        gw_text_cstr(&text, "\n");
+    }
     return make_http(x, code, GW_STR("text/plain"), gw_cstr(page));
+}
+
+static gw_str message_of(struct gw_exchange *x, const gw_reason *row)
+{
+    char line[400];
+    struct gw_text text;
+    gw_str message;
+
+    if (x->waiter.fault == NULL)
+        return gw_cstr(row->text);
+    gw_text_init(&text, line, sizeof line);
+    gw_text_cstr(&text, row->text);
+    gw_text_cstr(&text, ": ");
+    gw_text_cstr(&text, x->waiter.fault);
+    return gw_arena_copy(&x->arena, gw_cstr(line), &message) == GW_OK ? message
+                                                                      : gw_cstr(row->text);
 }
 
 void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
@@ -154,7 +175,7 @@ void gw_reply_reason(struct gw_exchange *x, enum gw_reason_id reason)
     }
     if (reason == GW_REASON_limited)
         gw_limit_row(x, &row);
-    if (x->kind == GW_EXCHANGE_GRPC ? make_grpc(x, row.grpc_status, gw_cstr(row.text))
+    if (x->kind == GW_EXCHANGE_GRPC ? make_grpc(x, row.grpc_status, message_of(x, &row))
                                     : make_page(x, row.http_code, row.name))
         send_reply(x);
 }

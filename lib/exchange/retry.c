@@ -41,6 +41,7 @@ static uint32_t what_failed(const struct gw_exchange *x, enum gw_reason_id reaso
     switch ((int)reason) {
     case GW_REASON_upstream_connect_refused:
     case GW_REASON_upstream_unreachable:
+    case GW_REASON_upstream_tls_failed:
         return GW_RETRY_CONNECT;
     case GW_REASON_upstream_connect_timeout:
         return GW_RETRY_CONNECT | GW_RETRY_TIMEOUT;

@@ -56,12 +56,23 @@ static void prepare(struct gw_waiter *w)
 
 /* ---- a stream ---- */
 
+/* NULL: without memory the cause alone is told. */
+static const char *keep_text(struct gw_exchange *x, const char *text)
+{
+    gw_str copy;
+
+    return gw_arena_copy(&x->arena, (gw_str){ text, strlen(text) + 1 }, &copy) == GW_OK ? copy.ptr
+                                                                                        : NULL;
+}
+
 static void done(struct gw_waiter *w)
 {
     struct gw_exchange *x = GW_CONTAINER(w, struct gw_exchange, waiter);
 
     if (GW_UNLIKELY(x->is_pending))
         gw_guards_wait_no_more(x);
+    if (GW_UNLIKELY(w->fault != NULL))
+        w->fault = keep_text(x, w->fault);
     if (w->status == GW_OK) {
         x->up_link = w->link;
         x->upstream_protocol = w->link->protocol;
@@ -175,6 +186,7 @@ static void wait_for_stream(struct gw_exchange *x)
     x->waiter.prepare = prepare;
     x->waiter.done = done;
     x->waiter.status = GW_OK;
+    x->waiter.fault = NULL;
     x->waiter.wants_fresh = x->tries > 1;
     gw_exchange_enter(x, GW_PHASE_CONNECT);
     gw_upstream_wait(u, &x->waiter);

@@ -105,7 +105,9 @@ enum gw_h2_code {
     /* of probes */                                                                                \
     X(endpoints_unhealthy, 503, 14, 7, "no endpoint of the cluster is healthy")                    \
     /* of a ceiling */                                                                             \
-    X(connections_full, 503, 14, 7, "the cluster has as many connections as it may have at once")
+    X(connections_full, 503, 14, 7, "the cluster has as many connections as it may have at once")  \
+    /* of TLS */                                                                                   \
+    X(upstream_tls_failed, 502, 14, 8, "the upstream could not be secured")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

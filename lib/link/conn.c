@@ -40,29 +40,67 @@ static struct gw_message *new_info(void *ctx, struct gw_stream *s)
     return link->links->above->new_info(link, s);
 }
 
-static gw_status start_stub_tls(struct gw_link *link)
-{
-    struct gw_heap *heap = link->links->heap;
-    struct gw_link_tls *tls = gw_heap_zalloc(heap, sizeof *tls);
+/* ---- its engine ---- */
 
-    if (tls == NULL)
-        return GW_ENOMEM;
-    tls->engine = gw_tls_stub_new(heap, link->is_client);
-    if (tls->engine == NULL) {
-        gw_heap_release(heap, tls, sizeof *tls);
-        return GW_ENOMEM;
+static gw_status make_engine(struct gw_link *link, const struct gw_link_security *security,
+                             struct gw_tls_engine **out)
+{
+    struct gw_links *links = link->links;
+    const struct gw_tls_session_spec spec = {
+        .heap = links->heap,
+        .tls = security->tls,
+        .wire = &link->tx,
+        .name = security->name,
+        .protocols = link->protocols,
+        .scratch = links->tls_scratch,
+    };
+
+    if (security->tls != NULL)
+        return gw_tls_session_new(&spec, out);
+    *out = gw_tls_stub_new(links->heap, link->is_client,
+                           link->protocols == GW_PROTO_H2 ? GW_STR("h2") : (gw_str){ NULL, 0 });
+    return *out != NULL ? GW_OK : GW_ENOMEM;
+}
+
+static gw_status start_tls(struct gw_link *link, const struct gw_link_security *security)
+{
+    struct gw_links *links = link->links;
+    struct gw_link_tls *tls;
+    gw_status status;
+
+    if (links->tls_count >= links->limits->tls_links_max)
+        return GW_ELIMIT;
+    if (links->tls_scratch == NULL)
+        links->tls_scratch = gw_heap_alloc(links->heap, GW_TLS_SCRATCH);
+    tls = gw_heap_zalloc(links->heap, sizeof *tls);
+    status = tls != NULL && links->tls_scratch != NULL ? make_engine(link, security, &tls->engine)
+                                                       : GW_ENOMEM;
+    if (status != GW_OK) {
+        gw_heap_release(links->heap, tls, sizeof *tls);
+        return status;
     }
-    gw_chain_init(&tls->in, link->links->pool);
-    gw_chain_init(&tls->out, link->links->pool);
+    gw_chain_init(&tls->in, links->pool);
+    gw_chain_init(&tls->out, links->pool);
     link->tls = tls;
+    links->tls_count++;
     return GW_OK;
 }
 
-gw_status gw_conn_init(struct gw_link *link)
+static void stop_tls(struct gw_link *link)
 {
-    if (link->is_client ? link->links->stub_tls_client : link->links->stub_tls_server)
-        return start_stub_tls(link);
-    return GW_OK;
+    link->tls->engine->ops->free(link->tls->engine);
+    gw_chain_clear(&link->tls->in);
+    gw_chain_clear(&link->tls->out);
+    gw_heap_release(link->links->heap, link->tls, sizeof *link->tls);
+    link->tls = NULL;
+    link->links->tls_count--;
+}
+
+gw_status gw_conn_init(struct gw_link *link, const struct gw_link_security *security)
+{
+    bool is_stub = link->is_client ? link->links->stub_tls_client : link->links->stub_tls_server;
+
+    return security->tls != NULL || is_stub ? start_tls(link, security) : GW_OK;
 }
 
 void gw_conn_fini(struct gw_link *link)
@@ -73,13 +111,8 @@ void gw_conn_fini(struct gw_link *link)
         link->codec->ops->free(link->codec);
         link->codec = NULL;
     }
-    if (link->tls != NULL) {
-        link->tls->engine->ops->free(link->tls->engine);
-        gw_chain_clear(&link->tls->in);
-        gw_chain_clear(&link->tls->out);
-        gw_heap_release(link->links->heap, link->tls, sizeof *link->tls);
-        link->tls = NULL;
-    }
+    if (link->tls != NULL)
+        stop_tls(link);
 }
 
 /* ---- which protocol ---- */
@@ -179,6 +212,24 @@ static void drop_input(struct gw_link *link)
         gw_link_lose(link, GW_EOF);
 }
 
+/* Once: what was agreed on. */
+static gw_status take_facts(struct gw_link *link)
+{
+    gw_facts facts = GW_SPEC(gw_facts);
+    gw_status status = gw_link_add_facts(link);
+
+    if (status != GW_OK)
+        return status;
+    link->tls->is_told = true;
+    gw_stats_add(link->links->stats, GW_STAT_TLS_HANDSHAKES, 1);
+    link->tls->engine->ops->tell(link->tls->engine, &facts);
+    if (gw_facts_check(&facts) != GW_OK)
+        return GW_ETLS;
+    if (facts.protocol != 0)
+        link->protocol = facts.protocol & (GW_PROTO_H1 | GW_PROTO_H2);
+    return GW_OK;
+}
+
 static gw_status open_wire(struct gw_link *link)
 {
     gw_status status;
@@ -187,6 +238,12 @@ static gw_status open_wire(struct gw_link *link)
         return GW_OK;
     status = link->tls->engine->ops->open(link->tls->engine, &link->rx, &link->tls->in,
                                           2 * (size_t)link->links->pool->block_bytes);
+    if (!link->tls->is_told && status != GW_ETLS &&
+        link->tls->engine->ops->is_ready(link->tls->engine)) {
+        gw_status told = take_facts(link);
+        if (told != GW_OK)
+            status = told;
+    }
     gw_link_mark_dirty(link); /* a handshake or an alert may have to be sent */
     if (status == GW_EOF) {
         link->tls->is_ended = true;
@@ -316,6 +373,17 @@ static bool has_codec(struct gw_link *link, const struct gw_chain *in)
     return status == GW_OK;
 }
 
+/* What its engine has written for the peer, an alert or a plain answer, leaves before the end of who
+ * never came to speak; what was under way is cut. */
+static void fail_engine(struct gw_link *link, gw_status status)
+{
+    gw_link_tell_fault(link);
+    if (link->codec == NULL && status == GW_ETLS)
+        gw_link_end(link);
+    else
+        gw_link_lose(link, status);
+}
+
 static void read_open(struct gw_link *link)
 {
     struct gw_chain *in = clear_in(link);
@@ -326,7 +394,7 @@ static void read_open(struct gw_link *link)
         return;
     status = open_wire(link);
     if (status != GW_OK) {
-        gw_link_lose(link, status);
+        fail_engine(link, status);
         return;
     }
     if (!has_codec(link, in))
@@ -339,6 +407,61 @@ static void read_open(struct gw_link *link)
         gw_link_mark_readable(link); /* the engine stopped at its mark: there is more to open */
     if (link->is_read_ended && !link->is_end_told && is_all_read(link, in))
         tell_end(link);
+}
+
+static gw_status become_open(struct gw_link *link)
+{
+    gw_status status = make_codec(link, link->protocols);
+
+    if (status != GW_OK)
+        return status;
+    gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECTED, 1);
+    link->phase = GW_LINK_OPEN;
+    link->active = link->links->now;
+    gw_link_set_age(link, link->upstream->spec.age, link->upstream->spec.age_jitter);
+    gw_link_begin_age(link);
+    gw_upstream_connected(link);
+    gw_link_mark_dirty(link);
+    return GW_OK;
+}
+
+/* GW_AGAIN: it is not over. */
+static gw_status secure(struct gw_link *link)
+{
+    gw_status status = open_wire(link);
+
+    if (status != GW_OK)
+        return status;
+    if (!link->tls->is_told)
+        return link->is_read_ended ? GW_ERESET : GW_AGAIN;
+    /* Who agrees on nothing speaks HTTP/1 (RFC 9113 3.3). */
+    if (link->protocol == 0 && link->protocols == GW_PROTO_H2)
+        return GW_EPROTO;
+    return become_open(link);
+}
+
+static void read_securing(struct gw_link *link)
+{
+    gw_status status;
+
+    if (link->is_finishing) {
+        gw_upstream_connect_given_up(link);
+        gw_link_lose(link, GW_ECANCELED);
+        return;
+    }
+    status = secure(link);
+    if (status == GW_OK || status == GW_AGAIN)
+        return;
+    gw_link_tell_fault(link);
+    gw_upstream_connect_failed(link,
+                               gw_status_category(status) == GW_CAT_LIMIT
+                                   ? GW_REASON_no_memory
+                                   : GW_REASON_upstream_tls_failed,
+                               status);
+    if (status == GW_ETLS)
+        gw_link_end(link); /* behind its alert */
+    else
+        gw_link_lose(link, status);
 }
 
 static void read_connecting(struct gw_link *link)
@@ -360,20 +483,16 @@ static void read_connecting(struct gw_link *link)
     }
     if (!link->is_connect_reported)
         return;
-    if (status == GW_OK)
-        status = make_codec(link, link->protocols);
     gw_trace_event(link->links->trace, link->links->now, GW_TRACE_LINK_CONNECTED, link->id,
                    (uint64_t)(uint32_t)-status, 0);
-    if (status == GW_OK) {
-        gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECTED, 1);
-        link->phase = GW_LINK_OPEN;
-        link->active = link->links->now;
-        gw_link_set_age(link, link->upstream->spec.age, link->upstream->spec.age_jitter);
-        gw_link_begin_age(link);
-        gw_upstream_connected(link);
-        gw_link_mark_dirty(link);
+    if (status == GW_OK && link->tls != NULL) {
+        link->phase = GW_LINK_SECURING;
         return;
     }
+    if (status == GW_OK)
+        status = become_open(link);
+    if (status == GW_OK)
+        return;
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)
             reason = reasons[i].reason;
@@ -393,7 +512,7 @@ static bool must_break(const struct gw_link *link)
 
 static void break_off(struct gw_link *link)
 {
-    if (link->phase == GW_LINK_CONNECTING)
+    if (gw_link_is_connecting(link))
         gw_upstream_connect_failed(link, GW_REASON_upstream_unreachable, link->broken);
     gw_link_lose(link, link->broken);
 }
@@ -402,7 +521,7 @@ void gw_link_read(struct gw_link *link)
 {
     gw_link_stamp(link);
     if (link->is_closed) {
-        if (link->phase == GW_LINK_CONNECTING)
+        if (gw_link_is_connecting(link))
             gw_upstream_connect_failed(link, GW_REASON_upstream_unreachable, GW_ERESET);
         gw_link_lose(link, GW_ERESET);
         gw_link_bury(link);
@@ -413,6 +532,12 @@ void gw_link_read(struct gw_link *link)
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_CONNECTING:
         read_connecting(link);
+        if (link->phase != GW_LINK_SECURING)
+            break;
+        read_securing(link); /* bytes may have come with the report */
+        break;
+    case GW_LINK_SECURING:
+        read_securing(link);
         break;
     case GW_LINK_OPEN:
         read_open(link);
@@ -527,16 +652,27 @@ static void send_tx(struct gw_link *link)
     }
 }
 
+/* A whole record fits, and a whole hello, whatever a block is. */
+static size_t wire_max(const struct gw_link *link)
+{
+    enum { RECORDS = 18 * 1024 };
+    size_t block = link->links->pool->block_bytes;
+
+    return block > RECORDS ? block : RECORDS;
+}
+
 bool gw_conn_wants_read(const struct gw_link *link)
 {
     if (link->is_read_ended || link->is_closed)
         return false;
     switch ((enum gw_link_phase)link->phase) {
+    case GW_LINK_SECURING:
+        return link->rx.len < wire_max(link);
     case GW_LINK_OPEN:
+        if (link->tls != NULL && link->rx.len >= wire_max(link))
+            return false;
         if (link->codec == NULL) /* no more than it takes to know, or until there is memory */
             return clear_in_const(link)->len < link->links->pool->block_bytes;
-        if (link->tls != NULL && link->rx.len >= link->links->pool->block_bytes)
-            return false;
         if (link->codec->state == GW_CODEC_OVER)
             return true; /* only to see the peer's end */
         return link->codec->ops->wants_read(link->codec, clear_in_const(link)->len);
@@ -717,6 +853,14 @@ static void tell_want(struct gw_link *link)
         gw_list_push_back(&link->links->notices, &link->notice);
 }
 
+static void fail_write(struct gw_link *link, gw_status status)
+{
+    gw_link_tell_fault(link);
+    if (gw_link_is_connecting(link))
+        gw_upstream_connect_failed(link, GW_REASON_upstream_tls_failed, status);
+    gw_link_lose(link, status);
+}
+
 void gw_link_write(struct gw_link *link)
 {
     gw_status status = GW_OK;
@@ -724,10 +868,11 @@ void gw_link_write(struct gw_link *link)
     if (link->is_closed)
         return;
     gw_link_stamp(link);
-    if (!link->is_lost && (link->phase == GW_LINK_OPEN || link->phase == GW_LINK_ENDING))
+    if (!link->is_lost && (link->phase == GW_LINK_SECURING || link->phase == GW_LINK_OPEN ||
+                           link->phase == GW_LINK_ENDING))
         status = fill(link);
     if (status != GW_OK)
-        gw_link_lose(link, status);
+        fail_write(link, status);
     check_over(link);
     if (link->links->ops != NULL)
         ask_backend(link);

@@ -5,7 +5,7 @@
 
 #include "link/link.h"
 
-gw_status gw_conn_init(struct gw_link *link) GW_MUST_CHECK;
+gw_status gw_conn_init(struct gw_link *link, const struct gw_link_security *security) GW_MUST_CHECK;
 void gw_conn_fini(struct gw_link *link);
 /* The transport is gone: every stream is told. */
 void gw_conn_lost(struct gw_link *link, gw_status why);
@@ -36,6 +36,8 @@ void gw_link_take_back_rooms(struct gw_link *link);
 
 /* In link.c. */
 void gw_link_drain_codec(struct gw_link *link); /* gw_link_drain, after its codec has read */
+/* In link.c: one line in the log, and one in the statistics, of an engine that is over; once. */
+void gw_link_tell_fault(struct gw_link *link);
 /* The codec ended for what its peer made us do: logged and counted, once. */
 void gw_link_calmed(struct gw_link *link);
 /* The engine, if there is one, says its orderly end. True: it has said so before. */

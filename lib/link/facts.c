@@ -210,6 +210,24 @@ bool gw_link_is_secure(const struct gw_link *link)
     return link->tls != NULL || (link->facts != NULL && link->facts->tls_len > 0);
 }
 
+gw_status gw_link_add_facts(struct gw_link *link)
+{
+    struct gw_link_facts *old = link->facts;
+    gw_facts facts = GW_SPEC(gw_facts);
+    gw_status status;
+
+    facts.peer = gw_link_peer(link);
+    facts.local = local_of(link);
+    link->tls->engine->ops->tell(link->tls->engine, &facts);
+    link->facts = NULL;
+    status = gw_link_set_facts(link, &facts);
+    if (status != GW_OK)
+        link->facts = old;
+    else if (old != NULL)
+        gw_heap_release(link->links->heap, old, size_of(old));
+    return status;
+}
+
 static const char *get_counted(const char *at, gw_str *out)
 {
     uint16_t len;

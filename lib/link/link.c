@@ -77,6 +77,10 @@ void gw_links_fini(struct gw_links *links)
     gw_slab_fini(&links->slab);
     gw_slab_fini(&links->h1);
     gw_slab_fini(&links->slots);
+    if (links->tls_scratch != NULL)
+        gw_tls_provider_leave();
+    gw_heap_release(links->heap, links->tls_scratch, GW_TLS_SCRATCH);
+    links->tls_scratch = NULL;
 }
 
 static struct gw_link *make_link(struct gw_links *links, enum gw_link_phase phase)
@@ -119,8 +123,9 @@ static gw_status take_early(struct gw_link *link, gw_const_span early)
 }
 
 gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
-                          struct gw_link **out)
+                          gw_tls *tls, struct gw_link **out)
 {
+    const struct gw_link_security security = { .tls = tls };
     struct gw_link *link = make_link(links, GW_LINK_OPEN);
     gw_status status = GW_OK;
 
@@ -134,7 +139,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     if (spec->facts != NULL)
         status = gw_link_set_facts(link, spec->facts);
     if (status == GW_OK)
-        status = gw_conn_init(link);
+        status = gw_conn_init(link, &security);
     if (status == GW_OK && (spec->flags & GW_ACCEPT_RETURN) != 0)
         status = gw_link_keep_heads(link);
     if (status == GW_OK && spec->early.len > 0)
@@ -155,6 +160,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
 gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream, gw_nanos timeout,
                            struct gw_link **out)
 {
+    const struct gw_link_security security = { upstream->tls, upstream->tls_name };
     struct gw_link *link = make_link(links, GW_LINK_CONNECTING);
     gw_status status;
 
@@ -166,7 +172,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
     link->upstream = upstream;
     link->protocols = upstream->spec.protocol & (GW_PROTO_H1 | GW_PROTO_H2);
     link->idle_timeout = upstream->spec.idle_timeout;
-    status = gw_conn_init(link);
+    status = gw_conn_init(link, &security);
     if (status != GW_OK) {
         link->upstream = NULL;
         free_link(link);
@@ -223,13 +229,55 @@ bool gw_link_is_idle(const struct gw_link *link)
            gw_chain_is_empty(&link->rx) && gw_chain_is_empty(&link->tx);
 }
 
+/* ---- what TLS has to say ---- */
+
+const char *gw_link_fault(const struct gw_link *link)
+{
+    const char *fault = link->tls != NULL ? link->tls->engine->ops->fault(link->tls->engine) : "";
+
+    return fault[0] != '\0' ? fault : NULL;
+}
+
+/* One line for people: what the access log cannot say, for there is no request. */
+static void tell_fault(struct gw_link *link, const char *fault)
+{
+    char line[GW_LOG_LINE_MAX];
+    struct gw_text text;
+
+    if (link->tls->is_fault_told)
+        return;
+    link->tls->is_fault_told = true;
+    gw_stats_add(link->links->stats, GW_STAT_TLS_FAILED, 1);
+    if (!gw_log_wants(link->links->log, GW_LOG_WARN))
+        return;
+    gw_text_init(&text, line, sizeof line);
+    gw_text_cstr(&text, fault);
+    gw_text_cstr(&text, link->is_client ? ", upstream " : ", peer ");
+    gw_text_str(&text, link->is_client ? link->upstream->address : gw_link_peer(link));
+    gw_log_line(link->links->log, link->links->now, GW_LOG_WARN, "link.tls_failed", line);
+}
+
+void gw_link_tell_fault(struct gw_link *link)
+{
+    const char *fault = gw_link_fault(link);
+
+    if (fault != NULL)
+        tell_fault(link, fault);
+}
+
 /* ---- the deadline ---- */
+
+static bool is_shaking_hands(const struct gw_link *link)
+{
+    return link->tls != NULL && !link->tls->is_told;
+}
 
 static gw_nanos open_deadline_of(const struct gw_link *link)
 {
     bool is_waiting;
 
-    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) : link->codec->is_head_pending;
+    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) || is_shaking_hands(link)
+                                     : link->codec->is_head_pending;
     if (!link->is_client && is_waiting && !link->is_head_late && link->head_timeout != GW_NEVER)
         return link->head_since + link->head_timeout;
     if (link->codec != NULL && link->codec->streams > 0)
@@ -247,6 +295,7 @@ static gw_nanos deadline_of(const struct gw_link *link)
 
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_CONNECTING:
+    case GW_LINK_SECURING:
     case GW_LINK_ENDING:
     case GW_LINK_LINGERING:
         return link->until;
@@ -288,6 +337,9 @@ static void timed_out(struct gw_link *link)
 {
     switch ((enum gw_link_phase)link->phase) {
     case GW_LINK_CONNECTING:
+    case GW_LINK_SECURING:
+        if (link->phase == GW_LINK_SECURING)
+            tell_fault(link, "the handshake took too long");
         gw_upstream_connect_failed(link, GW_REASON_upstream_connect_timeout, GW_ETIMEDOUT);
         gw_link_lose(link, GW_ETIMEDOUT);
         return;
@@ -305,6 +357,8 @@ static void timed_out(struct gw_link *link)
             gw_link_mark_dirty(link);
         }
         link->is_head_late = link->codec != NULL && link->codec->is_head_pending;
+        if (is_shaking_hands(link))
+            tell_fault(link, "the handshake took too long");
         /* A head that has begun is ended by its exchange's deadline; what is left is idle. */
         if (link->codec == NULL || link->codec->streams == 0)
             gw_link_end(link);

@@ -3,7 +3,7 @@
  * are told through `struct gw_link_above`.
  *
  *   CONNECTING -> OPEN -> ENDING -> LINGERING -> CLOSING -> (closed report) -> freed at the reap
- *                      -> RETURNING ------------>
+ *    -> SECURING ->    -> RETURNING ------------>
  *
  * Reports of the host only record and put the link on a list; gw_link_read and gw_link_write, called
  * by the step, do the work.
@@ -21,7 +21,7 @@
 #include "base/timer.h"
 #include "base/trace.h"
 #include "http/codec.h"
-#include "tls/engine.h"
+#include "tls/provider.h"
 
 enum { GW_LINK_ROOMS_MAX = 8, GW_LINK_SPANS_MAX = 64 };
 /* Who waits for memory asks again after this: the allocator may have refused. */
@@ -35,6 +35,7 @@ struct gw_alarm {
 
 enum gw_link_phase {
     GW_LINK_CONNECTING = 1,
+    GW_LINK_SECURING, /* client: connected, and shaking hands under its engine               */
     GW_LINK_OPEN,
     GW_LINK_ENDING,    /* what lies in tx leaves, then FIN                                    */
     GW_LINK_LINGERING, /* FIN is out: read and drop until the peer ends, bounded              */
@@ -52,6 +53,8 @@ struct gw_listener_conf;
 struct gw_link_tls {
     struct gw_tls_engine *engine;
     struct gw_chain in, out;
+    bool is_told; /* its handshake is over, and the facts are known */
+    bool is_fault_told;
     bool is_ended;   /* close_notify came                          */
     bool is_closing; /* ours was asked for: nothing comes after it */
 };
@@ -156,6 +159,12 @@ struct gw_link_above {
     void (*hold)(struct gw_ceiling *ceiling, bool is_held); /* it lives as long as it is */
 };
 
+/* What TLS of a link may be: none, the stub of tests, or that of settings. */
+struct gw_link_security {
+    gw_tls *tls; /* NULL: none                              */
+    gw_str name; /* client: of whom the certificate must be */
+};
+
 /* What all links of a worker share. */
 struct gw_links {
     struct gw_heap *heap;
@@ -193,7 +202,8 @@ struct gw_links {
     uint32_t line_since;     /* the pool's returns when that was set                        */
     struct gw_list notices;  /* mode 1: want has changed */
     struct gw_list dead;     /* closed, to be freed      */
-    uint32_t count, h2_count;
+    uint32_t count, h2_count, tls_count;
+    uint8_t *tls_scratch; /* NULL: there was no session yet */
     uint64_t ids;
     uint64_t seed; /* of ages */
     /* Tests: every link that is made gets a stub engine of these roles. */
@@ -207,7 +217,7 @@ void gw_links_fini(struct gw_links *links);
 /* A client has connected. GW_ELIMIT, GW_ENOMEM. binding, listener and timeouts are the caller's to
  * fill after. */
 gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, uint32_t protocols,
-                          struct gw_link **out) GW_MUST_CHECK;
+                          gw_tls *tls, struct gw_link **out) GW_MUST_CHECK;
 /* Begins to connect to upstream; the backend is asked in this step's write part. */
 gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream, gw_nanos timeout,
                            struct gw_link **out) GW_MUST_CHECK;
@@ -263,6 +273,15 @@ gw_str gw_link_local_port(const struct gw_link *link);
 bool gw_link_is_secure(const struct gw_link *link);
 /* For a link that has none; copied. GW_EINVAL: names that are too long. */
 gw_status gw_link_set_facts(struct gw_link *link, const gw_facts *facts) GW_MUST_CHECK;
+/* What its engine knows, beside what is known. GW_ENOMEM: as it was. */
+gw_status gw_link_add_facts(struct gw_link *link) GW_MUST_CHECK;
+/* Why its engine is over; NULL: it is not, or there is none. */
+const char *gw_link_fault(const struct gw_link *link);
+/* It is not connected yet, or not secured. */
+static inline bool gw_link_is_connecting(const struct gw_link *link)
+{
+    return link->phase <= GW_LINK_SECURING;
+}
 /* Do they contradict themselves? What ALPN has agreed on becomes the protocol. GW_EINVAL. */
 gw_status gw_facts_check(gw_facts *facts) GW_MUST_CHECK;
 /* The magic word is right: for entry points of the public API. */

@@ -27,6 +27,7 @@ static void free_upstream(struct gw_upstream *u)
         gw_places_leave(u);
     gw_timer_cancel(u->links->wheel, &u->again.timer);
     gw_heap_release_str(heap, u->key);
+    gw_tls_unref(u->tls);
     gw_heap_release(heap, u, sizeof *u);
 }
 
@@ -44,13 +45,15 @@ void gw_upstreams_fini(struct gw_upstreams *pool)
 
 enum { KEY_MAX = 1024, PROBE = 4 };
 
-/* "2 cluster endpoint address": names have no spaces. Probes have numbers of their own. The same key: the same connections, through any
- * number of configurations. Empty: it is too long. */
+/* "2 cluster endpoint address", and under TLS " name settings": none of them has spaces. Probes have numbers
+ * of their own. The same key: the same connections, through any number of configurations. Empty: it is
+ * too long. */
 static gw_str key_of(const struct gw_upstream_spec *spec, char text[KEY_MAX])
 {
     struct gw_text t;
 
-    if (spec->cluster.len + spec->endpoint.len + spec->address.len + 4 >= KEY_MAX)
+    if (spec->cluster.len + spec->endpoint.len + spec->address.len + spec->tls_name.len + 48 >=
+        KEY_MAX)
         return (gw_str){ text, 0 };
     gw_text_init(&t, text, KEY_MAX);
     gw_text_u64(&t, spec->protocol + (spec->is_probe ? PROBE : 0));
@@ -60,6 +63,14 @@ static gw_str key_of(const struct gw_upstream_spec *spec, char text[KEY_MAX])
     gw_text_str(&t, spec->endpoint);
     gw_text_cstr(&t, " ");
     gw_text_str(&t, spec->address);
+    if (spec->tls != NULL) {
+        gw_text_cstr(&t, " ");
+        gw_text_str(&t, spec->tls_name);
+        gw_text_cstr(&t, " ");
+        gw_text_u64(&t, spec->tls->id[0]);
+        gw_text_cstr(&t, ".");
+        gw_text_u64(&t, spec->tls->id[1]);
+    }
     return gw_cstr(text);
 }
 
@@ -89,7 +100,13 @@ static struct gw_upstream *make_upstream(struct gw_upstreams *pool,
     u->cluster = gw_str_slice(u->key, 2, 2 + spec->cluster.len);
     at = 3 + spec->cluster.len;
     u->endpoint = gw_str_slice(u->key, at, at + spec->endpoint.len);
-    u->address = gw_str_slice(u->key, at + spec->endpoint.len + 1, u->key.len);
+    at += spec->endpoint.len + 1;
+    u->address = gw_str_slice(u->key, at, at + spec->address.len);
+    if (spec->tls != NULL) {
+        at += spec->address.len + 1;
+        u->tls_name = gw_str_slice(u->key, at, at + spec->tls_name.len);
+        u->tls = gw_tls_ref(spec->tls);
+    }
     return u;
 }
 
@@ -447,6 +464,15 @@ void gw_upstream_connect_given_up(struct gw_link *link)
     serve(link->upstream);
 }
 
+static void fail_first(struct gw_upstream *u, const struct gw_link *link, gw_status status,
+                       enum gw_reason_id reason)
+{
+    struct gw_waiter *w = GW_CONTAINER(u->waiters.next, struct gw_waiter, node);
+
+    w->fault = reason == GW_REASON_upstream_tls_failed ? gw_link_fault(link) : NULL;
+    finish(w, NULL, status, reason);
+}
+
 /* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
  * when no other connection is there or coming; else they wait for those, or until it is tried again. */
 static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_status status)
@@ -457,7 +483,7 @@ static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_stat
     gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECT_FAILED, 1);
     if (u->spec.protocol == GW_PROTO_H1 || u->spec.is_probe) {
         if (!gw_list_is_empty(&u->waiters))
-            finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
+            fail_first(u, link, status, reason);
         return;
     }
     if (u->connecting > 0 || !gw_list_is_empty(&u->open)) {
@@ -465,7 +491,7 @@ static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_stat
         return;
     }
     while (!gw_list_is_empty(&u->waiters))
-        finish(GW_CONTAINER(u->waiters.next, struct gw_waiter, node), NULL, status, reason);
+        fail_first(u, link, status, reason);
 }
 
 void gw_upstream_connect_failed(struct gw_link *link, enum gw_reason_id reason, gw_status status)
@@ -514,7 +540,7 @@ void gw_upstream_left(struct gw_link *link)
 {
     struct gw_upstream *u = link->upstream;
 
-    if (link->phase == GW_LINK_CONNECTING) /* freed with its worker */
+    if (gw_link_is_connecting(link)) /* freed with its worker */
         u->connecting--;
     gw_list_remove(&link->role.pooled);
     link->is_in_pool = false;

@@ -19,6 +19,8 @@ struct gw_upstream_spec {
     gw_str address;
     gw_str cluster, endpoint; /* names           */
     uint32_t protocol;        /* one GW_PROTO_* bit */
+    gw_tls *tls;              /* NULL: clear; its contents are of the key, a reference is taken */
+    gw_str tls_name;          /* whose certificate is expected                   */
     bool is_probe;            /* for probes alone: each has a connection of its own */
     /* Not of the key: the bounds are those of the newest configuration. */
     uint64_t generation;
@@ -35,8 +37,9 @@ struct gw_upstream_spec {
 struct gw_upstream {
     struct gw_links *links;
     struct gw_upstreams *pool;
-    gw_str key;                        /* on the heap    */
-    gw_str address, cluster, endpoint; /* views of it    */
+    gw_str key;                                  /* on the heap    */
+    gw_str address, cluster, endpoint, tls_name; /* views of it    */
+    gw_tls *tls;
     struct gw_upstream_spec spec;
     uint32_t refs; /* by bindings */
     uint32_t links_count, connecting;
@@ -63,6 +66,7 @@ struct gw_waiter {
     struct gw_link *link;     /* set when it is                                   */
     gw_status status;         /* GW_OK, or why not                                */
     uint16_t reason;          /* gw_reason_id of a failure                        */
+    const char *fault;        /* ... of TLS: why; NULL: it was not. Of the link: done copies it */
     bool wants_fresh;         /* h1: a connection that has served nobody, if one more may be made */
     void (*prepare)(struct gw_waiter *w); /* just before the stream is opened     */
     void (*done)(struct gw_waiter *w);    /* notes it; outside of any codec call  */

@@ -59,7 +59,7 @@ void gw_link_finish(gw_link *l)
     if (!gw_link_is_valid(l) || l->is_finishing)
         return;
     l->is_finishing = true;
-    if (l->phase == GW_LINK_CONNECTING)
+    if (gw_link_is_connecting(l))
         gw_link_mark_readable(l); /* given up by the next step */
     else
         gw_link_drain(l);

@@ -204,7 +204,7 @@ void gw_slot_trim(struct gw_link *link)
 
 void gw_slot_rest(struct gw_link *link)
 {
-    if (link->slot == NULL || link->phase == GW_LINK_CONNECTING || link->is_in_line ||
+    if (link->slot == NULL || gw_link_is_connecting(link) || link->is_in_line ||
         link->lent != NULL || (link->tls != NULL && link->tls->in.len + link->tls->out.len > 0))
         return;
     gw_slot_give(link);

@@ -10,7 +10,8 @@ enum { HEAD = 3, RECORD_MAX = 4096 };
 struct stub {
     struct gw_tls_engine engine; /* first: see of */
     struct gw_heap *heap;
-    bool is_client, is_hello_sent, is_hello_here, is_closing, is_end_sent, is_peer_ended;
+    gw_str alpn;
+    bool is_client, is_hello_sent, is_hello_here, is_closing, is_end_sent, is_peer_ended, is_broken;
     size_t left; /* of the record that is being opened */
     size_t owed; /* bytes of a record whose head is sealed already */
 };
@@ -58,6 +59,7 @@ static gw_status stub_open(struct gw_tls_engine *e, struct gw_chain *wire, struc
             status = open_head(s, wire);
             if (status == GW_AGAIN)
                 return GW_OK;
+            s->is_broken = status == GW_ETLS;
             if (status != GW_OK)
                 return status;
             continue;
@@ -106,9 +108,9 @@ static gw_status stub_seal(struct gw_tls_engine *e, struct gw_chain *clear, stru
                            size_t mark)
 {
     struct stub *s = of(e);
-    gw_status status = seal_hello(s, wire);
+    gw_status status = s->is_broken ? GW_OK : seal_hello(s, wire);
 
-    if (status != GW_OK)
+    if (status != GW_OK || s->is_broken)
         return status;
     while (s->is_hello_sent && s->is_hello_here && clear->len > 0 && wire->len < mark) {
         if (s->owed == 0) {
@@ -150,10 +152,15 @@ static bool stub_is_ready(const struct gw_tls_engine *e)
     return s->is_hello_sent && s->is_hello_here;
 }
 
-static gw_str stub_alpn(const struct gw_tls_engine *e)
+static void stub_tell(const struct gw_tls_engine *e, gw_facts *out)
 {
-    (void)e;
-    return (gw_str){ NULL, 0 };
+    out->is_secure = 1;
+    out->alpn = ((const struct stub *)(const void *)e)->alpn;
+}
+
+static const char *stub_fault(const struct gw_tls_engine *e)
+{
+    return ((const struct stub *)(const void *)e)->is_broken ? "what comes is no record" : "";
 }
 
 static void stub_free(struct gw_tls_engine *e)
@@ -168,11 +175,12 @@ static const struct gw_tls_engine_ops ops = {
     .close = stub_close,
     .wants_seal = stub_wants_seal,
     .is_ready = stub_is_ready,
-    .alpn = stub_alpn,
+    .tell = stub_tell,
+    .fault = stub_fault,
     .free = stub_free,
 };
 
-struct gw_tls_engine *gw_tls_stub_new(struct gw_heap *heap, bool is_client)
+struct gw_tls_engine *gw_tls_stub_new(struct gw_heap *heap, bool is_client, gw_str alpn)
 {
     struct stub *s = gw_heap_zalloc(heap, sizeof *s);
 
@@ -181,5 +189,6 @@ struct gw_tls_engine *gw_tls_stub_new(struct gw_heap *heap, bool is_client)
     s->engine.ops = &ops;
     s->heap = heap;
     s->is_client = is_client;
+    s->alpn = alpn;
     return &s->engine;
 }

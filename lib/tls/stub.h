@@ -8,7 +8,8 @@
 #include "base/heap.h"
 #include "tls/engine.h"
 
-/* NULL: no memory. */
-struct gw_tls_engine *gw_tls_stub_new(struct gw_heap *heap, bool is_client) GW_MUST_CHECK;
+/* alpn: static, what it says was agreed on. NULL: no memory. */
+struct gw_tls_engine *gw_tls_stub_new(struct gw_heap *heap, bool is_client, gw_str alpn)
+    GW_MUST_CHECK;
 
 #endif

@@ -339,7 +339,8 @@ gw_status gw_worker_accept(gw_worker *w, const gw_accept_spec *spec, gw_link **o
         return GW_EUNKNOWN;
     status = find_protocols(&own, &facts, conf->protocols, &protocols);
     if (status == GW_OK)
-        status = gw_links_accept(&w->links, &own, protocols, &link);
+        status = gw_links_accept(&w->links, &own, protocols,
+                                 facts.is_secure != 0 ? NULL : conf->tls, &link);
     if (status != GW_OK)
         return status;
     status = gw_exchange_bind_link(&w->exchanges, link, conf->name);

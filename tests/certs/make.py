@@ -178,6 +178,7 @@ def make():
     files["inter.crl"] = crl(inter, [revoked, gone])
     files["inter-old.crl"] = crl(inter, [], end=past)
     files["ca.crl"] = files["root.crl"] + files["inter.crl"]
+    files["ca.crt"] = files["inter.crt"] + files["root.crt"]
     good = ocsp.OCSPCertStatus.GOOD
     files["a-p256-good.der"] = staple(a, good)
     files["a-p256-revoked.der"] = staple(a, ocsp.OCSPCertStatus.REVOKED)

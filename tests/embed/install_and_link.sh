@@ -61,15 +61,17 @@ expect_features() {
     local said
     said=$("$tmp/c")
     case $1 in *h2*) [[ $said == *h2=* ]] ;; *) [[ $said != *h2=* ]] ;; esac || fail "$said: not $1"
+    case $1 in *tls*) [[ $said == *tls=* ]] ;; *) [[ $said != *tls=* ]] ;; esac || fail "$said: not $1"
     case $1 in *yaml*) [[ $said == *yaml* ]] ;; *) [[ $said != *yaml* ]] ;; esac || fail "$said: not $1"
     case $1 in *uring*) [[ $said == *io_uring=* ]] ;; *) [[ $said != *io_uring=* ]] ;; esac ||
         fail "$said: not $1"
     case $1 in *uring*) ;; *) ! ldd "$tmp/c" | grep -F uring || fail "$1: liburing is needed" ;; esac
     case $1 in *h2*) ;; *) ! ldd "$tmp/c" | grep -F nghttp2 || fail "$1: nghttp2 is needed" ;; esac
+    case $1 in *tls*) ;; *) ! ldd "$tmp/c" | grep -F wolfssl || fail "$1: wolfSSL is needed" ;; esac
     case $1 in *yaml*) ;; *) ! ldd "$tmp/c" | grep -F yaml || fail "$1: libyaml is needed" ;; esac
 }
 
-libgw both -Ddefault_library=both -Dh2=enabled -Dyaml=enabled -During=enabled
+libgw both -Ddefault_library=both -Dh2=enabled -Dtls=enabled -Dyaml=enabled -During=enabled
 (cd "$there" && find . ! -type d | sort)
 check_headers
 library=$there/lib/libgw.so.$version
@@ -79,26 +81,26 @@ diff <(sort "$root/tests/abi/symbols.txt") \
     <(nm -D --defined-only "$library" | awk '{ print $3 }' | sort) || fail "other symbols are shown"
 LD_LIBRARY_PATH=$there/lib host
 ldd "$tmp/c" | grep -F libgw.so.0 || fail "it is not linked with the library"
-readelf -d "$tmp/c" | grep -E 'NEEDED.*(nghttp2|yaml|uring)' && fail "what is private is linked with hosts"
-LD_LIBRARY_PATH=$there/lib expect_features "h2 yaml uring"
+readelf -d "$tmp/c" | grep -E 'NEEDED.*(nghttp2|yaml|uring|wolfssl)' && fail "what is private is linked with hosts"
+LD_LIBRARY_PATH=$there/lib expect_features "h2 tls yaml uring"
 rm "$there"/lib/libgw.so* # who asks for the archive gets it
 host --static
 ! ldd "$tmp/c" | grep -F libgw || fail "it is linked with a library"
-expect_features "h2 yaml uring"
+expect_features "h2 tls yaml uring"
 
-libgw shared -Ddefault_library=shared -Dh2=disabled -Dyaml=enabled -During=disabled
+libgw shared -Ddefault_library=shared -Dh2=disabled -Dtls=disabled -Dyaml=enabled -During=disabled
 check_headers
 [ ! -e "$there/lib/libgw.a" ] || fail "there is an archive"
 LD_LIBRARY_PATH=$there/lib host
 LD_LIBRARY_PATH=$there/lib expect_features "yaml"
 
-libgw static -Ddefault_library=static -Dh2=enabled -Dyaml=disabled -During=enabled
+libgw static -Ddefault_library=static -Dh2=enabled -Dtls=disabled -Dyaml=disabled -During=enabled
 check_headers
 [ -z "$(find "$there" -name '*.so*')" ] || fail "there is a library"
 host # also for who does not know that it is an archive
 expect_features "h2 uring"
 
-libgw small -Ddefault_library=static -Dh2=disabled -Dyaml=disabled -During=disabled
+libgw small -Ddefault_library=static -Dh2=disabled -Dtls=disabled -Dyaml=disabled -During=disabled
 host --static
 expect_features "neither"
 

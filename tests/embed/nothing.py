@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 HANDLES = ["engine", "worker", "link", "exchange", "message", "pipe", "config", "builder", "loop", "listener",
-           "view", "resolver"]
+           "view", "resolver", "tls"]
 # To these nothing is not wrong.
 FINE = {"gw_limits_footprint"}  # of zeros: every default, but the place for the answer has no size
 

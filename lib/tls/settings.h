@@ -1,0 +1,45 @@
+/* tls/settings.h: what gw_tls_new has taken in: checked, copied, and made ready by the provider. */
+#ifndef GW_TLS_SETTINGS_H
+#define GW_TLS_SETTINGS_H
+
+#include <stdatomic.h>
+
+#include <gw/tls.h>
+
+#include "base/store.h"
+#include "tls/hello.h"
+#include "tls/name.h"
+
+enum { GW_TLS_CERTIFICATES_MAX = 256, GW_TLS_PEERS_MAX = 64 };
+
+/* What a client must be able to verify, for a certificate to be of use to it. */
+enum gw_tls_key_kind { GW_TLS_KEY_RSA = 1, GW_TLS_KEY_P256, GW_TLS_KEY_P384 };
+
+struct gw_tls_pair {
+    enum gw_tls_key_kind kind;
+    const struct gw_tls_name *names; /* its subjectAltNames */
+    size_t names_len;
+    void *native; /* the provider's */
+};
+
+struct gw_tls {
+    atomic_uint refs;
+    struct gw_heap heap; /* of who made it and who freed it last: never of a worker */
+    struct gw_store store;
+    uint32_t role, verify, version_min, version_max, flags; /* none is 0 but the flags */
+    uint64_t ticket_life;                                   /* seconds */
+    struct gw_tls_pair *pairs;
+    uint32_t pairs_len;
+    gw_str server_name;
+    gw_str *peers;
+    size_t peers_len;
+    bool has_revoked;
+    bool is_open;   /* by the provider */
+    uint64_t id[2]; /* of all that was said: the same, whoever says it and whenever */
+    void *native;   /* the provider's */
+};
+
+/* A server's certificate for that client; NULL: it can verify none of them. */
+const struct gw_tls_pair *gw_tls_choose(const struct gw_tls *tls, const struct gw_tls_hello *hello);
+
+#endif
