@@ -147,11 +147,12 @@ static bool has_any(const gw_cluster_spec *s)
            ceiling(s->retries_max) != GW_OFF;
 }
 
-static uint32_t exchanges_max(const gw_cluster_spec *s)
+static uint32_t exchanges_max(const struct gw_cluster_draft *draft)
 {
-    if (s->exchanges_max == 0 && s->breaker != NULL && s->breaker->preset == GW_BREAKER_HYSTRIX)
-        return HYSTRIX_EXCHANGES;
-    return ceiling(s->exchanges_max);
+    uint32_t given = draft->spec.exchanges_max;
+
+    return given == 0 && draft->breaker.preset == GW_BREAKER_HYSTRIX ? HYSTRIX_EXCHANGES
+                                                                     : ceiling(given);
 }
 
 /* Of those that are at once. */
@@ -168,16 +169,17 @@ static void check_ceiling(const struct gw_part *part, const char *field, uint32_
 }
 
 /* What would do nothing was meant otherwise. */
-static void check_use(const struct gw_part *part, const gw_cluster_spec *s)
+static void check_use(const struct gw_part *part, const struct gw_cluster_draft *draft)
 {
+    const gw_cluster_spec *s = &draft->spec;
     bool is_counted = s->breaker != NULL || s->outlier != NULL || s->throttle != NULL;
 
     if (s->origin != NULL && has_any(s))
         gw_fault_add(
             part, "origin", GW_EINVAL,
             "an origin has no breaker, outlier, throttle, ceiling or health: it is the host");
-    check_ceiling(part, "pending_max", s->pending_max, exchanges_max(s));
-    check_ceiling(part, "retries_max", s->retries_max, exchanges_max(s));
+    check_ceiling(part, "pending_max", s->pending_max, exchanges_max(draft));
+    check_ceiling(part, "retries_max", s->retries_max, exchanges_max(draft));
     if (s->origin != NULL && ceiling(s->all_connections_max) != GW_OFF)
         gw_fault_add(part, "all_connections_max", GW_EINVAL, "nothing connects to an origin");
     if (s->fallback != NULL && !has_any(s))
@@ -207,7 +209,7 @@ void gw_guards_copy(const struct gw_part *part, struct gw_cluster_draft *draft)
         spec->fallback = NULL;
     gw_probe_copy(part, draft);
     check_counts(part, spec);
-    check_use(part, spec);
+    check_use(part, draft);
 }
 
 void gw_guards_check_fallback(const struct gw_part *part, const gw_fallback_spec *spec)
@@ -301,7 +303,7 @@ gw_status gw_guards_freeze(const struct gw_cluster_draft *draft, gw_config *conf
         .failures = bits(spec->failures, FAILURES_DEFAULT),
         .grpc_failures = bits(spec->grpc_failures, 1u << 4 | 1u << 13 | 1u << 14),
         .slow = spec->slow_ms == 0 || spec->slow_ms == GW_OFF ? GW_NEVER : GW_MS(spec->slow_ms),
-        .exchanges_max = exchanges_max(spec),
+        .exchanges_max = exchanges_max(draft),
         .pending_max = ceiling(spec->pending_max),
         .retries_max = ceiling(spec->retries_max),
         .fallback = fallback->cluster.len > 0 ? &config->clusters[draft->fallback_cluster] : NULL,
