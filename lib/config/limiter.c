@@ -68,29 +68,33 @@ void gw_value_limiter(const struct gw_part *part, const gw_limiter_spec *spec)
 
 /* ---- tables ---- */
 
-/* "NAME";q=BURST;w=SECONDS: so many, and how long they take to come back
- * (draft-ietf-httpapi-ratelimit-headers-10 3). */
+void gw_limiter_policy(struct gw_text *text, gw_str name, uint64_t quota, uint64_t window_ns)
+{
+    gw_text_cstr(text, "\"");
+    gw_text_str(text, name);
+    gw_text_cstr(text, "\";q=");
+    gw_text_u64(text, quota);
+    if (window_ns == 0)
+        return;
+    gw_text_cstr(text, ";w=");
+    gw_text_u64(text, (window_ns + GW_MS(1000) - 1) / GW_MS(1000));
+}
+
 static gw_status make_policy(gw_config *config, struct gw_limiter_conf *out)
 {
     enum { NUMBERS = 2 * GW_U64_TEXT_MAX + 16 };
     const struct gw_limit_params *p = &out->params;
     size_t size = out->name.len + NUMBERS;
     char *at = gw_store_take(&config->store, size, 1);
-    uint64_t window;
+    uint64_t window = 0;
     struct gw_text text;
     if (at == NULL)
         return GW_ENOMEM;
     gw_text_init(&text, at, size);
-    gw_text_cstr(&text, "\"");
-    gw_text_str(&text, out->name);
-    gw_text_cstr(&text, "\";q=");
-    gw_text_u64(&text, p->tokens > 0 ? p->burst : p->ceiling);
-    if (p->tokens > 0) {
+    if (p->tokens > 0)
         window = p->period_ns / p->tokens * p->burst +
                  (p->period_ns % p->tokens * p->burst + p->tokens - 1) / p->tokens;
-        gw_text_cstr(&text, ";w=");
-        gw_text_u64(&text, (window + GW_MS(1000) - 1) / GW_MS(1000));
-    }
+    gw_limiter_policy(&text, out->name, p->tokens > 0 ? p->burst : p->ceiling, window);
     out->policy = (gw_str){ at, (size_t)(text.at - text.start) };
     return GW_OK;
 }

@@ -1,6 +1,7 @@
 /* exchange/limit.c: the limiters of a route: which are for the request, by which key each knows it, what
  * is remembered of them until it ends, and what the client is told (docs/limiting.md). */
 
+#include "config/limiter.h"
 #include "exchange/exchange.h"
 
 /* In the arena. */
@@ -251,6 +252,23 @@ static gw_status tell_when(struct gw_exchange *x, const struct gw_limit_note *n)
     return add_number(x, GW_STR("Retry-After"), round_up(wait, GW_MS(1000)));
 }
 
+/* A worker's own part is what it holds its requests to. */
+static gw_status tell_policy(struct gw_exchange *x, const struct gw_limiter_conf *l)
+{
+    const struct gw_limit_state *s = state_of(x, l);
+    char text[GW_LIMITER_POLICY_MAX];
+    struct gw_text t;
+
+    if (GW_LIKELY(s->parts_len == 1))
+        return gw_fields_add_copy(&x->response.fields, GW_STR("RateLimit-Policy"), l->policy);
+    gw_text_init(&t, text, sizeof text);
+    if (l->params.tokens > 0)
+        gw_limiter_policy(&t, l->name, s->rate.burst, s->rate.span / s->rate.scale);
+    else
+        gw_limiter_policy(&t, l->name, gw_limit_ceiling(s, l->params.ceiling), 0);
+    return gw_fields_add_copy(&x->response.fields, GW_STR("RateLimit-Policy"), gw_cstr(text));
+}
+
 /* draft-ietf-httpapi-ratelimit-headers-10 */
 static gw_status tell_limit(struct gw_exchange *x, const struct gw_limit_note *n)
 {
@@ -258,6 +276,8 @@ static gw_status tell_limit(struct gw_exchange *x, const struct gw_limit_note *n
     char text[SIZE];
     struct gw_text t;
     gw_status status;
+    uint64_t wait = n->quota
+                        .retry_after_ns; /* refused, also in shadow mode: until one more passes */
 
     gw_text_init(&t, text, sizeof text);
     gw_text_cstr(&t, "\"");
@@ -266,9 +286,10 @@ static gw_status tell_limit(struct gw_exchange *x, const struct gw_limit_note *n
     gw_text_u64(&t, n->quota.remaining);
     if (n->by->params.tokens > 0) {
         gw_text_cstr(&t, ";t=");
-        gw_text_u64(&t, round_up(n->quota.reset_ns, GW_MS(1000)));
+        gw_text_u64(&t,
+                    round_up(wait > 0 && wait != GW_NEVER ? wait : n->quota.reset_ns, GW_MS(1000)));
     }
-    status = gw_fields_add_copy(&x->response.fields, GW_STR("RateLimit-Policy"), n->by->policy);
+    status = tell_policy(x, n->by);
     if (status == GW_OK)
         status = gw_fields_add_copy(&x->response.fields, GW_STR("RateLimit"), gw_cstr(text));
     return status;

@@ -9,6 +9,7 @@
 #include "http/check.h"
 
 #define SECOND UINT64_C(1000000000)
+#define MS (SECOND / 1000)
 
 enum { GRPC_STATUS_DIGITS = 10 };
 
@@ -74,11 +75,36 @@ static gw_status add_grpc_status(struct gw_exchange *x, struct gw_fields *fields
     return gw_fields_add(fields, GW_FIELD_GRPC_MESSAGE, GW_STR("grpc-message"), message);
 }
 
+/* When to come again; 0: nobody knows. What was short may be there again soon (RFC 9110 15.6.4). */
+static gw_nanos wait_of(const struct gw_exchange *x)
+{
+    uint32_t reason = x->cause.reason;
+    bool is_shut = reason == GW_REASON_breaker_open || reason == GW_REASON_forced_out;
+
+    if (x->is_failed && reason == GW_REASON_no_memory)
+        return SECOND;
+    return x->is_failed && is_shut && x->refused_until != GW_NEVER
+               ? x->refused_until - x->of->links->now
+               : 0;
+}
+
+/* Benign if there is no room to say it. */
+static void tell_when(struct gw_exchange *x, gw_str name, gw_nanos unit)
+{
+    char digits[GW_U64_TEXT_MAX];
+    gw_nanos wait = wait_of(x);
+    gw_str number = { digits, gw_format_u64((wait + unit - 1) / unit, digits) };
+
+    if (wait > 0)
+        (void)!gw_fields_add_copy(&x->response.fields, name, number);
+}
+
 /* Trailers-only: one head that ends the stream. */
 static bool make_grpc(struct gw_exchange *x, uint32_t status, gw_str text)
 {
     begin_response(x, 200);
     x->response.body = GW_BODY_NONE;
+    tell_when(x, GW_STR("grpc-retry-pushback-ms"), MS);
     if (gw_fields_add(&x->response.fields, GW_FIELD_CONTENT_TYPE, GW_STR("content-type"),
                       GW_STR("application/grpc")) == GW_OK &&
         add_grpc_status(x, &x->response.fields, status, text) == GW_OK)
@@ -100,27 +126,12 @@ static gw_status add_body_fields(struct gw_exchange *x, gw_str type, size_t len,
     return gw_fields_add_copy(&x->response.fields, GW_STR("Content-Type"), type);
 }
 
-static void add_retry_after(struct gw_exchange *x, uint64_t seconds)
-{
-    char digits[GW_U64_TEXT_MAX];
-    gw_str number = { digits, gw_format_u64(seconds > 0 ? seconds : 1, digits) };
-
-    if (gw_arena_copy(&x->arena, number, &number) == GW_OK)
-        (void)!gw_fields_add(&x->response.fields, GW_FIELD_UNKNOWN, GW_STR("Retry-After"), number);
-}
-
 static bool make_http(struct gw_exchange *x, uint32_t code, gw_str type, gw_str body)
 {
     bool has_body;
 
     begin_response(x, code);
-    /* What was short may be there again soon (RFC 9110 15.6.4). Benign if there is no room to say it. */
-    if (x->is_failed && x->cause.reason == GW_REASON_no_memory)
-        add_retry_after(x, 1);
-    if (x->is_failed &&
-        (x->cause.reason == GW_REASON_breaker_open || x->cause.reason == GW_REASON_forced_out) &&
-        x->refused_until != GW_NEVER)
-        add_retry_after(x, (x->refused_until - x->of->links->now + SECOND - 1) / SECOND);
+    tell_when(x, GW_STR("Retry-After"), SECOND);
     if (add_body_fields(x, type, body.len, &has_body) == GW_OK &&
         (!has_body || gw_pipe_put(&x->response_pipe, body.ptr, body.len) == body.len))
         return true;

@@ -110,7 +110,7 @@ static void note_time(struct gw_limit_state *s, gw_nanos now)
         atomic_store_explicit(&s->newest, now, memory_order_relaxed);
 }
 
-static uint32_t ceiling_of(const struct gw_limit_state *s, uint32_t ceiling)
+uint32_t gw_limit_ceiling(const struct gw_limit_state *s, uint32_t ceiling)
 {
     if (GW_LIKELY(s->parts_len == 1))
         return ceiling;
@@ -128,7 +128,7 @@ static enum gw_table_result take(struct gw_limit_state *s, const struct gw_limit
 {
     struct gw_limit_part *part = part_of(s, ask->worker);
     struct gw_table_rule rule = { s->params.tokens > 0 ? &s->rate : NULL,
-                                  ceiling_of(s, ask->ceiling) };
+                                  gw_limit_ceiling(s, ask->ceiling) };
 
     note_time(s, ask->now);
     if (s->params.sets > 0)
@@ -218,7 +218,7 @@ enum gw_table_result gw_limit_look(struct gw_limit_state *s, const struct gw_lim
         s = next;
     part = part_of(s, ask->worker);
     rule = (struct gw_table_rule){ s->params.tokens > 0 ? &s->rate : NULL,
-                                   ceiling_of(s, ask->ceiling) };
+                                   gw_limit_ceiling(s, ask->ceiling) };
     if (s->params.sets > 0)
         return gw_table_look(&part->table, ask->key, &rule, ask->now, ask->before, out);
     word = atomic_load_explicit(&part->bucket.word, memory_order_relaxed);
@@ -275,7 +275,7 @@ struct gw_limit_view gw_limit_stand(const struct gw_limit_state *s, uint32_t cei
         else if (s->params.tokens > 0)
             view.level += level_of(&part->bucket, &s->rate, now, &view.next);
         else
-            view.level += left_of(&part->bucket, ceiling_of(s, ceiling));
+            view.level += left_of(&part->bucket, gw_limit_ceiling(s, ceiling));
     }
     view.is_refusing = s->params.sets == 0 && view.level == 0;
     if (!view.is_refusing)

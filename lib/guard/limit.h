@@ -56,6 +56,8 @@ size_t gw_limit_size(const struct gw_limit_params *params, uint32_t workers);
 /* s: zeroed, but for its head, of that size. */
 void gw_limit_init(struct gw_limit_state *s, const struct gw_limit_params *params, uint32_t workers,
                    uint64_t seed);
+/* What each of its parts has of a ceiling: at least one. */
+uint32_t gw_limit_ceiling(const struct gw_limit_state *s, uint32_t ceiling);
 /* Can the state go on as that of these? Another ceiling is no other state. */
 bool gw_limit_fits(const struct gw_limit_state *s, const struct gw_limit_params *params);
 /* From now on s is the state in place of old, which is not succeeded yet; takes a reference of s. is_owed:

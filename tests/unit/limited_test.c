@@ -251,6 +251,33 @@ START_TEST(a_shadow_counts)
 }
 END_TEST
 
+/* What one worker says is what it holds its requests to: its part. */
+START_TEST(a_part_is_told_of)
+{
+    struct plan plan = plan_of(10, 12);
+    struct mode1_link *l;
+
+    plan.limiters[0].flags = GW_LIMITER_FIELDS;
+    plan.limiters[0].scope = _i % 2 == 0 ? GW_SCOPE_PER_WORKER : GW_SCOPE_SHARED;
+    if (_i >= 2) {
+        plan.limiters[0].tokens = plan.limiters[0].burst = 0;
+        plan.limiters[0].concurrency = 12;
+    }
+    memset(&host, 0, sizeof host);
+    test_alloc_init(&host.alloc);
+    host.workers = 4;
+    mode1_start(&host, make_config(&plan), NULL);
+    l = mode1_accept(&host, "edge");
+    ck_assert_int_eq(get(l, "/", ""), 200);
+    ck_assert_ptr_nonnull(strstr(l->out, _i == 0   ? "RateLimit-Policy: \"a\";q=3;w=2\r\n"
+                                         : _i == 1 ? "RateLimit-Policy: \"a\";q=12;w=2\r\n"
+                                         : _i == 2 ? "RateLimit-Policy: \"a\";q=3\r\n"
+                                                   : "RateLimit-Policy: \"a\";q=12\r\n"));
+    ck_assert_ptr_nonnull(strstr(l->out, _i % 2 == 0 ? "\"a\";r=2" : "\"a\";r=11"));
+    mode1_stop(&host);
+}
+END_TEST
+
 START_TEST(another_status)
 {
     struct plan plan = plan_of(1, 1);
@@ -530,6 +557,7 @@ Suite *limited_suite(void)
     check_add_loop(s, who_has_no_key, 0, 2);
     check_add(s, the_first_that_is_for_it);
     check_add(s, a_shadow_counts);
+    check_add_loop(s, a_part_is_told_of, 0, 4);
     check_add(s, another_status);
     check_add_loop(s, a_table_is_full, 0, 2);
     check_add_loop(s, a_ceiling_is_kept, 0, 2);

@@ -24,6 +24,8 @@ static void another_may_come(void);
 #undef atomic_compare_exchange_strong
 #undef atomic_compare_exchange_weak_explicit
 #undef atomic_compare_exchange_strong_explicit
+#undef atomic_fetch_add
+#undef atomic_fetch_sub
 #undef atomic_fetch_add_explicit
 #define atomic_init(at, value) (*(at) = (value))
 #define atomic_load(at) (another_may_come(), *(at))
@@ -43,6 +45,8 @@ static void another_may_come(void);
         *(at) = old_ + (value);                                                                    \
         old_;                                                                                      \
     })
+#define atomic_fetch_add(at, value) atomic_fetch_add_explicit(at, value, 0)
+#define atomic_fetch_sub(at, value) atomic_fetch_add_explicit(at, -(unsigned)(value), 0)
 #define atomic_compare_exchange_strong(at, expected, value)                                        \
     __extension__({                                                                                \
         another_may_come();                                                                        \
@@ -458,12 +462,94 @@ START_TEST(seat)
 }
 END_TEST
 
+/* ---- a ceiling of one: never two, and who found no place has one in the end, or is called ---- */
+
+static struct {
+    struct gw_ceiling ceiling;
+    bool has[2], is_called;
+    int leaving;
+} yard;
+
+static void want(int i)
+{
+    uint32_t wanted = 0;
+    yard.has[i] = gw_ceiling_take(&yard.ceiling, 1);
+    if (yard.has[i])
+        return;
+    gw_ceiling_change(&yard.ceiling.wanted, &wanted, 1);
+    yard.has[i] = gw_ceiling_take(&yard.ceiling, 1);
+    if (yard.has[i])
+        gw_ceiling_change(&yard.ceiling.wanted, &wanted, 0);
+}
+
+static void want_first(void)
+{
+    want(0);
+}
+
+static void want_second(void)
+{
+    want(1);
+}
+
+static void give_one(void)
+{
+    if (gw_ceiling_give(&yard.ceiling))
+        yard.is_called = true;
+}
+
+static void begin_yard(void)
+{
+    memset(&yard, 0, sizeof yard);
+    ck_assert(gw_ceiling_take(&yard.ceiling, 1));
+    add_thread(want_first);
+    add_thread(want_second);
+    add_thread(give_one);
+}
+
+static void end_yard(void)
+{
+    ck_assert(!yard.has[0] || !yard.has[1]);
+    ck_assert_uint_eq(yard.ceiling.taken, yard.has[0] + yard.has[1]);
+    ck_assert_uint_eq(yard.ceiling.wanted, 2 - yard.ceiling.taken);
+    ck_assert(yard.is_called || yard.has[0] || yard.has[1]);
+}
+
+/* No more are given up than are wanted. */
+static void leave_one(void)
+{
+    yard.leaving += gw_ceiling_leave(&yard.ceiling);
+}
+
+static void begin_leaving(void)
+{
+    memset(&yard, 0, sizeof yard);
+    yard.ceiling.taken = 3;
+    yard.ceiling.wanted = 2;
+    for (int i = 0; i < 3; i++)
+        add_thread(leave_one);
+}
+
+static void end_leaving(void)
+{
+    ck_assert_int_eq(yard.leaving, 2);
+    ck_assert_uint_eq(yard.ceiling.leaving, 2);
+}
+
+START_TEST(ceiling)
+{
+    ck_assert_uint_gt(in_every_order(begin_yard, end_yard), 1000);
+    ck_assert_uint_gt(in_every_order(begin_leaving, end_leaving), 100);
+}
+END_TEST
+
 static Suite *orders_suite(void)
 {
     Suite *s = suite_create("orders");
     check_add(s, mailbox);
     check_add(s, waker);
     check_add(s, seat);
+    check_add(s, ceiling);
     return s;
 }
 
