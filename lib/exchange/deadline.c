@@ -41,12 +41,8 @@ static gw_nanos last_move(const struct gw_exchange *x)
 /* Until the head of a response is here. */
 static void consider_try(const struct gw_exchange *x, struct nearest *n)
 {
-    bool is_connected = x->phase == GW_PHASE_AWAIT;
-
     if (GW_UNLIKELY(x->route->retry->try_timeout != GW_NEVER) && x->tries > 0)
-        consider(n, x->waited, x->route->retry->try_timeout,
-                 is_connected ? GW_REASON_upstream_response_timeout
-                              : GW_REASON_upstream_connect_timeout,
+        consider(n, x->waited, x->route->retry->try_timeout, GW_REASON_upstream_response_timeout,
                  GW_BY_UPSTREAM);
 }
 
@@ -81,13 +77,15 @@ static void consider_connect(const struct gw_exchange *x, struct nearest *n)
 {
     const struct gw_upstream *u = gw_exchange_use(x)->upstreams[x->endpoint->index];
 
+    gw_nanos each = x->tries > 0 ? x->route->retry->try_timeout : GW_NEVER;
+    gw_nanos timeout = x->cluster->connect_timeout < each ? x->cluster->connect_timeout : each;
+
     if (!gw_list_is_linked(&x->waiter.node))
         return; /* its answer is there and will be looked at */
     if (u->connecting > 0 && u->connecting_since <= x->waited)
-        consider(n, x->waited, x->cluster->connect_timeout, GW_REASON_upstream_connect_timeout,
-                 GW_BY_UPSTREAM);
+        consider(n, x->waited, timeout, GW_REASON_upstream_connect_timeout, GW_BY_UPSTREAM);
     else
-        consider(n, x->waited, x->cluster->connect_timeout,
+        consider(n, x->waited, timeout,
                  u->lacks > 0 ? GW_REASON_connections_full : GW_REASON_pool_full, GW_BY_GATEWAY);
 }
 
@@ -169,7 +167,6 @@ static struct nearest find(struct gw_exchange *x)
         return n;
     case GW_PHASE_CONNECT:
         consider_connect(x, &n);
-        consider_try(x, &n);
         break;
     case GW_PHASE_AWAIT:
         consider_await(x, &n);

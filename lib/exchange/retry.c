@@ -29,6 +29,15 @@ static bool is_race(const struct gw_exchange *x)
     return x->up_link->requests > 1 && x->up.is_silent;
 }
 
+/* A line is stood in for as long as a connection may take; but a try that is over has had its time, and
+ * somewhere else there may be no line. */
+static bool is_try_over(const struct gw_exchange *x)
+{
+    gw_nanos each = x->route->retry->try_timeout;
+
+    return each != GW_NEVER && x->of->links->now - x->waited >= each;
+}
+
 /* GW_RETRY_*; 0: nothing that is ever retried. */
 static uint32_t what_failed(const struct gw_exchange *x, enum gw_reason_id reason)
 {
@@ -45,6 +54,9 @@ static uint32_t what_failed(const struct gw_exchange *x, enum gw_reason_id reaso
         return GW_RETRY_CONNECT;
     case GW_REASON_upstream_connect_timeout:
         return GW_RETRY_CONNECT | GW_RETRY_TIMEOUT;
+    case GW_REASON_pool_full:
+    case GW_REASON_connections_full:
+        return is_try_over(x) ? GW_RETRY_CONNECT | GW_RETRY_TIMEOUT : 0;
     case GW_REASON_upstream_response_timeout:
         return GW_RETRY_TIMEOUT;
     case GW_REASON_upstream_closed:

@@ -470,6 +470,42 @@ START_TEST(a_line_is_no_failure)
 }
 END_TEST
 
+/* Nor has a try whose own time is over; but it goes to another endpoint, where there may be no line. */
+START_TEST(a_try_in_line_is_no_failure)
+{
+    struct plan plan = plan_of();
+    struct mode1_link *clients[3];
+
+    with_breaker(&plan);
+    plan.breaker.failures = 1;
+    plan.endpoints = 2;
+    plan.cluster.connections_max = 1;
+    plan.retries = 1;
+    plan.has_retry = true;
+    plan.retry = GW_SPEC(gw_retry_spec);
+    plan.retry.per_try_timeout_ms = 100;
+    start(&plan);
+    for (int i = 0; i < 3; i++) {
+        clients[i] = mode1_accept(&host, "edge");
+        ask(clients[i]);
+        if (i < 2)
+            answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+    }
+    pass(101 * MS);
+    ck_assert_uint_eq(mode1_stat(&host, "retries"), 1);
+    pass(101 * MS);
+    ck_assert_msg(says(clients[2], "\npool_full\n"), "%s", clients[2]->out);
+    for (int i = 0; i < 2; i++) {
+        ask(clients[2]);
+        ck_assert_msg(!says(clients[2], "\nbreaker"), "%s", clients[2]->out);
+        pass(101 * MS);
+        pass(101 * MS);
+        ck_assert_msg(says(clients[2], "\npool_full\n"), "%s", clients[2]->out);
+    }
+    mode1_stop(&host);
+}
+END_TEST
+
 /* The preset says ten at once. */
 START_TEST(hystrix_has_a_ceiling)
 {
@@ -817,6 +853,7 @@ static Suite *guards_suite(void)
     check_add_loop(s, nobody_has_any_weight, 0, 2);
     check_add(s, an_ejection_in_the_making);
     check_add(s, a_line_is_no_failure);
+    check_add(s, a_try_in_line_is_no_failure);
     check_add(s, hystrix_has_a_ceiling);
     check_add_loop(s, places_come_back, 0, (int)(sizeof endings / sizeof *endings));
     check_add(s, pending_has_a_ceiling);
