@@ -2,6 +2,7 @@
 #include "asked.h"
 #include "json.h"
 #include "load.h"
+#include "options.h"
 #include "say.h"
 #include "shares.h"
 
@@ -138,29 +139,32 @@ static int check_file(const char *path, const char *against, bool as_json)
     return code;
 }
 
+struct options {
+    const char *against;
+    bool as_json;
+};
+
+static int take_option(void *ctx, const char *name, const char *value)
+{
+    struct options *out = ctx;
+    if (strcmp(name, "--json") == 0) {
+        out->as_json = true;
+        return OPTION_TAKEN;
+    }
+    if (strcmp(name, "--against") != 0)
+        return OPTION_UNKNOWN;
+    if (value == NULL) {
+        say("--against needs a file: gw check FILE --against OLD");
+        return OPTION_WRONG;
+    }
+    out->against = value;
+    return OPTION_TAKEN_WITH_VALUE;
+}
+
 int command_check(int argc, char **argv)
 {
-    const char *path = NULL, *against = NULL;
-    bool as_json = false;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            as_json = true;
-        } else if (strcmp(argv[i], "--against") == 0) {
-            if (++i == argc) {
-                say("--against needs a file: gw check FILE --against OLD");
-                return EXIT_USAGE;
-            }
-            against = argv[i];
-        } else if (argv[i][0] == '-' || path != NULL) {
-            say_unknown_option("check", argv[i]);
-            return EXIT_USAGE;
-        } else {
-            path = argv[i];
-        }
-    }
-    if (path == NULL) {
-        say("check needs a file: gw check FILE");
-        return EXIT_USAGE;
-    }
-    return check_file(path, against, as_json);
+    struct options options = { 0 };
+    const struct options_of of = { "check", "gw check FILE", take_option, &options };
+    const char *path = options_parse(argc, argv, &of);
+    return path == NULL ? EXIT_USAGE : check_file(path, options.against, options.as_json);
 }

@@ -2,6 +2,8 @@
 #include "commands.h"
 #include "json.h"
 #include "load.h"
+#include "nearest.h"
+#include "options.h"
 #include "say.h"
 
 #include <gw/explain.h>
@@ -80,50 +82,34 @@ static gw_str *text_option(struct options *o, const char *name)
     return NULL;
 }
 
-/* False: what is wrong was said. */
-static bool parse_option(struct options *out, const char *name, const char *value)
+static int take_option(void *ctx, const char *name, const char *value)
 {
+    static const struct {
+        const char *name;
+        bool (*parse)(struct options *out, const char *value);
+    } known[] = { { "--header", parse_field },
+                  { "--protocol", parse_protocol },
+                  { "--scheme", parse_scheme } };
+    struct options *out = ctx;
     gw_str *text = text_option(out, name);
-    if (text == NULL && strcmp(name, "--header") != 0 && strcmp(name, "--protocol") != 0 &&
-        strcmp(name, "--scheme") != 0) {
-        say_unknown_option("explain", name);
-        return false;
+    size_t i = 0;
+    if (strcmp(name, "--json") == 0) {
+        out->as_json = true;
+        return OPTION_TAKEN;
     }
+    while (i < sizeof known / sizeof known[0] && strcmp(known[i].name, name) != 0)
+        i++;
+    if (text == NULL && i == sizeof known / sizeof known[0])
+        return OPTION_UNKNOWN;
     if (value == NULL || (text != NULL && value[0] == '\0')) {
         say("%s needs a value; \"gw help explain\" says which", name);
-        return false;
+        return OPTION_WRONG;
     }
     if (text != NULL)
         *text = gw_cstr(value);
-    else if (strcmp(name, "--header") == 0)
-        return parse_field(out, value);
-    else
-        return strcmp(name, "--protocol") == 0 ? parse_protocol(out, value)
-                                               : parse_scheme(out, value);
-    return true;
-}
-
-static bool parse_options(int argc, char **argv, struct options *out)
-{
-    out->spec = GW_SPEC(gw_explain_spec);
-    out->spec.fields = out->fields;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            out->as_json = true;
-        } else if (argv[i][0] == '-') {
-            const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-            if (!parse_option(out, argv[i++], value))
-                return false;
-        } else if (out->path != NULL) {
-            say_unknown_option("explain", argv[i]);
-            return false;
-        } else {
-            out->path = argv[i];
-        }
-    }
-    if (out->path == NULL)
-        say("explain needs a file: gw explain FILE --host a.example --path /");
-    return out->path != NULL;
+    else if (!known[i].parse(out, value))
+        return OPTION_WRONG;
+    return OPTION_TAKEN_WITH_VALUE;
 }
 
 /* ---- what it says ---- */
@@ -255,6 +241,34 @@ static gw_status ask(const struct options *options, const struct loaded *loaded,
     return status;
 }
 
+static bool say_missing(const char *path, const char *what, const struct nearest *nearest)
+{
+    gw_str wanted = nearest->wanted, name = nearest->name;
+    bool is_there = wanted.len == 0 || (name.len > 0 && nearest->distance == 0);
+    if (!is_there)
+        say("%s has no %s \"%.*s\"%s%.*s%s", path, what, (int)wanted.len, wanted.ptr,
+            name.len > 0 ? "; did you mean \"" : "", (int)name.len, name.len > 0 ? name.ptr : "",
+            name.len > 0 ? "\"?" : "");
+    return !is_there;
+}
+
+static void say_unknown(const struct options *options, const gw_config *config)
+{
+    gw_listener_spec listener = GW_SPEC(gw_listener_spec);
+    gw_dns_spec dns = GW_SPEC(gw_dns_spec);
+    struct nearest listeners, clusters;
+    gw_str cluster;
+    nearest_open(&listeners, options->spec.listener);
+    nearest_open(&clusters, options->spec.cluster);
+    for (size_t i = 0; gw_config_listener(config, i, &listener) == GW_OK; i++)
+        nearest_offer(&listeners, listener.name);
+    for (size_t i = 0; gw_config_dns(config, i, &cluster, &dns) == GW_OK; i++)
+        nearest_offer(&clusters, cluster);
+    if (!say_missing(options->path, "listener", &listeners) &&
+        !say_missing(options->path, "cluster", &clusters))
+        say("%s has no listener", options->path);
+}
+
 static int explain(const struct options *options, const struct loaded *loaded)
 {
     gw_engine_spec spec = GW_SPEC(gw_engine_spec);
@@ -271,7 +285,7 @@ static int explain(const struct options *options, const struct loaded *loaded)
         say("--client takes an address: 10.0.0.7, or 10.0.0.7:4711");
         return EXIT_USAGE;
     case GW_EUNKNOWN:
-        say("%s has no such listener, or no such cluster", options->path);
+        say_unknown(options, loaded->config);
         return EXIT_USAGE;
     default:
         say("%s: %s", options->path, gw_status_text(status));
@@ -281,8 +295,12 @@ static int explain(const struct options *options, const struct loaded *loaded)
 
 int command_explain(int argc, char **argv)
 {
-    struct options options = { 0 };
-    if (!parse_options(argc, argv, &options))
+    struct options options = { .spec = GW_SPEC(gw_explain_spec) };
+    const struct options_of of = { "explain", "gw explain FILE --host a.example --path /",
+                                   take_option, &options };
+    options.spec.fields = options.fields;
+    options.path = options_parse(argc, argv, &of);
+    if (options.path == NULL)
         return EXIT_USAGE;
     struct loaded loaded = { 0 };
     gw_yaml_error error;

@@ -1,6 +1,7 @@
 /* names.c: clusters whose endpoints come from DNS: who asks, in a thread of its own. */
 #include "names.h"
 #include "say.h"
+#include "signals.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -45,12 +46,13 @@ void names_wait(struct names *names)
     struct timespec begin;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     struct pollfd ready = { .fd = gw_resolver_fd(names->resolver), .events = POLLIN };
-    int n = 1;
+    int left = WAIT_MS;
     gw_status status = gw_resolver_step(names->resolver);
-    while (n > 0 && gw_resolver_pending(names->resolver) > 0) {
-        n = poll(&ready, 1, left_of(&begin));
-        if (n > 0)
+    /* A signal that does not end the program is for who runs it later. */
+    while (left > 0 && !signals_have_end() && gw_resolver_pending(names->resolver) > 0) {
+        if (poll(&ready, 1, left) > 0)
             status = gw_resolver_step(names->resolver);
+        left = left_of(&begin);
     }
     size_t pending = gw_resolver_pending(names->resolver);
     if (pending > 0)

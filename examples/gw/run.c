@@ -1,6 +1,7 @@
 /* run.c: "gw run": a file's gateway, until a signal ends it. */
 #include "crew.h"
 #include "load.h"
+#include "options.h"
 #include "recall.h"
 #include "reload.h"
 #include "say.h"
@@ -39,28 +40,17 @@ static bool parse_backend(const char *name, uint32_t *kind)
     return false;
 }
 
-static bool parse_options(int argc, char **argv, struct options *out)
+static int take_option(void *ctx, const char *name, const char *value)
 {
-    for (int i = 0; i < argc; i++) {
-        bool is_backend = strcmp(argv[i], "--backend") == 0;
-        if (is_backend && i + 1 == argc) {
-            say("--backend needs a name: io_uring, epoll, poll or auto");
-            return false;
-        }
-        if (is_backend) {
-            if (!parse_backend(argv[++i], &out->kind))
-                return false;
-            out->has_kind = true;
-        } else if (argv[i][0] == '-' || out->path != NULL) {
-            say_unknown_option("run", argv[i]);
-            return false;
-        } else {
-            out->path = argv[i];
-        }
-    }
-    if (out->path == NULL)
-        say("run needs a file: gw run FILE; \"gw demo\" needs none");
-    return out->path != NULL;
+    struct options *out = ctx;
+    if (strcmp(name, "--backend") != 0)
+        return OPTION_UNKNOWN;
+    if (value == NULL)
+        say("--backend needs a name: io_uring, epoll, poll or auto");
+    if (value == NULL || !parse_backend(value, &out->kind))
+        return OPTION_WRONG;
+    out->has_kind = true;
+    return OPTION_TAKEN_WITH_VALUE;
 }
 
 static uint32_t kind_of(const struct options *options, const struct loaded *loaded)
@@ -183,7 +173,10 @@ static int run(const struct options *options, struct loaded *loaded)
 int command_run(int argc, char **argv)
 {
     struct options options = { 0 };
-    if (!parse_options(argc, argv, &options))
+    const struct options_of of = { "run", "gw run FILE; \"gw demo\" needs none", take_option,
+                                   &options };
+    options.path = options_parse(argc, argv, &of);
+    if (options.path == NULL)
         return EXIT_USAGE;
     struct loaded loaded = { 0 };
     gw_yaml_error error;

@@ -11,6 +11,7 @@
 
 /* A handler has no argument of its own, so what it writes to has to be here. */
 static int ends[2] = { -1, -1 };
+static volatile sig_atomic_t has_end;
 
 static void note(int number)
 {
@@ -19,6 +20,7 @@ static void note(int number)
                 : number == SIGUSR2 ? SIGNAL_RECALL
                 : number == SIGHUP  ? SIGNAL_RELOAD
                                     : SIGNAL_END;
+    has_end = has_end || byte == SIGNAL_END;
     ssize_t n = write(ends[1], &byte, 1); /* full: as much is waiting already */
     (void)n;
     errno = kept;
@@ -42,6 +44,11 @@ bool signals_open(void)
     for (size_t i = 0; i < NUMBERS; i++)
         (void)sigaction(numbers[i], &action, NULL);
     return true;
+}
+
+bool signals_have_end(void)
+{
+    return has_end != 0;
 }
 
 int signals_writer(void)

@@ -16,6 +16,8 @@ bool signals_open(void);
 int signals_writer(void);
 void signals_block(void);
 void signals_unblock(void);
+/* One that ends the program has come; it is to be read all the same. */
+bool signals_have_end(void);
 /* Waits for the next byte. */
 char signals_next(void);
 

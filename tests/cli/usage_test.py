@@ -216,7 +216,11 @@ class Check(support.Folder):
         self.says_of(["explain", path, "--host", "a", "--client", "me"], 2,
                      "gw: --client takes an address: 10.0.0.7, or 10.0.0.7:4711\n")
         self.says_of(["explain", path, "--host", "a", "--listener", "side"], 2,
-                     f"gw: {path} has no such listener, or no such cluster\n")
+                     f'gw: {path} has no listener "side"\n')
+        self.says_of(["explain", path, "--host", "a", "--listener", "edgy"], 2,
+                     f'gw: {path} has no listener "edgy"; did you mean "edge"?\n')
+        self.says_of(["explain", path, "--host", "a", "--cluster", "wev"], 2,
+                     f'gw: {path} has no cluster "wev"; did you mean "web"?\n')
         bad = self.write("bad.yaml", GATEWAY % "wev")
         self.assertEqual(gw("explain", bad, "--host", "a")[0], 3)
 

@@ -15,6 +15,14 @@ FIRST, SECOND, THIRD = (int(part) for part in HOST.split(".")[1:])
 HOSTS = [HOST] + ["127.%d.%d.%d" % (FIRST + more, SECOND, THIRD) for more in (64, 128)]
 
 
+def sleeps(pid):
+    """It waits for something, and has taken every signal."""
+    with open("/proc/%d/status" % pid) as f:
+        said = dict(line.split(":", 1) for line in f)
+    return said["State"].split()[0] == "S" and not any(
+        int(said[pending], 16) for pending in ("SigPnd", "ShdPnd"))
+
+
 class Names(harness.PeerCase):
     def setUp(self):
         super().setUp()
@@ -129,6 +137,25 @@ class Names(harness.PeerCase):
         self.assertEqual(self.ask(), 503)
         self.dns.set(NAME, "A", HOST)
         self.until_answered(HOST)
+
+    def test_a_signal_while_it_is_waited_for(self):
+        """SIGHUP at the first question: the answer is waited for all the same, and the file read once it runs."""
+        self.upstream(HOST)
+        self.dns.set(NAME, "A", HOST)
+
+        def hang_up(response):
+            self.dns.twist = None
+            process = self.ground.processes[-1]
+            until("it to wait", lambda: sleeps(process.pid))
+            process.process.send_signal(signal.SIGHUP)
+            until("it to wait again", lambda: sleeps(process.pid))
+            return response
+
+        self.dns.twist = hang_up
+        self.gateway()
+        self.assertEqual(self.ask(), HOST)
+        until("the file to be read", lambda: "is loaded" in self.gw.log())
+        self.assertNotIn("heard nothing", self.gw.log())
 
     def test_srv(self):
         for host in HOSTS:
