@@ -27,7 +27,8 @@ GW_API gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out) GW_M
  * times endpoints). */
 GW_API gw_status gw_engine_apply(gw_engine *e, gw_config *config, gw_config_error *err)
     GW_MUST_CHECK;
-/* The number of the newest configuration that was applied: 1, 2, ...; 0: none yet. Any thread. */
+/* The number of what was put in force last: 1, 2, ...: each configuration, and each change of endpoints or
+ * weights (gw/live.h, DNS), is one more; 0: none yet. Any thread. */
 GW_API uint64_t gw_engine_generation(const gw_engine *e);
 /* Frees it, after all its workers, views and its resolver; while one is left it does nothing. NULL is fine. Any thread that
  * knows that no other uses it. O(workers_max). */

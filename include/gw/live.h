@@ -99,8 +99,8 @@ typedef struct gw_force_spec {
 } gw_force_spec;
 
 /* From the next pick on; in the place of what was forced of the same kind before, and outlives new
- * configurations with the endpoint. GW_EINVAL: what is not in the table, no time or too long a one, an
- * origin, a breaker that there is not; GW_EUNKNOWN: no such cluster or endpoint; GW_ESTATE: no
+ * configurations with the endpoint. GW_EINVAL: what is not in the table, no time or too long a one, a now
+ * that the workers' clock cannot have, an origin, a breaker that there is not; GW_EUNKNOWN: no such cluster or endpoint; GW_ESTATE: no
  * configuration was applied yet. Allocates nothing; O(endpoints). */
 GW_API gw_status gw_engine_force(gw_engine *e, const gw_force_spec *spec) GW_MUST_CHECK;
 

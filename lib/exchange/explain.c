@@ -328,7 +328,7 @@ static void tell_cluster(struct gw_explainer *e)
 static const char *pick_text(const struct gw_exchange *x, const struct gw_pick_trace *trace)
 {
     if (trace->is_panic)
-        return "too few may be asked: all are, whatever is known of them";
+        return "too few are well: health and ejection are not believed";
     switch (gw_exchange_use(x)->endpoints->balancer.kind) {
     case GW_BALANCE_CONSISTENT_HASH:
         return trace->is_key_drawn ? "it has no key: one was drawn" : "its key leads there";

@@ -104,7 +104,8 @@ void gw_dns_say_told(struct gw_log *log, gw_nanos now, gw_str cluster,
     gw_text_cstr(&t, type_of(after));
     gw_text_str(&t, gw_dns_name_text(&after->name));
     if (is_good) {
-        say_number(&t, ": answered again, after ", before->failures, " failures");
+        say_number(&t, ": answered again, after ", before->failures,
+                   before->failures == 1 ? " failure" : " failures");
     } else {
         gw_text_cstr(&t, ": ");
         gw_text_cstr(&t, why);

@@ -9,6 +9,10 @@
 #include "worker/engine.h"
 
 #define NOW_MAX (UINT64_C(1) << 61)
+/* Who calls may be late, and workers without work may have slept; but what is over for longer, or would begin
+ * later, is a time of another clock. */
+#define LATE_MAX GW_MS(60000)
+#define AHEAD_MAX GW_MS(UINT64_C(365) * 86400000)
 
 struct wanted {
     enum gw_force_on on;
@@ -48,6 +52,12 @@ static gw_status read(const gw_force_spec *given, gw_force_spec *spec, struct wa
         return GW_EINVAL;
     *out = (struct wanted){ row->on, row->as, spec->now, spec->now + GW_MS(spec->for_ms) };
     return GW_OK;
+}
+
+static bool is_of_another_clock(const struct wanted *w, gw_nanos newest)
+{
+    return newest != 0 && w->state != GW_FORCED_NOT &&
+           (w->until + LATE_MAX <= newest || w->now > newest + AHEAD_MAX);
 }
 
 /* There until the longest of all has ended: of a lift the others may have been longer. */
@@ -113,7 +123,8 @@ gw_status gw_engine_force(gw_engine *e, const gw_force_spec *spec)
     struct wanted wanted;
     gw_status status;
 
-    if (e == NULL || read(spec, &own, &wanted) != GW_OK)
+    if (e == NULL || read(spec, &own, &wanted) != GW_OK ||
+        is_of_another_clock(&wanted, gw_engine_newest(e)))
         return GW_EINVAL;
     if (wanted.now == 0)
         wanted.now = gw_engine_newest(e);

@@ -884,6 +884,50 @@ START_TEST(without_a_worker)
 }
 END_TEST
 
+/* In panic guesses are not believed; the host's word is, and so it must not be said that all are asked. */
+START_TEST(in_panic_the_host_has_its_say)
+{
+    gw_explain_spec spec = GW_SPEC(gw_explain_spec);
+    gw_force_spec force = GW_SPEC(gw_force_spec);
+    gw_cluster_spec cluster = GW_SPEC(gw_cluster_spec);
+    gw_endpoint_spec endpoint = GW_SPEC(gw_endpoint_spec);
+    gw_builder *b;
+    gw_id id;
+
+    begin(1);
+    b = parts_begin(&host);
+    parts_listener(b, "edge");
+    cluster.name = GW_STR("web");
+    id = gw_builder_cluster(b, &cluster);
+    for (int i = 0; i < 3; i++) {
+        endpoint.address = gw_cstr(addresses[i]);
+        ck_assert_uint_ne(gw_builder_endpoint(b, id, &endpoint), 0);
+    }
+    parts_route(b, "/", NULL, "web");
+    start(parts_build(b));
+    force.cluster = cluster.name;
+    force.for_ms = 1000;
+    force.now = host.now;
+    force.kind = GW_KIND_OUTLIER;
+    force.state = GW_STATE_EJECTED;
+    ck_assert_int_eq(gw_engine_force(host.engine, &force), GW_OK);
+    force.kind = GW_KIND_ENDPOINT;
+    force.state = GW_STATE_OPEN;
+    force.name = gw_cstr(addresses[0]);
+    ck_assert_int_eq(gw_engine_force(host.engine, &force), GW_OK);
+    for (int i = 0; i < 8; i++) {
+        gw_explained e;
+        spec.host = GW_STR("a");
+        spec.seed = (uint64_t)i;
+        e = explain(&spec);
+        ck_assert_msg(strstr(told, "too few are well: health and ejection are not believed"), "%s",
+                      told);
+        ck_assert_str_ne(e.address, addresses[0]);
+    }
+    mode1_stop(&host);
+}
+END_TEST
+
 START_TEST(grpc)
 {
     const gw_call_field fields[] = { { GW_STR("content-type"), GW_STR("application/grpc") },
@@ -1149,6 +1193,7 @@ static Suite *explain_suite(void)
     check_add(s, nothing_is_taken);
     check_add(s, what_filters_would_say);
     check_add(s, without_a_worker);
+    check_add(s, in_panic_the_host_has_its_say);
     check_add(s, grpc);
     check_add(s, bounds_of_steps_and_heads);
     check_add(s, nonsense_is_refused);

@@ -13,6 +13,7 @@
 #include "check_main.h"
 #include "config/snapshot.h"
 #include "gw_features.h"
+#include "resolve/changes.h"
 #include "worker/engine.h"
 
 /* ---- the builder ---- */
@@ -520,6 +521,28 @@ START_TEST(endpoints_outlive_a_configuration)
 }
 END_TEST
 
+/* ---- what is said ---- */
+
+static void take_line(void *ctx, uint32_t level, const char *event, const char *text)
+{
+    (void)level;
+    (void)event;
+    (void)snprintf(ctx, 128, "%s", text);
+}
+
+START_TEST(failures_are_counted_in_words)
+{
+    static const char *const ends[] = { "after 1 failure", "after 7 failures" };
+    struct gw_dns_question before = { .failures = _i == 0 ? 1 : 7 }, after = { .failures = 0 };
+    char line[128] = "";
+    struct gw_log log = { .write = take_line, .ctx = line, .level = GW_LOG_INFO };
+
+    gw_dns_say_told(&log, 1, GW_STR("api"), &before, &after, "");
+    ck_assert_ptr_nonnull(strstr(line, "answered again"));
+    ck_assert_str_eq(line + strlen(line) - strlen(ends[_i]), ends[_i]);
+}
+END_TEST
+
 START_TEST(no_spec_of_a_resolver)
 {
     struct world w;
@@ -586,6 +609,7 @@ static Suite *named_suite(void)
     check_add(s, a_resolver_in_its_thread);
     check_add(s, endpoints_outlive_a_configuration);
     check_add(s, no_spec_of_a_resolver);
+    check_add_loop(s, failures_are_counted_in_words, 0, 2);
 #else
     check_add(s, without_it);
 #endif

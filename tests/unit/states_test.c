@@ -409,9 +409,18 @@ START_TEST(a_force_has_an_end)
     spec.cluster = GW_STR("wep");
     ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_EUNKNOWN);
     ck_assert(is_asked("a") && is_asked("b"));
-    /* A time of another clock would be one without an end: it is none. */
+    /* A time of another clock would be one without an end, or be over: that is told. Who is late is not
+     * wrong, nor who calls after workers have slept. */
     spec.cluster = GW_STR("web");
     spec.now = UINT64_C(1700000000) * SECOND;
+    ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_EINVAL);
+    mode1_pass(&host, 100 * SECOND);
+    client = mode1_accept(&host, "edge");
+    spec.now = host.now - 62 * SECOND;
+    ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_EINVAL);
+    spec.now = host.now - 59 * SECOND;
+    ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_OK);
+    spec.now = host.now + 3 * 86400 * SECOND;
     ck_assert_int_eq(gw_engine_force(host.engine, &spec), GW_OK);
     ck_assert(is_asked("a") && is_asked("b"));
     must(force(GW_KIND_ENDPOINT, GW_STATE_OPEN, "a", GW_FORCE_MS_MAX));
