@@ -1,53 +1,29 @@
-/* route/radix.c: built breadth first, so that the children of a node lie side by side. */
+/* route/radix.c: built depth first, so that a fork near the leaves shares its lines of the cache with
+ * them. */
 
 #include "route/radix.h"
 
 #include "base/assert.h"
 
+enum { WORD = sizeof(uint32_t), HEAD_WORDS = sizeof(struct gw_radix_node) / WORD };
+
 gw_status gw_radix_init(struct gw_radix *radix, struct gw_heap *heap, uint32_t strings_max,
                         uint32_t bytes_max)
 {
-    uint32_t room = strings_max > 0 ? 2 * strings_max : 1;
-    GW_ASSERT(room > strings_max);
-    *radix = (struct gw_radix){ .room = room, .bytes_room = bytes_max > 0 ? bytes_max : 1 };
-    radix->nodes = gw_heap_alloc(heap, room * sizeof *radix->nodes);
-    radix->firsts = gw_heap_alloc(heap, room);
-    radix->bytes = gw_heap_alloc(heap, radix->bytes_room);
-    if (radix->nodes != NULL && radix->firsts != NULL && radix->bytes != NULL)
-        return GW_OK;
-    gw_radix_fini(radix, heap);
-    return GW_ENOMEM;
+    /* n strings make at most 2n nodes, each with its place in a parent, a first byte and less than a
+     * word lost behind its bytes. Edges share what strings share: all are no longer than the strings. */
+    uint64_t nodes = 2 * (uint64_t)strings_max + 1;
+    uint64_t room = nodes * (HEAD_WORDS + 2) + (nodes + bytes_max) / WORD + 1;
+    GW_ASSERT(room < GW_RADIX_NONE);
+    *radix = (struct gw_radix){ .room = (uint32_t)room };
+    radix->words = gw_heap_alloc(heap, (size_t)room * WORD);
+    return radix->words != NULL ? GW_OK : GW_ENOMEM;
 }
 
 void gw_radix_fini(struct gw_radix *radix, struct gw_heap *heap)
 {
-    gw_heap_release(heap, radix->nodes, radix->room * sizeof *radix->nodes);
-    gw_heap_release(heap, radix->firsts, radix->room);
-    gw_heap_release(heap, radix->bytes, radix->bytes_room);
-    *radix = (struct gw_radix){ .nodes = NULL };
-}
-
-/* Edges share what strings share: all of them are no longer than the strings. */
-static uint32_t keep(struct gw_radix *radix, const char *from, size_t len)
-{
-    uint32_t at = radix->bytes_len;
-
-    GW_ASSERT(len <= UINT16_MAX && len <= radix->bytes_room - at);
-    if (len > 0)
-        memcpy(radix->bytes + at, from, len);
-    radix->bytes_len += (uint32_t)len;
-    return at;
-}
-
-/* A node that is not made yet: it stands for n strings from start that agree in depth bytes. These
- * lie in the fields that making it sets. */
-static void plan(struct gw_radix *radix, uint32_t start, uint32_t n, uint32_t depth, char first)
-{
-    GW_ASSERT(radix->len < radix->room);
-    radix->firsts[radix->len] = first;
-    radix->nodes[radix->len++] = (struct gw_radix_node){ .children = start,
-                                                         .edge = n,
-                                                         .value = depth };
+    gw_heap_release(heap, radix->words, (size_t)radix->room * WORD);
+    *radix = (struct gw_radix){ .words = NULL };
 }
 
 static size_t common(gw_str a, gw_str b, size_t from)
@@ -58,35 +34,64 @@ static size_t common(gw_str a, gw_str b, size_t from)
     return at;
 }
 
-/* Makes a planned node and plans its children. */
-static void make(struct gw_radix *radix, uint32_t index, const gw_str *strings, uint32_t value)
+/* Plans the children of what stands for strings from at to end, which agree in depth bytes; returns how
+ * many they are. */
+static uint32_t plan(struct gw_radix_plan *plans, const gw_str *strings, uint32_t at, uint32_t end,
+                     uint32_t depth)
 {
-    struct gw_radix_node planned = radix->nodes[index];
-    uint32_t at = planned.children, end = at + planned.edge, depth = planned.value;
-    size_t shared = common(strings[at], strings[end - 1], depth);
-    struct gw_radix_node node = { .edge_len = (uint16_t)(shared - depth),
-                                  .children = radix->len,
-                                  .value = GW_RADIX_NONE };
-    node.edge = keep(radix, shared > depth ? strings[at].ptr + depth : NULL, shared - depth);
-    if (strings[at].len == shared)
-        node.value = value + at++;
+    uint32_t len = 0;
     while (at < end) {
-        char first = strings[at].ptr[shared];
         uint32_t start = at;
-        while (at < end && strings[at].ptr[shared] == first)
+        while (at < end && strings[at].ptr[depth] == strings[start].ptr[depth])
             at++;
-        plan(radix, start, at - start, (uint32_t)shared, first);
-        node.children_len++;
+        plans[len++] = (struct gw_radix_plan){ .start = start, .end = at, .depth = depth + 1 };
     }
-    radix->nodes[index] = node;
+    return len;
 }
 
-uint32_t gw_radix_add(struct gw_radix *radix, const gw_str *strings, uint32_t n, uint32_t value)
+static uint32_t take_words(struct gw_radix *radix, const struct gw_radix_node *node)
+{
+    uint32_t at = radix->len, len = HEAD_WORDS + gw_radix_bytes_words(node) + node->children_len;
+    GW_ASSERT(len <= radix->room - at);
+    radix->len += len;
+    memcpy(radix->words + at, node, sizeof *node);
+    return at;
+}
+
+/* Makes what is planned and plans its children; returns how many they are. */
+static uint32_t make(struct gw_radix *radix, struct gw_radix_plan planned, const gw_str *strings,
+                     const uint32_t *values, struct gw_radix_plan *plans)
+{
+    gw_str first = strings[planned.start];
+    size_t depth = common(first, strings[planned.end - 1], planned.depth);
+    bool has_value = first.len == depth;
+    GW_ASSERT(depth - planned.depth <= UINT16_MAX);
+    uint32_t len = plan(plans, strings, planned.start + has_value, planned.end, (uint32_t)depth);
+    struct gw_radix_node node = { .value = has_value ? values[planned.start] : GW_RADIX_NONE,
+                                  .edge_len = (uint16_t)(depth - planned.depth),
+                                  .children_len = (uint16_t)len };
+    uint32_t at = take_words(radix, &node), bytes = at + HEAD_WORDS;
+    char *firsts = (char *)(radix->words + bytes);
+    for (uint32_t i = 0; i < len; i++) {
+        firsts[i] = strings[plans[i].start].ptr[depth];
+        plans[i].parent = bytes + gw_radix_bytes_words(&node) + i;
+    }
+    if (node.edge_len > 0)
+        memcpy(firsts + len, first.ptr + planned.depth, node.edge_len);
+    if (planned.parent != GW_RADIX_NONE)
+        radix->words[planned.parent] = at;
+    return len;
+}
+
+uint32_t gw_radix_add(struct gw_radix *radix, const gw_str *strings, const uint32_t *values,
+                      uint32_t n, struct gw_radix_plan *plans)
 {
     GW_ASSERT(n > 0);
-    uint32_t root = radix->len;
-    plan(radix, 0, n, 0, 0);
-    for (uint32_t i = root; i < radix->len; i++)
-        make(radix, i, strings, value);
+    uint32_t root = radix->len, len = 1;
+    plans[0] = (struct gw_radix_plan){ .end = n, .parent = GW_RADIX_NONE };
+    while (len > 0) {
+        len--;
+        len += make(radix, plans[len], strings, values, plans + len);
+    }
     return root;
 }

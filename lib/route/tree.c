@@ -4,9 +4,9 @@
  * route/order.h says. One tree holds the hosts, byte for byte from their end, so that a suffix is a
  * node above the hosts it covers; each host has a tree of paths. Walking down a tree passes every
  * suffix or prefix that matches, and the deepest of them knows the next one above itself that
- * matches too (up): when no rule at the most specific place takes the method or the listener, the
- * less specific ones are asked in turn. So a search reads the host once, the path once a host that
- * has rules for it, and the rules of the places that match. */
+ * matches too (up, shorter): when no rule at the most specific place takes the method or the
+ * listener, the less specific ones are asked in turn. So a search reads the host once, the path once a
+ * host that has rules for it, and the rules of the places that match. */
 
 #include "route/tree.h"
 
@@ -17,36 +17,40 @@
 
 #define NONE GW_RADIX_NONE
 
-/* Rules of one host and path: rows from exact to prefix, then from prefix to end. */
-struct place {
-    uint32_t exact, prefix, end;
-    uint32_t up; /* the longest shorter prefix that matches whatever this one matches; NONE */
-};
-
 struct host {
     uint32_t root; /* of its paths                                        */
-    uint32_t first_place;
+    uint32_t first_row;
     uint32_t connect, connect_end; /* rows that take CONNECT                              */
     uint32_t up;                   /* the longest shorter suffix, at last any host; NONE  */
     bool is_suffix;
 };
 
-/* What a search reads of a rule. */
+/* What each search reads of a rule, and no more: fewer lines of the cache. Rules of one host and path, a
+ * place, lie side by side, the exact ones first; a place is known by its first row. */
 struct row {
+    uint32_t route;
+    uint32_t wants : 30;
+    uint32_t is_exact : 1, is_last : 1;
+};
+#define WANTS_MAX (UINT32_MAX >> 2)
+
+/* What a rule asks for beyond host and path. */
+struct wants {
     const gw_str *methods;
     uint32_t methods_len;
     uint32_t listener;
-    uint32_t route;
 };
 
 struct gw_route_tree {
     struct gw_heap *heap;
-    struct row *rows; /* in order */
+    struct row *rows;  /* in order */
+    uint32_t *shorter; /* of the first row of a prefix: that of the longest shorter one that matches
+                          whatever this one matches; NONE */
+    struct wants *wants; /* the first: nothing, as most rows do */
     uint32_t *connect_routes;
     uint32_t *connect_listeners;
-    struct place *places;
     struct host *hosts;
-    uint32_t rows_len, places_len, hosts_len, hosts_root;
+    uint32_t rows_len, wants_len, hosts_len, hosts_root;
     struct gw_radix radix;
 };
 
@@ -79,8 +83,8 @@ static uint32_t find_host(const struct gw_route_tree *tree, gw_str host, uint32_
     uint32_t best = NONE, at = tree->hosts_root;
     size_t matched = 0;
     while (at != NONE) {
-        const struct gw_radix_node *node = &tree->radix.nodes[at];
-        if (!host_has_edge(host, matched, gw_radix_edge(&tree->radix, node), node->edge_len))
+        const struct gw_radix_node *node = gw_radix_at(&tree->radix, at);
+        if (!host_has_edge(host, matched, gw_radix_edge(node), node->edge_len))
             break;
         matched += node->edge_len;
         if (node->value != NONE && node->value != except &&
@@ -88,19 +92,36 @@ static uint32_t find_host(const struct gw_route_tree *tree, gw_str host, uint32_
             best = node->value;
         if (matched == host.len)
             break;
-        at = gw_radix_child(&tree->radix, node, gw_ascii_lower(host.ptr[host.len - matched - 1]));
+        matched++;
+        at = gw_radix_child(node, gw_ascii_lower(host.ptr[host.len - matched]));
     }
     return best;
 }
 
 struct found {
-    uint32_t exact;  /* a place that has exact rules for this very path */
-    uint32_t prefix; /* the longest prefix                              */
+    uint32_t exact;  /* the first row of the exact rules for this very path */
+    uint32_t prefix; /* the first row of the longest prefix's               */
 };
+
+/* The first row of the place that is a prefix; NONE. */
+static uint32_t first_prefix(const struct gw_route_tree *tree, uint32_t place)
+{
+    for (; tree->rows[place].is_exact; place++)
+        if (tree->rows[place].is_last)
+            return NONE;
+    return place;
+}
 
 static bool is_segment_end(gw_str path, size_t matched)
 {
     return matched == path.len || path.ptr[matched] == '/' || path.ptr[matched - 1] == '/';
+}
+
+static bool path_has_edge(gw_str path, size_t matched, const char *edge, size_t len)
+{
+    if (path.len - matched < len)
+        return false;
+    return len == 0 || memcmp(path.ptr + matched, edge, len) == 0;
 }
 
 static struct found find_place(const struct gw_route_tree *tree, uint32_t root, gw_str path,
@@ -110,31 +131,30 @@ static struct found find_place(const struct gw_route_tree *tree, uint32_t root, 
     uint32_t at = root;
     size_t matched = 0;
     while (at != NONE) {
-        const struct gw_radix_node *node = &tree->radix.nodes[at];
-        if (path.len - matched < node->edge_len ||
-            memcmp(path.ptr + matched, gw_radix_edge(&tree->radix, node), node->edge_len) != 0)
+        const struct gw_radix_node *node = gw_radix_at(&tree->radix, at);
+        if (!path_has_edge(path, matched, gw_radix_edge(node), node->edge_len))
             break;
         matched += node->edge_len;
         if (node->value != NONE && node->value != except) {
-            const struct place *place = &tree->places[node->value];
-            if (place->prefix < place->end && is_segment_end(path, matched))
-                found.prefix = node->value;
-            if (place->exact < place->prefix && matched == path.len)
+            uint32_t prefix = first_prefix(tree, node->value);
+            if (prefix != NONE && is_segment_end(path, matched))
+                found.prefix = prefix;
+            if (prefix != node->value && matched == path.len)
                 found.exact = node->value;
         }
         if (matched == path.len)
             break;
-        at = gw_radix_child(&tree->radix, node, path.ptr[matched]);
+        at = gw_radix_child(node, path.ptr[matched++]);
     }
     return found;
 }
 
-static bool takes_method(const struct row *row, gw_str method)
+static bool takes_method(const struct wants *wants, gw_str method)
 {
-    for (size_t i = 0; i < row->methods_len; i++)
-        if (gw_str_eq(row->methods[i], method))
+    for (size_t i = 0; i < wants->methods_len; i++)
+        if (gw_str_eq(wants->methods[i], method))
             return true;
-    return row->methods_len == 0 && !gw_str_eq(method, GW_STR("CONNECT"));
+    return wants->methods_len == 0 && !gw_str_eq(method, GW_STR("CONNECT"));
 }
 
 struct search {
@@ -167,34 +187,40 @@ static void take(struct search *s, uint32_t route)
     tell(s, route, is_first ? GW_ROUTE_CHOSEN : GW_ROUTE_LESS_SPECIFIC);
 }
 
-static void ask_rows(struct search *s, uint32_t start, uint32_t end)
+static void ask_row(struct search *s, const struct row *row)
 {
-    for (uint32_t i = start; i < end && !is_over(s); i++) {
-        const struct row *row = &s->tree->rows[i];
-        if (row->listener != UINT32_MAX && row->listener != s->key->listener) {
-            tell(s, row->route, GW_ROUTE_OTHER_LISTENER);
-        } else if (takes_method(row, s->key->method)) {
-            take(s, row->route);
-        } else {
-            s->is_method_missing = true;
-            tell(s, row->route, GW_ROUTE_OTHER_METHOD);
-        }
+    const struct wants *wants = &s->tree->wants[row->wants];
+
+    if (wants->listener != UINT32_MAX && wants->listener != s->key->listener) {
+        tell(s, row->route, GW_ROUTE_OTHER_LISTENER);
+    } else if (takes_method(wants, s->key->method)) {
+        take(s, row->route);
+    } else {
+        s->is_method_missing = true;
+        tell(s, row->route, GW_ROUTE_OTHER_METHOD);
     }
+}
+
+/* From this one on those of its place that are exact, or that are not, as it is. */
+static void ask_rows(struct search *s, uint32_t first)
+{
+    const struct row *row = &s->tree->rows[first];
+    bool is_exact = row->is_exact;
+
+    for (ask_row(s, row); !row->is_last && !is_over(s) && row[1].is_exact == is_exact;)
+        ask_row(s, ++row);
 }
 
 static void ask_host(struct search *s, const struct host *host)
 {
-    const struct gw_route_tree *tree = s->tree;
-    struct found found = find_place(tree, host->root, s->path, NONE);
+    struct found found = find_place(s->tree, host->root, s->path, NONE);
 
-    if (found.exact != NONE) {
-        const struct place *place = &tree->places[found.exact];
-        ask_rows(s, place->exact, place->prefix);
-    }
-    for (uint32_t at = found.prefix; at != NONE && !is_over(s); at = tree->places[at].up) {
-        const struct place *place = &tree->places[at];
-        ask_rows(s, place->prefix, place->end);
-    }
+    if (found.exact != NONE)
+        ask_rows(s, found.exact);
+    if (is_over(s))
+        return;
+    for (uint32_t at = found.prefix; at != NONE; at = is_over(s) ? NONE : s->tree->shorter[at])
+        ask_rows(s, at);
 }
 
 static void ask_connect(struct search *s, const struct host *host)
@@ -270,13 +296,11 @@ static bool is_asked_host(const struct search *s, uint32_t host)
     return at == host;
 }
 
-static bool is_asked_place(const struct search *s, struct found found, uint32_t place)
+static bool is_asked_prefix(const struct search *s, uint32_t prefix, uint32_t first)
 {
-    uint32_t at = found.prefix;
-
-    while (at != NONE && at != place)
-        at = s->tree->places[at].up;
-    return at == place;
+    while (prefix != NONE && prefix != first)
+        prefix = s->tree->shorter[prefix];
+    return prefix == first;
 }
 
 static bool takes_connect(const struct gw_route_tree *tree, const struct host *host, uint32_t route)
@@ -291,15 +315,23 @@ static bool takes_connect(const struct gw_route_tree *tree, const struct host *h
 static enum gw_route_why why_not(const struct search *s, const struct host *host, uint32_t place,
                                  uint32_t row)
 {
-    bool is_exact = row < s->tree->places[place].prefix, is_asked;
+    const struct gw_route_tree *tree = s->tree;
     struct found found;
+    bool is_asked;
 
     if (s->path.len == 0)
-        return takes_connect(s->tree, host, s->tree->rows[row].route) ? GW_ROUTE_CHOSEN
-                                                                      : GW_ROUTE_OTHER_METHOD;
-    found = find_place(s->tree, host->root, s->path, NONE);
-    is_asked = is_exact ? found.exact == place : is_asked_place(s, found, place);
+        return takes_connect(tree, host, tree->rows[row].route) ? GW_ROUTE_CHOSEN
+                                                                : GW_ROUTE_OTHER_METHOD;
+    found = find_place(tree, host->root, s->path, NONE);
+    is_asked = tree->rows[row].is_exact
+                   ? found.exact == place
+                   : is_asked_prefix(s, found.prefix, first_prefix(tree, place));
     return is_asked ? GW_ROUTE_CHOSEN : GW_ROUTE_OTHER_PATH;
+}
+
+static uint32_t end_of_host(const struct gw_route_tree *tree, uint32_t host)
+{
+    return host + 1 < tree->hosts_len ? tree->hosts[host + 1].first_row : tree->rows_len;
 }
 
 static void tell_rest(const struct search *s)
@@ -307,15 +339,16 @@ static void tell_rest(const struct search *s)
     const struct gw_route_tree *tree = s->tree;
 
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
-        uint32_t end = i + 1 < tree->hosts_len ? tree->hosts[i + 1].first_place : tree->places_len;
+        uint32_t place = tree->hosts[i].first_row, end = end_of_host(tree, i);
         bool is_asked = is_asked_host(s, i);
-        for (uint32_t p = tree->hosts[i].first_place; p < end; p++)
-            for (uint32_t row = tree->places[p].exact; row < tree->places[p].end; row++) {
-                enum gw_route_why why = is_asked ? why_not(s, &tree->hosts[i], p, row)
-                                                 : GW_ROUTE_OTHER_HOST;
-                if (why != GW_ROUTE_CHOSEN)
-                    tell(s, tree->rows[row].route, why);
-            }
+        for (uint32_t row = place; row < end; row++) {
+            enum gw_route_why why = is_asked ? why_not(s, &tree->hosts[i], place, row)
+                                             : GW_ROUTE_OTHER_HOST;
+            if (why != GW_ROUTE_CHOSEN)
+                tell(s, tree->rows[row].route, why);
+            if (tree->rows[row].is_last)
+                place = row + 1;
+        }
     }
 }
 
@@ -337,9 +370,11 @@ struct work {
     struct gw_route_rule *rules; /* in order */
     uint32_t *order;             /* twice as many, for sorting     */
     gw_str *texts;               /* of the places of a host, or of the hosts */
-    char *host_bytes;            /* of all hosts, each from its end */
+    uint32_t *values;            /* and what their trees say of them         */
+    struct gw_radix_plan *plans;
+    char *host_bytes; /* of all hosts, each from its end */
     uint32_t host_bytes_len, bytes_len;
-    uint32_t rules_len;
+    uint32_t rules_len, places_len;
 };
 
 static bool starts_host(const struct work *work, uint32_t row)
@@ -350,6 +385,11 @@ static bool starts_host(const struct work *work, uint32_t row)
 static bool starts_place(const struct work *work, uint32_t row)
 {
     return starts_host(work, row) || !gw_str_eq(work->rules[row - 1].path, work->rules[row].path);
+}
+
+static bool wants_nothing(const struct gw_route_rule *rule)
+{
+    return rule->methods_len == 0 && rule->listener == UINT32_MAX;
 }
 
 static void sort_rules(struct work *work, const struct gw_route_rule *rules)
@@ -364,9 +404,11 @@ static void sort_rules(struct work *work, const struct gw_route_rule *rules)
 
 static void count(struct gw_route_tree *tree, struct work *work)
 {
+    tree->wants_len = 1;
     for (uint32_t i = 0; i < work->rules_len; i++) {
+        tree->wants_len += !wants_nothing(&work->rules[i]);
         if (starts_place(work, i)) {
-            tree->places_len++;
+            work->places_len++;
             work->bytes_len += (uint32_t)work->rules[i].path.len;
         }
         if (!starts_host(work, i))
@@ -381,49 +423,45 @@ static gw_status make_room(struct gw_route_tree *tree, struct work *work)
 {
     size_t n = tree->rows_len;
     tree->rows = gw_heap_alloc(tree->heap, n * sizeof *tree->rows);
+    tree->shorter = gw_heap_alloc(tree->heap, n * sizeof *tree->shorter);
     tree->connect_routes = gw_heap_alloc(tree->heap, n * sizeof(uint32_t));
     tree->connect_listeners = gw_heap_alloc(tree->heap, n * sizeof(uint32_t));
-    tree->places = gw_heap_alloc(tree->heap, tree->places_len * sizeof *tree->places);
+    tree->wants = gw_heap_alloc(tree->heap, tree->wants_len * sizeof *tree->wants);
     tree->hosts = gw_heap_alloc(tree->heap, tree->hosts_len * sizeof *tree->hosts);
     work->host_bytes = gw_heap_alloc(tree->heap, work->host_bytes_len + 1);
-    if (tree->rows == NULL || tree->connect_routes == NULL || tree->connect_listeners == NULL ||
-        tree->places == NULL || tree->hosts == NULL || work->host_bytes == NULL)
+    if (tree->rows == NULL || tree->shorter == NULL || tree->connect_routes == NULL ||
+        tree->connect_listeners == NULL || tree->wants == NULL || tree->hosts == NULL ||
+        work->host_bytes == NULL)
         return GW_ENOMEM;
-    return gw_radix_init(&tree->radix, tree->heap, tree->places_len + tree->hosts_len,
+    return gw_radix_init(&tree->radix, tree->heap, work->places_len + tree->hosts_len,
                          work->bytes_len);
 }
 
-static struct place place_from(const struct work *work, uint32_t row)
+/* Adds the places of the host whose rows begin at first, and their tree; returns the row behind. */
+static uint32_t add_places(struct gw_route_tree *tree, const struct work *work, uint32_t first,
+                           struct host *host)
 {
-    struct place place = { .exact = row, .prefix = row, .end = row + 1, .up = NONE };
-    while (place.end < work->rules_len && !starts_place(work, place.end))
-        place.end++;
-    while (place.prefix < place.end && work->rules[place.prefix].is_exact)
-        place.prefix++;
-    return place;
-}
-
-/* Adds the places of the host whose rows begin at row, and their tree; returns the row behind. */
-static uint32_t add_places(struct gw_route_tree *tree, const struct work *work, uint32_t row,
-                           uint32_t *places_len, struct host *host)
-{
-    uint32_t first = *places_len, len = first;
-    host->first_place = first;
+    uint32_t len = 0, end = first;
     do {
-        work->texts[len - first] = work->rules[row].path;
-        tree->places[len] = place_from(work, row);
-        row = tree->places[len++].end;
-    } while (row < tree->rows_len && !starts_host(work, row));
-    host->root = gw_radix_add(&tree->radix, work->texts, len - first, first);
-    for (uint32_t i = first; i < len; i++)
-        tree->places[i].up = find_place(tree, host->root, work->texts[i - first], i).prefix;
-    *places_len = len;
-    return row;
+        if (starts_place(work, end)) {
+            work->texts[len] = work->rules[end].path;
+            work->values[len++] = end;
+        }
+        end++;
+    } while (end < tree->rows_len && !starts_host(work, end));
+    host->root = gw_radix_add(&tree->radix, work->texts, work->values, len, work->plans);
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t prefix = first_prefix(tree, work->values[i]);
+        if (prefix != NONE)
+            tree->shorter[prefix] = find_place(tree, host->root, work->texts[i], work->values[i])
+                                        .prefix;
+    }
+    return end;
 }
 
 static gw_str host_of(const struct gw_route_tree *tree, const struct work *work, uint32_t i)
 {
-    return work->rules[tree->places[tree->hosts[i].first_place].exact].host;
+    return work->rules[tree->hosts[i].first_row].host;
 }
 
 static gw_str reversed(gw_str host, char *out)
@@ -435,19 +473,22 @@ static gw_str reversed(gw_str host, char *out)
 
 static void add_hosts(struct gw_route_tree *tree, const struct work *work)
 {
-    uint32_t row = 0, places_len = 0;
+    uint32_t row = 0;
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
         gw_str text = work->rules[row].host;
-        tree->hosts[i] = (struct host){ .is_suffix = gw_str_starts(text, GW_STR("*")) };
-        row = add_places(tree, work, row, &places_len, &tree->hosts[i]);
+        tree->hosts[i] = (struct host){ .first_row = row,
+                                        .is_suffix = gw_str_starts(text, GW_STR("*")) };
+        row = add_places(tree, work, row, &tree->hosts[i]);
     }
-    GW_ASSERT(row == tree->rows_len && places_len == tree->places_len);
+    GW_ASSERT(row == tree->rows_len);
     char *bytes = work->host_bytes;
     for (uint32_t i = 0; i < tree->hosts_len; i++) {
         work->texts[i] = reversed(gw_route_host_text(host_of(tree, work, i)), bytes);
         bytes += work->texts[i].len;
+        work->values[i] = i;
     }
-    tree->hosts_root = gw_radix_add(&tree->radix, work->texts, tree->hosts_len, 0);
+    tree->hosts_root = gw_radix_add(&tree->radix, work->texts, work->values, tree->hosts_len,
+                                    work->plans);
     for (uint32_t i = 0; i < tree->hosts_len; i++)
         tree->hosts[i].up = find_host(tree, host_of(tree, work, i), i);
 }
@@ -474,13 +515,21 @@ static void add_connects(struct gw_route_tree *tree, const struct work *work)
 
 static void add_rows(struct gw_route_tree *tree, const struct work *work)
 {
+    uint32_t wants_len = 0;
+    tree->wants[wants_len++] = (struct wants){ .listener = UINT32_MAX };
     for (uint32_t i = 0; i < tree->rows_len; i++) {
         const struct gw_route_rule *rule = &work->rules[i];
-        tree->rows[i] = (struct row){ .methods = rule->methods,
-                                      .methods_len = (uint32_t)rule->methods_len,
-                                      .listener = rule->listener,
-                                      .route = rule->route };
+        bool is_last = i + 1 == tree->rows_len || starts_place(work, i + 1);
+        tree->rows[i] = (struct row){ .route = rule->route,
+                                      .wants = (wants_nothing(rule) ? 0 : wants_len) & WANTS_MAX,
+                                      .is_exact = rule->is_exact,
+                                      .is_last = is_last };
+        if (!wants_nothing(rule))
+            tree->wants[wants_len++] = (struct wants){ .methods = rule->methods,
+                                                       .methods_len = (uint32_t)rule->methods_len,
+                                                       .listener = rule->listener };
     }
+    GW_ASSERT(wants_len == tree->wants_len);
 }
 
 static gw_status fill(struct gw_route_tree *tree, const struct gw_route_rule *rules)
@@ -492,19 +541,24 @@ static gw_status fill(struct gw_route_tree *tree, const struct gw_route_rule *ru
     work.rules = gw_heap_alloc(heap, n * sizeof *work.rules);
     work.order = gw_heap_alloc(heap, 2 * n * sizeof *work.order);
     work.texts = gw_heap_alloc(heap, n * sizeof *work.texts);
-    if (work.rules == NULL || work.order == NULL || work.texts == NULL)
+    work.values = gw_heap_alloc(heap, n * sizeof *work.values);
+    work.plans = gw_heap_alloc(heap, n * sizeof *work.plans);
+    if (work.rules == NULL || work.order == NULL || work.texts == NULL || work.values == NULL ||
+        work.plans == NULL)
         goto done;
     sort_rules(&work, rules);
     count(tree, &work);
     status = make_room(tree, &work);
     if (status != GW_OK)
         goto done;
+    add_rows(tree, &work);
     add_hosts(tree, &work);
     add_connects(tree, &work);
-    add_rows(tree, &work);
 done:
     if (work.host_bytes != NULL)
         gw_heap_release(heap, work.host_bytes, work.host_bytes_len + 1);
+    gw_heap_release(heap, work.plans, n * sizeof *work.plans);
+    gw_heap_release(heap, work.values, n * sizeof *work.values);
     gw_heap_release(heap, work.texts, n * sizeof *work.texts);
     gw_heap_release(heap, work.order, 2 * n * sizeof *work.order);
     gw_heap_release(heap, work.rules, n * sizeof *work.rules);
@@ -548,12 +602,13 @@ void gw_route_tree_free(struct gw_route_tree *tree)
     if (tree == NULL)
         return;
     struct gw_heap *heap = tree->heap;
-    if (tree->radix.nodes != NULL)
+    if (tree->radix.words != NULL)
         gw_radix_fini(&tree->radix, heap);
     gw_heap_release(heap, tree->hosts, tree->hosts_len * sizeof *tree->hosts);
-    gw_heap_release(heap, tree->places, tree->places_len * sizeof *tree->places);
+    gw_heap_release(heap, tree->wants, tree->wants_len * sizeof *tree->wants);
     gw_heap_release(heap, tree->connect_listeners, tree->rows_len * sizeof(uint32_t));
     gw_heap_release(heap, tree->connect_routes, tree->rows_len * sizeof(uint32_t));
+    gw_heap_release(heap, tree->shorter, tree->rows_len * sizeof *tree->shorter);
     gw_heap_release(heap, tree->rows, tree->rows_len * sizeof *tree->rows);
     gw_heap_release(heap, tree, sizeof *tree);
 }

@@ -1,4 +1,4 @@
-"""Counts instructions by callgrind: only those inside the calls that are named."""
+"""Counts instructions by callgrind, and misses of caches if asked: only those inside the calls that are named."""
 import os
 import pathlib
 import re
@@ -14,22 +14,29 @@ def need_valgrind():
         sys.exit(1 if os.environ.get("CI") else 77)
 
 
-def instructions(calls, program, *args):
-    """What program spends in those calls, and in all that they call."""
+def events(calls, program, *args, options=()):
+    """What program spends in those calls, and in all that they call, by callgrind's names: Ir are instructions."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/out"
         run = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no",
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no", *options,
              *(f"--toggle-collect={name}" for name in calls), program, *map(str, args)],
             capture_output=True, text=True)
         if run.returncode != 0:
             sys.exit(f"{args}: {run.stdout}{run.stderr}")
-        total = re.search(r"^(?:totals|summary): (\d+)", pathlib.Path(out).read_text(), re.M)
-        return int(total[1])
+        said = pathlib.Path(out).read_text()
+        names = re.search(r"^events: (.+)", said, re.M)[1].split()
+        totals = re.search(r"^(?:totals|summary): (.+)", said, re.M)[1].split()
+        return dict(zip(names, map(int, totals)))
+
+
+def costs(few, many, calls, program, *args, options=()):
+    """Of one of what program does as often as its last argument says: neither the start nor the warming up
+    counts."""
+    less, more = (events(calls, program, *args, times, options=options) for times in (few, many))
+    return {name: (more[name] - less[name]) / (many - few) for name in more}
 
 
 def cost(few, many, calls, program, *args):
-    """Of one of what program does as often as its last argument says: neither the start nor the warming up
-    counts."""
-    return (instructions(calls, program, *args, many) -
-            instructions(calls, program, *args, few)) / (many - few)
+    """The same, instructions alone."""
+    return costs(few, many, calls, program, *args)["Ir"]
