@@ -1,6 +1,7 @@
 /* load.c: a configuration file, read and checked. */
 #include "load.h"
 #include "access_log.h"
+#include "files.h"
 #include "resolve.h"
 #include "say.h"
 
@@ -47,9 +48,12 @@ int load_file(const char *path, struct loaded *out, gw_yaml_error *error)
         return EXIT_FAILED;
     *out = (struct loaded){ .settings = GW_SPEC(gw_yaml_settings), .limits = GW_SPEC(gw_limits) };
     out->settings.resolve = resolve_name;
+    out->settings.read = files_read;
+    out->settings.read_ctx = &path;
     *error = GW_SPEC(gw_yaml_error);
     gw_status status = gw_yaml_load(NULL, (gw_str){ text, len }, add_filters, out, &out->settings,
                                     &out->limits, &out->config, error);
+    out->settings.read_ctx = NULL;
     free(text);
     if (status == GW_OK)
         return EXIT_FINE;

@@ -37,6 +37,7 @@ static bool are_limits_same(const char *path, const gw_limits *was, const gw_lim
         { "limits.pipe", was->pipe_bytes_max, is->pipe_bytes_max },
         { "limits.h2_streams", was->h2_streams_max, is->h2_streams_max },
         { "limits.records", was->records_max, is->records_max },
+        { "limits.tls_connections", was->tls_links_max, is->tls_links_max },
     };
     bool is_fine = true;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

@@ -21,10 +21,19 @@ typedef struct gw_yaml_answer {
  * workers. */
 typedef size_t gw_yaml_resolve_fn(void *ctx, gw_str address, gw_yaml_answer *out, size_t max);
 
+enum { GW_YAML_WHY_MAX = 96 };
+/* Asked for each file that the configuration names, certificates and keys; path as it is written there.
+ * Fills up to room bytes of out and says in len how many. GW_ELIMIT: it has more; any other failure: it
+ * cannot be read, for the reason in why, up to GW_YAML_WHY_MAX bytes with a zero byte, or none. May
+ * block, as resolve. out is overwritten when it is no longer needed. */
+typedef gw_status gw_yaml_read_fn(void *ctx, gw_str path, char *out, size_t room, size_t *len,
+                                  char *why);
+
 /* What a file says beside the configuration proper: for the host that runs it. Fixed at start.
- * The host sets resolve and resolve_ctx. Each answer becomes an endpoint with the weight of its
+ * The host sets resolve, read and their ctx. Each answer becomes an endpoint with the weight of its
  * entry, named "ENTRY/ANSWER" where the entry has a name or several answers. An entry without an
- * answer is left out; a cluster that keeps none is refused. resolve NULL: names are refused. */
+ * answer is left out; a cluster that keeps none is refused. resolve NULL: names are refused; read NULL:
+ * files are. */
 typedef struct gw_yaml_settings {
     uint32_t size;
     uint32_t workers;        /* 0: one a core                                    */
@@ -35,6 +44,8 @@ typedef struct gw_yaml_settings {
     char access_log_path[256]; /* "-": standard output                             */
     gw_yaml_resolve_fn *resolve;
     void *resolve_ctx;
+    gw_yaml_read_fn *read; /* a file may have 1 MiB */
+    void *read_ctx;
 } gw_yaml_settings;
 
 typedef struct gw_yaml_error {

@@ -5,6 +5,7 @@
 #include <gw/yaml.h>
 
 #include "adapters/descriptors.h"
+#include "adapters/yaml_tls.h"
 #include "adapters/yaml_tree.h"
 #include "adapters/yaml_value.h"
 #include "base/assert.h"
@@ -65,6 +66,7 @@ static const struct gw_yaml_field limit_fields[] = {
     LIMIT("pipe", GW_YAML_SIZE, pipe_bytes_max, 1024, 1u << 30),
     LIMIT("h2_streams", GW_YAML_COUNT, h2_streams_max, 1, 65535),
     LIMIT("records", GW_YAML_COUNT, records_max, 1, 65536),
+    LIMIT("tls_connections", GW_YAML_COUNT, tls_links_max, 1, 1u << 22),
 };
 static const struct gw_yaml_table limit_table = TABLE(limit_fields);
 
@@ -106,6 +108,7 @@ static const struct gw_yaml_word protocols[] = { { "h1", GW_PROTO_H1 },
 struct listener {
     gw_listener_spec spec;
     struct gw_yaml_texts trusted;
+    const struct gw_yaml_node *tls;
 };
 static const struct gw_yaml_word forwardeds[] = { { "x-forwarded", GW_FORWARDED_X },
                                                   { "rfc7239", GW_FORWARDED_RFC7239 },
@@ -139,7 +142,7 @@ static const struct gw_yaml_field listener_fields[] = {
       NULL },
     { "forwarded", GW_YAML_WORD, offsetof(struct listener, spec.forwarded), 0, 0, 0, forwardeds },
     NAME("via", struct listener, spec.via),
-    LATER("tls"),
+    { "tls", GW_YAML_NODE, offsetof(struct listener, tls), 0, 0, 0, NULL },
 };
 static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 
@@ -176,7 +179,7 @@ struct cluster {
     struct gw_yaml_texts health_expect;
     uint32_t pool_idle_ms; /* another word for idle_timeout_ms */
     uint32_t is_live;
-    const struct gw_yaml_node *endpoints;
+    const struct gw_yaml_node *endpoints, *tls;
     gw_dns_spec dns;
     struct gw_yaml_texts dns_servers;
     gw_hash_spec hash;
@@ -390,7 +393,7 @@ static const struct gw_yaml_field cluster_fields[] = {
     { "pool", GW_YAML_FIELDS, 0, 0, 0, 0, &pool_table },
     { "retry_budget", GW_YAML_FIELDS, 0, 0, 0, 0, &budget_table },
     { "live", GW_YAML_TRUTH, offsetof(struct cluster, is_live), 0, 0, 0, NULL },
-    LATER("tls"),
+    { "tls", GW_YAML_NODE, offsetof(struct cluster, tls), 0, 0, 0, NULL },
     { "breaker", GW_YAML_FIELDS, 0, 0, 0, 0, &breaker_table },
     { "outlier", GW_YAML_FIELDS, 0, 0, 0, 0, &outlier_table },
     { "throttle", GW_YAML_FIELDS, 0, 0, 0, 0, &throttle_table },
@@ -532,6 +535,7 @@ struct loader {
     const struct gw_yaml_node **parts; /* by mark */
     uint32_t parts_len, parts_room;
     struct gw_descriptors descriptors;
+    struct gw_yaml_tls tls;
     struct top top;
 };
 
@@ -572,8 +576,13 @@ static gw_status read_listener(struct loader *l, const struct gw_yaml_node *node
         own.spec.via = (gw_str){ NULL, 0 };
         own.spec.flags |= GW_LISTENER_NO_VIA;
     }
+    if (own.tls != NULL)
+        status = gw_yaml_tls_read(&l->tls, own.tls, GW_TLS_SERVER, &own.spec.tls);
+    if (status != GW_OK)
+        return status;
     own.spec.mark = mark_of(l, node);
     (void)gw_builder_listener(l->builder, &own.spec); /* faults are told by the build */
+    gw_tls_unref(own.spec.tls);
     return GW_OK;
 }
 
@@ -782,8 +791,14 @@ static gw_status read_cluster(struct loader *l, const struct gw_yaml_node *node)
     take_guards(node, own);
     take_affinity(node, own);
     take_dns(node, own);
+    if (own->tls != NULL)
+        status = gw_yaml_tls_read(&l->tls, own->tls, GW_TLS_CLIENT, &own->spec.tls);
+    if (status != GW_OK)
+        return status;
     own->spec.mark = mark_of(l, node);
-    return read_endpoints(l, gw_builder_cluster(l->builder, &own->spec), own->endpoints);
+    gw_id id = gw_builder_cluster(l->builder, &own->spec);
+    gw_tls_unref(own->spec.tls);
+    return read_endpoints(l, id, own->endpoints);
 }
 
 /* --- limiters --- */
@@ -1268,7 +1283,7 @@ static gw_status read_all(struct loader *l, const gw_env *env, gw_str text)
     return status == GW_OK ? read_parts(l) : status;
 }
 
-/* Only the hook of the given settings plays a part; the rest comes from the file. */
+/* Only the hooks of the given settings play a part; the rest comes from the file. */
 static gw_status prepare(struct loader *l, const gw_env *env, const gw_yaml_settings *settings)
 {
     gw_env own = { .size = sizeof own };
@@ -1281,13 +1296,18 @@ static gw_status prepare(struct loader *l, const gw_env *env, const gw_yaml_sett
         return GW_EINVAL;
     l->top.settings = (gw_yaml_settings){ .size = sizeof l->top.settings,
                                           .resolve = given.resolve,
-                                          .resolve_ctx = given.resolve_ctx };
+                                          .resolve_ctx = given.resolve_ctx,
+                                          .read = given.read,
+                                          .read_ctx = given.read_ctx };
     l->top.limits.size = sizeof l->top.limits;
     l->err.size = sizeof l->err;
     gw_os_env_fill(&own);
     gw_heap_init(&l->heap, &own.allocator, 0);
     gw_store_init(&l->store, &l->heap);
     l->reader = (struct gw_yaml_reader){ .store = &l->store, .err = &l->err };
+    l->tls = (struct gw_yaml_tls){
+        .reader = &l->reader, .env = env, .read = given.read, .read_ctx = given.read_ctx
+    };
     return GW_OK;
 }
 

@@ -176,7 +176,6 @@ def make():
     files["a-p256-locked.key"] = key_pem(a.key, password=b"secret")
     files["root.crl"] = crl(root, [])
     files["inter.crl"] = crl(inter, [revoked, gone])
-    files["inter-old.crl"] = crl(inter, [], end=past)
     files["ca.crl"] = files["root.crl"] + files["inter.crl"]
     files["ca.crt"] = files["inter.crt"] + files["root.crt"]
     good = ocsp.OCSPCertStatus.GOOD

@@ -321,12 +321,13 @@ static gw_config *build_from_c(const struct both *b)
 /* Every field that a host may set in C, but for mark, user and origin, which are the host's own.
  * A new field makes these sizes wrong: then it needs a row below, or a word here. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(gw_listener_spec) == 128, "a field without a row"); /* tls: a handle */
+_Static_assert(sizeof(gw_listener_spec) == 128, "a field without a row"); /* tls: yaml_tls_test.c */
 _Static_assert(sizeof(gw_breaker_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_outlier_spec) == 48, "a field without a row");
 _Static_assert(sizeof(gw_throttle_spec) == 16, "a field without a row");
 _Static_assert(sizeof(gw_fallback_spec) == 56, "a field without a row");
-_Static_assert(sizeof(gw_cluster_spec) == 216, "a field without a row"); /* dns: named_test.c */
+_Static_assert(sizeof(gw_cluster_spec) == 216,
+               "a field without a row"); /* dns: named_test.c; tls */
 _Static_assert(sizeof(gw_affinity_spec) == 64, "a field without a row");
 _Static_assert(sizeof(gw_health_spec) == 120, "a field without a row");
 _Static_assert(sizeof(gw_hash_spec) == 32, "a field without a row");
@@ -777,7 +778,7 @@ START_TEST(settings_and_limits)
     static const char text[] =
         "workers: 3\nbackend: poll\ndrain: 5s\n"
         "limits: { memory: 256MiB, connections: 1, exchanges: 2, head: 3KiB,\n"
-        "  fields: 4, body: 1GiB, pipe: 65536, h2_streams: 7, records: 8 }\n"
+        "  fields: 4, body: 1GiB, pipe: 65536, h2_streams: 7, records: 8, tls_connections: 9 }\n"
         "access_log: { path: /var/log/gw, format: json }\n";
     gw_yaml_settings settings = GW_SPEC(gw_yaml_settings);
     gw_limits limits = GW_SPEC(gw_limits);
@@ -801,6 +802,7 @@ START_TEST(settings_and_limits)
     ck_assert_uint_eq(limits.pipe_bytes_max, 65536);
     ck_assert_uint_eq(limits.h2_streams_max, 7);
     ck_assert_uint_eq(limits.records_max, 8);
+    ck_assert_uint_eq(limits.tls_links_max, 9);
 }
 END_TEST
 
@@ -825,10 +827,15 @@ END_TEST
 /* A range of the file is the range of the limit: neither refuses what the other takes. */
 static const char *const limit_edges[][4] = {
     /* key, least, most, one too much */
-    { "connections", "1", "4194304", "4194305" }, { "exchanges", "1", "4194304", "4194305" },
-    { "head", "512", "1MiB", "1048577" },         { "fields", "1", "10000", "10001" },
-    { "pipe", "1KiB", "1GiB", "1073741825" },     { "h2_streams", "1", "65535", "65536" },
-    { "memory", "1MiB", "256GiB", "257GiB" },     { "records", "1", "65536", "65537" },
+    { "connections", "1", "4194304", "4194305" },
+    { "exchanges", "1", "4194304", "4194305" },
+    { "head", "512", "1MiB", "1048577" },
+    { "fields", "1", "10000", "10001" },
+    { "pipe", "1KiB", "1GiB", "1073741825" },
+    { "h2_streams", "1", "65535", "65536" },
+    { "memory", "1MiB", "256GiB", "257GiB" },
+    { "records", "1", "65536", "65537" },
+    { "tls_connections", "1", "4194304", "4194305" },
 };
 START_TEST(ranges_are_those_of_the_limits)
 {
@@ -964,9 +971,6 @@ static const struct refusal {
       "\"all\": not addresses" },
     { "listeners:\n- name: a\n  forwarded: x\n", 3, 14, "listeners[0].forwarded", "none of" },
     { "listeners:\n- name: a\n  via: a b\n", 3, 8, "listeners[0].via", "a token" },
-    { "listeners:\n- name: a\n  tls: {}\n", 3, 3, "listeners[0].tls",
-      "tls is not in this release" },
-    { "clusters:\n- tls: {}\n", 2, 3, "clusters[0].tls", "tls is not in this release" },
     { "clusters:\n- protocol: auto\n", 2, 13, "clusters[0].protocol",
       "auto is not in this release" },
     { "clusters:\n- balance: { policy: consistent }\n", 2, 22, "clusters[0].balance.policy",
