@@ -240,6 +240,19 @@ static void add_id(struct json *j, const struct access_buffer *buffer, const gw_
     json_text(j, "id", (gw_str){ text, (size_t)len }, sizeof text);
 }
 
+/* Of who came under TLS alone. */
+static void add_tls(struct json *j, const gw_link *link)
+{
+    gw_facts facts = GW_SPEC(gw_facts);
+    if (gw_link_get_facts(link, &facts) != GW_OK || facts.is_secure == 0)
+        return;
+    json_text(j, "tls", facts.tls_version, NAME_SHOWN);
+    json_text(j, "cipher", facts.cipher, NAME_SHOWN);
+    json_text(j, "server_name", facts.server_name, NAME_SHOWN);
+    if (facts.is_verified != 0)
+        json_text(j, "identity", facts.peer_identity, NAME_SHOWN);
+}
+
 static gw_verdict keep_request(void *ctx, gw_exchange *x)
 {
     (void)ctx;
@@ -265,6 +278,7 @@ static void log_end(void *ctx, const gw_exchange *x)
     json_text(&j, "peer", info.peer, NAME_SHOWN);
     json_text(&j, "listener", info.listener, NAME_SHOWN);
     json_text(&j, "protocol", gw_cstr(protocol_name(info.client_protocol)), NAME_SHOWN);
+    add_tls(&j, gw_exchange_link(x));
     add_request(&j, memory != NULL ? memory->request : NULL);
     add_outcome(&j, &info);
     json_text(&j, "route", info.route, NAME_SHOWN);

@@ -41,6 +41,8 @@ static bool print_text(const char *path, const struct loaded *loaded, const gw_c
         print_bytes(worst->replay, "of these at most for bodies that may be sent again");
     print_bytes(worst->objects, "connections and requests, a worker");
     print_bytes(worst->h2, "HTTP/2, a worker");
+    if (worst->tls > 0)
+        print_bytes(worst->tls, "TLS sessions, a worker");
     print_bytes(worst->config, "configuration");
     print_bytes(worst->shared, "limiters, and what is known of clusters and endpoints");
     print_bytes(worst->total, "in all");
@@ -66,6 +68,7 @@ static bool print_json(const char *path, const struct loaded *loaded, const gw_c
     json_number(&j, "replay", worst->replay);
     json_number(&j, "objects", worst->objects);
     json_number(&j, "h2", worst->h2);
+    json_number(&j, "tls", worst->tls);
     json_number(&j, "config", worst->config);
     json_number(&j, "shared", worst->shared);
     json_number(&j, "total", worst->total);

@@ -75,7 +75,8 @@ static gw_str *text_option(struct options *o, const char *name)
     } known[] = { { "--method", &o->spec.method },     { "--host", &o->spec.host },
                   { "--path", &o->spec.target },       { "--client", &o->spec.client },
                   { "--listener", &o->spec.listener }, { "--cluster", &o->spec.cluster },
-                  { "--hash-key", &o->spec.hash_key } };
+                  { "--hash-key", &o->spec.hash_key }, { "--server-name", &o->spec.server_name },
+                  { "--identity", &o->spec.identity } };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0)
             return known[i].text;

@@ -53,6 +53,7 @@ static const struct topic topics[] = {
     { "explain",
       "gw explain FILE [--method GET] --host HOST [--path /] [--header 'NAME: VALUE']...\n"
       "                [--client ADDRESS] [--scheme https] [--protocol h1|h2]\n"
+      "                [--server-name NAME] [--identity NAME]\n"
       "                [--listener NAME] [--cluster NAME] [--hash-key KEY] [--json]\n"
       "\n"
       "Says what a gateway that has just read FILE would do with such a request, and why: each\n"
@@ -61,7 +62,9 @@ static const struct topic topics[] = {
       "\n"
       "  --path PATH      with the query, as a client sends it\n"
       "  --client ADDRESS whom the connection is from: 10.0.0.7, or 10.0.0.7:4711\n"
-      "  --scheme https   it came under TLS\n"
+      "  --scheme https   it came under TLS: as the listener says if not given\n"
+      "  --server-name    that the client asked for by TLS\n"
+      "  --identity       of its verified certificate: spiffe://d/x, a.example, CN=x\n"
       "  --protocol h2    the client speaks HTTP/2; a gRPC call is a POST of application/grpc\n"
       "  --listener NAME  where it came in; the first of FILE if not given\n"
       "  --cluster NAME, --hash-key KEY\n"

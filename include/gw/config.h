@@ -72,7 +72,7 @@ typedef struct gw_hash_spec {
                               above the greatest weight of a level: while it stays, only keys of who
                               comes, goes or is weighed anew move                                */
     const gw_str *keys; /* "client", "path", "given", "header:NAME", "cookie:NAME", "query:NAME",
-                           "metadata:NAME", "label:NAME" (docs/keys.md): the first that a request has;
+                           "metadata:NAME", "label:NAME", "identity", "server_name" (docs/keys.md): the first that a request has;
                            without any its endpoint is drawn; "client"                          */
     size_t keys_len;    /* up to 8 */
 } gw_hash_spec;

@@ -69,7 +69,7 @@ typedef struct gw_explain_spec {
     gw_str listener; /* name; empty: the first                                                  */
     gw_str client;   /* address of the peer, with or without a port; empty: not known           */
     gw_str method;   /* GET                                                                     */
-    gw_str scheme;   /* "http", or "https": the client came under TLS                           */
+    gw_str scheme;   /* "http", or "https": the client came under TLS; as the listener says     */
     gw_str host;     /* Host, or :authority; empty: none is sent                                */
     gw_str target;   /* "/path?query", as HTTP/1 sends it; "/"                                  */
     const gw_call_field *fields; /* as they are received; no Host                                 */
@@ -78,6 +78,7 @@ typedef struct gw_explain_spec {
     gw_str cluster, hash_key;
     const gw_call_field *labels;
     size_t labels_len;
+    gw_str server_name, identity; /* as gw_facts says them; scheme is "https" then */
 } gw_explain_spec;
 
 enum {

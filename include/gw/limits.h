@@ -43,6 +43,8 @@ typedef struct gw_footprint {
     uint64_t total;   /* all workers, config and shared        */
     uint64_t shared;  /* what policies know of clusters, endpoints and limiters' keys, twice too */
     uint64_t replay;  /* of blocks: what bodies may hold at once to be sent again: half at most */
+    uint64_t tls;     /* sessions of the TLS library, which takes its memory itself: of a
+                         configuration that has TLS                    */
 } gw_footprint;
 
 /* Computes the worst case for out->workers workers (0: 1). limits NULL: defaults; config NULL:

@@ -106,7 +106,9 @@ enum {
     SLICES_MIN = 4096,
     LENT_BLOCKS = 8, /* a piece that a host lends for so many blocks, and some */
     LENT_MIN = 64,
-    LINK_BYTES = 2176,     /* with its codec, slot and facts     */
+    LINK_BYTES = 2176, /* with its codec, slot and facts     */
+    /* While it shakes hands, as measured (docs/tls.md): what Debian's library takes, and one with assembly. */
+    TLS_SESSION_BYTES = GW_HAVE_TLS_ASSEMBLY ? 24 * 1024 : 96 * 1024,
     EXCHANGE_BYTES = 4112, /* with its places among the waits    */
     RECORD_BYTES = 192,
     H2_CONNECTION_BYTES = 73728, /* a session with its tables           */
@@ -178,6 +180,17 @@ static uint64_t replay_bytes(const gw_config *config, const gw_limits *l)
     return (each < most ? each : most) * l->block_bytes;
 }
 
+static bool has_tls(const gw_config *config)
+{
+    for (uint32_t i = 0; i < config->listeners_len; i++)
+        if (config->listeners[i].tls != NULL)
+            return true;
+    for (uint32_t i = 0; i < config->clusters_len; i++)
+        if (config->clusters[i].tls != NULL)
+            return true;
+    return false;
+}
+
 gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw_footprint *out)
 {
     gw_limits l;
@@ -194,11 +207,14 @@ gw_status gw_limits_footprint(const gw_limits *spec, const gw_config *config, gw
     own.h2 = (uint64_t)l.h2_links_max * (H2_CONNECTION_BYTES + H2_STREAM_BYTES * H2_STREAMS);
     if (!GW_HAVE_H2)
         own.h2 = 0;
+    if (config != NULL && has_tls(config))
+        own.tls = (uint64_t)l.tls_links_max * TLS_SESSION_BYTES;
     if (config != NULL) {
         own.config = 2 * config_bytes(config);
         own.shared = 2 * shared_bytes(config, own.workers) + own.workers * probe_bytes(config);
         own.replay = replay_bytes(config, &l);
     }
-    own.total = own.workers * (own.blocks + own.objects + own.h2) + own.config + own.shared;
+    own.total = own.workers * (own.blocks + own.objects + own.h2 + own.tls) + own.config +
+                own.shared;
     return gw_spec_fill(out, &own, sizeof own);
 }

@@ -100,6 +100,20 @@ static gw_str client_of(const void *ctx)
     return x->down_link != NULL ? gw_identity_client(x) : (gw_str){ NULL, 0 };
 }
 
+static gw_str identity_of(const void *ctx)
+{
+    const struct gw_exchange *x = ctx;
+
+    return x->down_link != NULL ? gw_link_identity(x->down_link) : (gw_str){ NULL, 0 };
+}
+
+static gw_str server_name_of(const void *ctx)
+{
+    const struct gw_exchange *x = ctx;
+
+    return x->down_link != NULL ? gw_link_server_name(x->down_link) : (gw_str){ NULL, 0 };
+}
+
 static gw_str label_of(const void *ctx, gw_str name)
 {
     return gw_exchange_label(ctx, name);
@@ -110,6 +124,8 @@ struct gw_key_source gw_exchange_source(const struct gw_exchange *x)
     return (struct gw_key_source){ .request = &x->request,
                                    .ctx = x,
                                    .client = client_of,
+                                   .identity = identity_of,
+                                   .server_name = server_name_of,
                                    .label = label_of,
                                    .given = x->has_given_key ? &x->given_key : NULL };
 }

@@ -1,5 +1,5 @@
 /* exchange/identity.c: whom a request is from, and what its upstream is told of that (docs/identity.md):
- * X-Forwarded-For, -Proto, -Host, -Port or Forwarded, and Via.
+ * X-Forwarded-For, -Proto, -Host, -Port or Forwarded, X-Forwarded-Client-Cert, and Via.
  *
  * What clients say of themselves is taken off when the head is here, before any hook sees it, unless the
  * listener trusts the peer; then as much of it stays as was written by who is trusted. What this gateway
@@ -10,7 +10,7 @@
 #include "http/forwarded.h"
 
 /* Fields that are added to those of the client, which may have as many as fields_max alone. */
-enum { ADDED_MAX = 5 };
+enum { ADDED_MAX = 6 };
 
 #define BIT(id) (UINT64_C(1) << GW_FIELD_##id)
 static const uint64_t x_forwarded = BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) |
@@ -262,11 +262,56 @@ static bool is_usual(const struct gw_exchange *x)
            (x->request.fields.seen & x_forwarded) == 0;
 }
 
+/* A value in quotes is whatever it may be: '"' and '\\' have a '\\' before them. */
+static gw_status quote(struct gw_arena *arena, gw_str text, gw_str *out)
+{
+    char *start = gw_arena_alloc(arena, 2 * text.len + 2), *at = start;
+
+    if (start == NULL)
+        return GW_ENOMEM;
+    *at++ = '"';
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+            *at++ = '\\';
+        *at++ = text.ptr[i];
+    }
+    *at++ = '"';
+    *out = (gw_str){ start, (size_t)(at - start) };
+    return GW_OK;
+}
+
+/* Whose certificate was verified: URI="spiffe://d/x", DNS="a.test" or Subject="CN=x". */
+static gw_status add_certificate(struct gw_exchange *x, gw_str who)
+{
+    bool is_uri = gw_str_find(who, ':') < who.len && !gw_str_starts(who, GW_STR("CN="));
+    gw_str parts[2], value;
+
+    parts[0] = gw_str_starts(who, GW_STR("CN=")) ? GW_STR("Subject=")
+               : is_uri                          ? GW_STR("URI=")
+                                                 : GW_STR("DNS=");
+    if (quote(&x->arena, who, &parts[1]) != GW_OK ||
+        concatenate(&x->arena, parts, 2, &value) != GW_OK)
+        return GW_ENOMEM;
+    return gw_fields_add(&x->request.fields, GW_FIELD_UNKNOWN, GW_STR("X-Forwarded-Client-Cert"),
+                         value);
+}
+
+static gw_status tell_certificate(struct gw_exchange *x)
+{
+    gw_str who = gw_link_identity(x->down_link);
+
+    return who.len > 0 ? add_certificate(x, who) : GW_OK;
+}
+
 gw_status gw_identity_tell(struct gw_exchange *x)
 {
     const struct gw_listener_conf *l = x->listener;
     gw_status status = GW_OK;
 
+    if (GW_UNLIKELY(gw_link_is_secure(x->down_link)) && l->forwarded != 0)
+        status = tell_certificate(x);
+    if (status != GW_OK)
+        return status;
     if (is_usual(x))
         return add_lines(x);
     if (l->forwarded == GW_FORWARDED_X)

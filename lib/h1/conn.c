@@ -192,6 +192,15 @@ static enum gw_reason_id take_front(struct gw_h1 *c, struct gw_chain *rx, size_t
     return reason;
 }
 
+/* A ClientHello (RFC 8446 5.1): it may never have the end of a line, and who reads the log is to know. */
+static bool is_tls(const struct gw_h1 *c, const struct gw_chain *rx)
+{
+    uint8_t begin[2];
+
+    return !c->has_line && c->is_server && gw_chain_read(rx, 0, begin, 2) == 2 &&
+           begin[0] == 0x16 && begin[1] == 3;
+}
+
 enum gw_reason_id gw_h1_read_head(struct gw_h1 *c, struct gw_chain *rx,
                                   const struct gw_h1_head_steps *steps, bool *may_retry)
 {
@@ -209,11 +218,13 @@ enum gw_reason_id gw_h1_read_head(struct gw_h1 *c, struct gw_chain *rx,
         }
         switch (gw_h1_line(rx, &c->scanned, max, &line)) {
         case GW_H1_LINE_PART:
-            return GW_REASON_none;
+            return is_tls(c, rx) ? GW_REASON_tls_on_clear_port : GW_REASON_none;
         case GW_H1_LINE_LONG:
             return c->has_line || !c->is_server ? too_large : GW_REASON_target_too_long;
         case GW_H1_LINE_BARE:
-            return c->has_line ? GW_REASON_bad_field : GW_REASON_bad_request_line;
+            return is_tls(c, rx) ? GW_REASON_tls_on_clear_port
+                   : c->has_line ? GW_REASON_bad_field
+                                 : GW_REASON_bad_request_line;
         case GW_H1_LINE_NO_MEMORY:
             *may_retry = true;
             return GW_REASON_no_memory;

@@ -169,6 +169,12 @@ bool gw_key_find(const struct gw_key *key, const struct gw_key_source *from,
     case GW_KEY_QUERY:
         out->text = gw_pair_find(m->query, '&', key->name);
         break;
+    case GW_KEY_IDENTITY:
+        out->text = from->identity(from->ctx);
+        break;
+    case GW_KEY_SERVER_NAME:
+        out->text = from->server_name(from->ctx);
+        break;
     case GW_KEY_LABEL:
         out->text = from->label(from->ctx, key->name);
         break;

@@ -15,7 +15,10 @@
     X(QUERY, "query", true)       /* the first parameter of that name, as it is written         */ \
     X(METADATA, "metadata", true) /* as a header; the padding of a name in -bin does not matter */ \
     X(GIVEN, "given", false)      /* what the host gave: gw_exchange_set_hash_key               */ \
-    X(LABEL, "label", true)       /* what a filter said: gw_exchange_set_label                  */
+    X(IDENTITY, "identity",                                                                        \
+      false) /* of the client's verified certificate                       */                      \
+    X(SERVER_NAME, "server_name", false) /* that the client asked for by TLS                    */ \
+    X(LABEL, "label", true) /* what a filter said: gw_exchange_set_label                  */
 
 enum gw_key_on {
     GW_KEY_NONE,
@@ -46,6 +49,8 @@ struct gw_key_source {
     const struct gw_message *request;
     const void *ctx;
     gw_str (*client)(const void *ctx);             /* empty: nobody                        */
+    gw_str (*identity)(const void *ctx);           /* empty: nobody was verified           */
+    gw_str (*server_name)(const void *ctx);        /* empty: none was asked for            */
     gw_str (*label)(const void *ctx, gw_str name); /* empty: there is none                 */
     const uint64_t *given;                         /* gw_key_hash of it; NULL: nothing was */
 };

@@ -107,7 +107,8 @@ enum gw_h2_code {
     /* of a ceiling */                                                                             \
     X(connections_full, 503, 14, 7, "the cluster has as many connections as it may have at once")  \
     /* of TLS */                                                                                   \
-    X(upstream_tls_failed, 502, 14, 8, "the upstream could not be secured")
+    X(upstream_tls_failed, 502, 14, 8, "the upstream could not be secured")                        \
+    X(tls_on_clear_port, 400, 13, 1, "TLS on a port of clear HTTP")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

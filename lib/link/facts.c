@@ -247,6 +247,27 @@ static void get_tls(const struct gw_link_facts *facts, gw_facts *out)
 #undef GET
 }
 
+static gw_facts tls_facts(const struct gw_link *link)
+{
+    gw_facts own = { 0 };
+
+    if (link->facts != NULL && link->facts->tls_len > 0)
+        get_tls(link->facts, &own);
+    return own;
+}
+
+gw_str gw_link_identity(const struct gw_link *link)
+{
+    const gw_facts own = tls_facts(link);
+
+    return own.is_verified != 0 ? own.peer_identity : (gw_str){ NULL, 0 };
+}
+
+gw_str gw_link_server_name(const struct gw_link *link)
+{
+    return tls_facts(link).server_name;
+}
+
 gw_status gw_link_get_facts(const gw_link *l, gw_facts *out)
 {
     gw_facts own = GW_SPEC(gw_facts);

@@ -271,6 +271,9 @@ gw_str gw_link_peer(const struct gw_link *link);
 gw_str gw_link_peer_ip(const struct gw_link *link); /* of peer, without port; empty: not known */
 gw_str gw_link_local_port(const struct gw_link *link);
 bool gw_link_is_secure(const struct gw_link *link);
+/* Of the client's certificate that was verified; empty: there is none. */
+gw_str gw_link_identity(const struct gw_link *link);
+gw_str gw_link_server_name(const struct gw_link *link); /* that it asked for */
 /* For a link that has none; copied. GW_EINVAL: names that are too long. */
 gw_status gw_link_set_facts(struct gw_link *link, const gw_facts *facts) GW_MUST_CHECK;
 /* What its engine knows, beside what is known. GW_ENOMEM: as it was. */

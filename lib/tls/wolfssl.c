@@ -209,7 +209,7 @@ static bool is_text(gw_str s)
     for (size_t i = 0; i < s.len; i++)
         if ((uint8_t)s.ptr[i] < ' ' || (uint8_t)s.ptr[i] == 0x7f)
             return false;
-    return s.len > 0 && s.len <= IDENTITY_MAX;
+    return s.len > 0 && s.len + 3 <= IDENTITY_MAX;
 }
 
 /* By what a client is known: a URI (SPIFFE) before a name, that before its subject; of what is allowed. */
@@ -232,6 +232,19 @@ static bool find_identity(const struct session *s, const DecodedCert *cert, stru
     return is_found;
 }
 
+/* A subject as "CN=x": nobody takes it for a name that somebody vouched for. */
+static gw_status keep_identity(struct session *s, const struct gw_tls_name *who)
+{
+    char line[IDENTITY_MAX + 1];
+    struct gw_text text;
+
+    gw_text_init(&text, line, sizeof line);
+    if (who->kind == GW_TLS_SUBJECT)
+        gw_text_cstr(&text, "CN=");
+    gw_text_str(&text, who->text);
+    return gw_heap_copy(s->heap, gw_cstr(line), &s->identity);
+}
+
 static bool check_client(struct session *s, const DecodedCert *cert)
 {
     struct gw_tls_name who;
@@ -245,7 +258,7 @@ static bool check_client(struct session *s, const DecodedCert *cert)
     }
     gw_heap_release_str(s->heap, s->identity);
     s->identity = (gw_str){ NULL, 0 };
-    return !is_text(who.text) || gw_heap_copy(s->heap, who.text, &s->identity) == GW_OK;
+    return !is_text(who.text) || keep_identity(s, &who) == GW_OK;
 }
 
 static bool check_server(struct session *s, const DecodedCert *cert)

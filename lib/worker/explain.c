@@ -177,8 +177,9 @@ static bool are_missing(const gw_call_field *fields, size_t len)
 
 static gw_status check_spec(gw_explain_spec *spec)
 {
-    const gw_str texts[] = { spec->listener, spec->client, spec->method, spec->scheme,
-                             spec->host,     spec->target, spec->cluster };
+    const gw_str texts[] = { spec->listener, spec->client,      spec->method,
+                             spec->scheme,   spec->host,        spec->target,
+                             spec->cluster,  spec->server_name, spec->identity };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (is_missing(texts[i]))
@@ -187,8 +188,6 @@ static gw_status check_spec(gw_explain_spec *spec)
         spec->protocol = GW_PROTO_H1;
     if (spec->method.len == 0)
         spec->method = GW_STR("GET");
-    if (spec->scheme.len == 0)
-        spec->scheme = GW_STR("http");
     if (spec->target.len == 0 && !gw_str_eq(spec->method, GW_STR("CONNECT")))
         spec->target = GW_STR("/");
     if (spec->steps_max == 0)
@@ -309,6 +308,11 @@ static gw_status set_link(struct world *w, const gw_explain_spec *spec)
     w->link.protocol = spec->protocol == GW_PROTO_H2 ? GW_PROTO_H2 : GW_PROTO_H1;
     facts.peer = spec->client;
     facts.is_secure = gw_str_eq_nocase(spec->scheme, GW_STR("https"));
+    facts.server_name = spec->server_name;
+    facts.peer_identity = spec->identity;
+    facts.is_verified = spec->identity.len > 0;
+    if (gw_facts_check(&facts) != GW_OK)
+        return GW_EINVAL;
     return gw_link_set_facts(&w->link, &facts);
 }
 
@@ -340,11 +344,13 @@ static gw_status decide(struct gw_exchange *x, const gw_explain_spec *spec)
     return status;
 }
 
-static gw_status make_exchange(struct world *w, const gw_explain_spec *spec)
+static gw_status make_exchange(struct world *w, gw_explain_spec *spec)
 {
     const struct gw_listener_conf *listener;
     gw_status status = find_listener(w, spec->listener, &listener);
 
+    if (status == GW_OK && spec->scheme.len == 0)
+        spec->scheme = listener->tls != NULL ? GW_STR("https") : GW_STR("http");
     if (status == GW_OK)
         status = set_link(w, spec);
     if (status != GW_OK)
@@ -358,7 +364,7 @@ static gw_status make_exchange(struct world *w, const gw_explain_spec *spec)
 
 /* ---- the call ---- */
 
-static gw_status explain(struct world *w, gw_engine *e, const gw_explain_spec *spec)
+static gw_status explain(struct world *w, gw_engine *e, gw_explain_spec *spec)
 {
     struct gw_explainer explainer = { .tell = spec->on_step,
                                       .ctx = spec->ctx,

@@ -13,7 +13,7 @@ static const struct row {
     uint32_t on;
     const char *name, *path, *query, *fields, *client, *given;
     const char *wanted; /* what is hashed; NULL: there is no key */
-    const char *label;  /* "NAME=VALUE"; NULL: none               */
+    const char *label;  /* "NAME=VALUE"; NULL: none; of identity and server_name: it */
 } rows[] = {
     { GW_KEY_CLIENT, "", "/", NULL, "", "192.0.2.1", "", "192.0.2.1", NULL },
     { GW_KEY_CLIENT, "", "/", NULL, "", "", "", NULL, NULL },
@@ -49,6 +49,10 @@ static const struct row {
     { GW_KEY_LABEL, "user", "/", NULL, "", "", "", "ann", "user=ann" },
     { GW_KEY_LABEL, "user", "/", NULL, "", "", "", NULL, "user=" },
     { GW_KEY_LABEL, "user", "/", NULL, "", "", "", NULL, NULL },
+    { GW_KEY_IDENTITY, "", "/", NULL, "", "", "", "spiffe://d/x", "spiffe://d/x" },
+    { GW_KEY_IDENTITY, "", "/", NULL, "", "", "", NULL, NULL },
+    { GW_KEY_SERVER_NAME, "", "/", NULL, "", "", "", "a.test", "a.test" },
+    { GW_KEY_SERVER_NAME, "", "/", NULL, "", "", "", NULL, NULL },
     { GW_KEY_HEADER, "user-agent", "/", NULL, "User-Agent: a", "", "", "a", NULL },
     { GW_KEY_HEADER, "via", "/", NULL, "via: a\nX: b\nVia: c", "", "", "a\nc", NULL },
     { GW_KEY_METADATA, "x-bin", "/", NULL, "x-bin: YQ==\nx-bin: Yg==", "", "", "YQ\nYg", NULL },
@@ -74,11 +78,27 @@ static gw_str label_of(const void *ctx, gw_str name)
     return is_it ? gw_cstr(strchr(row->label, '=') + 1) : (gw_str){ NULL, 0 };
 }
 
+static gw_str identity_of(const void *ctx)
+{
+    const struct row *row = ctx;
+    return gw_cstr(row->on == GW_KEY_IDENTITY ? row->label : NULL);
+}
+
+static gw_str server_name_of(const void *ctx)
+{
+    const struct row *row = ctx;
+    return gw_cstr(row->on == GW_KEY_SERVER_NAME ? row->label : NULL);
+}
+
 static struct gw_key_source source(const struct row *row, const uint64_t *given)
 {
-    return (struct gw_key_source){
-        .request = &bench.m, .ctx = row, .client = client_of, .label = label_of, .given = given
-    };
+    return (struct gw_key_source){ .request = &bench.m,
+                                   .ctx = row,
+                                   .client = client_of,
+                                   .identity = identity_of,
+                                   .server_name = server_name_of,
+                                   .label = label_of,
+                                   .given = given };
 }
 
 START_TEST(what_is_hashed)

@@ -18,6 +18,8 @@ static const struct bad {
 } bads[] = {
     /* the request line */
     { BYTES("GET\r\n\r\n"), "bad_request_line", 400 },
+    { BYTES("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"), "tls_on_clear_port", 400 },
+    { BYTES("\x16\x03\x01\x02\0\x01\n\x01\xfc\x03\x03"), "tls_on_clear_port", 400 },
     { BYTES(" GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
     { BYTES("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
     { BYTES("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
@@ -35,7 +37,7 @@ static const struct bad {
     { BYTES("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
     { BYTES("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
     { BYTES("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad_request_line", 400 },
-    { BYTES("\x16\x03\x01\x02\n"), "bad_request_line", 400 },
+    { BYTES("\x16\x03\x01\x02\n"), "tls_on_clear_port", 400 },
     /* versions */
     { BYTES("GET /\r\n"), "version_unknown", 505 },
     { BYTES("GET / HTTP/0.9\r\n\r\n"), "version_unknown", 505 },
