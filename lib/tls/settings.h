@@ -36,7 +36,7 @@ struct gw_tls {
     bool has_revoked;
     bool is_open;   /* by the provider */
     uint64_t id[2]; /* of all that was said: the same, whoever says it and whenever */
-    void *native;   /* the provider's */
+    void *native;   /* the provider's: a client's context, or the keys of a server's tickets */
 };
 
 /* A server's certificate for that client; NULL: it can verify none of them. */

@@ -30,6 +30,7 @@ struct session {
     bool is_ready, is_over, is_closing, is_end_sent, is_peer_ended;
     bool is_checked; /* the peer's own certificate is for whom it should be   */
     bool owes_change, is_change_due;
+    bool is_stuck; /* a handshake's or the end's record waits for memory */
     char fault[FAULT_MAX];
 };
 
@@ -72,6 +73,7 @@ static gw_status judge(struct session *s, int result)
 #ifdef OPENSSL_EXTRA
     wolfSSL_ERR_clear_error();
 #endif
+    s->is_stuck = error == WOLFSSL_ERROR_WANT_WRITE;
     switch (error) {
     case WOLFSSL_ERROR_WANT_READ:
         return GW_AGAIN;
@@ -446,6 +448,7 @@ static gw_status shake_hands(struct session *s)
     done = wolfSSL_negotiate(s->ssl);
     if (done != WOLFSSL_SUCCESS)
         return judge(s, done);
+    s->is_stuck = false;
     status = check_verified(s);
     s->is_ready = status == GW_OK;
     return status;
@@ -572,6 +575,13 @@ static void wolf_close(struct gw_tls_engine *e)
     of(e)->is_closing = true;
 }
 
+static bool wolf_wants_seal(const struct gw_tls_engine *e)
+{
+    const struct session *s = of_const(e);
+
+    return !s->is_over && (s->is_stuck || (s->is_ready && s->is_closing && !s->is_end_sent));
+}
+
 static bool wolf_is_ready(const struct gw_tls_engine *e)
 {
     return of_const(e)->is_ready;
@@ -623,6 +633,7 @@ static const struct gw_tls_engine_ops ops = {
     .open = wolf_open,
     .seal = wolf_seal,
     .close = wolf_close,
+    .wants_seal = wolf_wants_seal,
     .is_ready = wolf_is_ready,
     .tell = wolf_tell,
     .fault = wolf_fault,

@@ -20,4 +20,11 @@ const char *gw_wolf_text(int error);
 /* Called by the library for each certificate of a peer. */
 int gw_wolf_verify(int is_good, WOLFSSL_X509_STORE_CTX *store);
 
+/* Keys for the tickets of a server, which live for life seconds. NULL: no memory. */
+struct gw_wolf_tickets;
+struct gw_wolf_tickets *gw_wolf_tickets_new(struct gw_heap *heap, uint64_t life) GW_MUST_CHECK;
+void gw_wolf_tickets_free(struct gw_heap *heap, struct gw_wolf_tickets *tickets); /* NULL is fine */
+/* The tickets of ctx are sealed with these; they outlive it. */
+bool gw_wolf_tickets_use(struct gw_wolf_tickets *tickets, WOLFSSL_CTX *ctx, uint64_t life);
+
 #endif

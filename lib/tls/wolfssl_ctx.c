@@ -304,7 +304,7 @@ static bool set_tickets(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
     if (has_tickets(tls) && tls->role == GW_TLS_CLIENT)
         return wolfSSL_CTX_UseSessionTicket(ctx) == WOLFSSL_SUCCESS;
     if (has_tickets(tls))
-        return wolfSSL_CTX_set_TicketHint(ctx, (int)tls->ticket_life) == WOLFSSL_SUCCESS;
+        return gw_wolf_tickets_use(tls->native, ctx, tls->ticket_life);
     if (tls->role == GW_TLS_CLIENT)
         return true;
     return wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 &&
@@ -319,7 +319,8 @@ static bool set_up(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
     for (size_t i = 0; i < GROUPS; i++)
         if (wolfSSL_CTX_UseSupportedCurve(ctx, (word16)groups[i]) != WOLFSSL_SUCCESS)
             return false;
-    (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+    if (tls->role == GW_TLS_SERVER) /* a client that has none cannot resume with what it is given */
+        (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     wolfSSL_CTX_set_verify(ctx, verify_mode(tls), gw_wolf_verify);
     wolfSSL_CTX_set_verify_depth(ctx, CHAIN_MAX);
     return wolfSSL_CTX_SetMinVersion(ctx, tls->version_min == GW_TLS_1_3
@@ -373,6 +374,9 @@ gw_status gw_tls_provider_open(struct gw_tls *tls, const gw_tls_spec *spec,
     tls->is_open = true;
     if (tls->role == GW_TLS_CLIENT)
         status = make_ctx(tls, spec, fault, &tls->native);
+    else if (has_tickets(tls) &&
+             (tls->native = gw_wolf_tickets_new(&tls->heap, tls->ticket_life)) == NULL)
+        status = GW_ENOMEM;
     for (size_t i = 0; status == GW_OK && i < spec->certificates_len; i++)
         status = open_pair(tls, spec, i, fault);
 #ifdef OPENSSL_EXTRA
@@ -387,6 +391,9 @@ void gw_tls_provider_close(struct gw_tls *tls)
         return;
     for (uint32_t i = 0; i < tls->pairs_len; i++)
         wolfSSL_CTX_free(tls->pairs[i].native);
-    wolfSSL_CTX_free(tls->native);
+    if (tls->role == GW_TLS_CLIENT)
+        wolfSSL_CTX_free(tls->native);
+    else
+        gw_wolf_tickets_free(&tls->heap, tls->native);
     (void)wolfSSL_Cleanup();
 }
