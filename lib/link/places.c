@@ -120,20 +120,42 @@ static void close_idle(struct gw_places *p)
     }
 }
 
-/* The one with the fewest streams; NULL: all are leaving. */
+/* The one with the fewest streams, of u's and best; NULL: all are leaving. */
+static struct gw_link *less_busy(const struct gw_upstream *u, struct gw_link *best)
+{
+    for (struct gw_list *node = u->open.next; node != &u->open; node = node->next) {
+        struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
+        if (!is_leaving(link) && (best == NULL || link->codec->streams < best->codec->streams))
+            best = link;
+    }
+    return best;
+}
+
 static struct gw_link *find_busy(const struct gw_places *p)
 {
     struct gw_link *best = NULL;
 
+    for (struct gw_list *m = p->members.next; m != &p->members; m = m->next)
+        best = less_busy(GW_CONTAINER(m, struct gw_upstream, member), best);
+    return best;
+}
+
+/* Who is first in line and has no connection at all gets one of who has the most. */
+static void relieve_first(struct gw_places *p)
+{
+    const struct gw_upstream *first = GW_CONTAINER(p->line.next, struct gw_upstream, in_line);
+    const struct gw_upstream *richest = first;
+    struct gw_link *link;
+
+    if (first->links_count > 0)
+        return;
     for (struct gw_list *m = p->members.next; m != &p->members; m = m->next) {
         const struct gw_upstream *u = GW_CONTAINER(m, struct gw_upstream, member);
-        for (struct gw_list *node = u->open.next; node != &u->open; node = node->next) {
-            struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
-            if (!is_leaving(link) && (best == NULL || link->codec->streams < best->codec->streams))
-                best = link;
-        }
+        richest = u->links_count > richest->links_count ? u : richest;
     }
-    return best;
+    link = less_busy(richest, NULL);
+    if (link != NULL)
+        (void)make_room(p, link);
 }
 
 /* What each worker may have though others starve. */
@@ -176,6 +198,11 @@ bool gw_places_take(struct gw_upstream *u)
     if (is_for_others(p) || !gw_ceiling_take(p->ceiling, p->most))
         return false;
     p->taken++;
+    if (gw_list_is_linked(
+            &u->in_line)) { /* who lacks more of them stands behind who has had none */
+        gw_list_remove(&u->in_line);
+        gw_list_push_back(&p->line, &u->in_line);
+    }
     return true;
 }
 
@@ -251,8 +278,10 @@ static void ring(struct gw_alarm *alarm)
     gw_places_serve(p);
     starve(p);
     want(p, p->wanted);
-    if (p->wanted > 0)
-        gw_places_ask(p);
+    if (p->wanted == 0)
+        return;
+    relieve_first(p);
+    gw_places_ask(p);
 }
 
 void gw_places_left(struct gw_places *p, const struct gw_link *link)

@@ -6,7 +6,7 @@
  * closed for who does, here or in another worker, which is called for that. If none is idle, each has to
  * wait for places to come back; but a worker that has less than its part of all places (at least one) gets
  * one of a worker that has more: after AGAIN_NS that one takes a connection out of use, which ends with its
- * last stream. */
+ * last stream. In the same way an endpoint without any gets one of another endpoint's. */
 #ifndef GW_LINK_PLACES_H
 #define GW_LINK_PLACES_H
 

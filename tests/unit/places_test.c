@@ -299,6 +299,31 @@ START_TEST(a_busy_one_gives_way)
 }
 END_TEST
 
+/* The same among endpoints of one worker: requests go to both in turn, and those to the first never leave its
+ * connection idle. */
+START_TEST(endpoints_take_turns)
+{
+    uint32_t n[2] = { 0, 0 };
+
+    begin(1, 2);
+    plan.workers = 1;
+    start();
+    for (int i = 0; i < 40; i++)
+        (void)ask(0);
+    for (int i = 0; i < 30; i++) {
+        n[0] += open_at(0, addresses[0]);
+        n[1] += open_at(0, addresses[1]);
+        answer(0);
+        pass(20 * MS);
+        (void)ask(0);
+        (void)ask(0);
+    }
+    ck_assert_uint_gt(n[0], 8);
+    ck_assert_uint_gt(n[1], 8);
+    stop();
+}
+END_TEST
+
 /* Each has its part: nobody is made to give any up. */
 START_TEST(who_has_its_part_waits)
 {
@@ -538,6 +563,7 @@ static Suite *places_suite(void)
     check_add_loop(s, an_idle_connection_makes_room, 0, 2);
     check_add(s, one_that_is_idle_is_enough);
     check_add_loop(s, a_busy_one_gives_way, 0, 2);
+    check_add(s, endpoints_take_turns);
     check_add(s, who_has_its_part_waits);
     check_add(s, who_waits_too_long_is_told_why);
     check_add(s, the_pool_is_full_before);
