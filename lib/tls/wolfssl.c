@@ -31,6 +31,7 @@ struct session {
     bool is_checked; /* the peer's own certificate is for whom it should be   */
     bool owes_change, is_change_due;
     bool is_stuck; /* a handshake's or the end's record waits for memory */
+    bool is_short; /* there was no memory for what was to be sent */
     char fault[FAULT_MAX];
 };
 
@@ -65,10 +66,15 @@ static gw_status fail(struct session *s, const char *why)
     return GW_ETLS;
 }
 
-/* What wolfSSL has answered, as ours. GW_AGAIN: it needs more of the wire. */
+/* What wolfSSL has answered, as ours. GW_AGAIN: it needs more of the wire. A client's that could not send
+ * twice in a row forgets why. */
 static gw_status judge(struct session *s, int result)
 {
     int error = wolfSSL_get_error(s->ssl, result);
+
+    if (error == WOLFSSL_ERROR_NONE && s->is_short)
+        error = WOLFSSL_ERROR_WANT_WRITE;
+    s->is_short = false;
 
 #ifdef OPENSSL_EXTRA
     wolfSSL_ERR_clear_error();
@@ -149,12 +155,14 @@ static int send_bytes(WOLFSSL *ssl, char *buf, int len, void *ctx)
         return len;
     }
     leave_room(s); /* the client has asked for many small records */
+    s->is_short = true;
     if (write_change(s) != GW_OK)
         return WOLFSSL_CBIO_ERR_WANT_WRITE;
     first = first_record(s, buf, n);
     if (first > 0)
         n = first;
-    if (gw_chain_write(s->out, buf, n) == GW_OK)
+    s->is_short = gw_chain_write(s->out, buf, n) != GW_OK;
+    if (!s->is_short)
         return (int)n;
     s->owes_change = s->owes_change || first > 0;
     s->is_change_due = false;
