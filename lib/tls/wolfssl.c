@@ -30,7 +30,7 @@ struct session {
     bool is_ready, is_over, is_closing, is_end_sent, is_peer_ended;
     bool is_checked; /* the peer's own certificate is for whom it should be   */
     bool owes_change, is_change_due;
-    bool is_stuck; /* a handshake's or the end's record waits for memory */
+    bool is_stuck; /* a record of the handshake waits for memory */
     bool is_short; /* there was no memory for what was to be sent */
     char fault[FAULT_MAX];
 };
@@ -587,7 +587,7 @@ static bool wolf_wants_seal(const struct gw_tls_engine *e)
 {
     const struct session *s = of_const(e);
 
-    return !s->is_over && (s->is_stuck || (s->is_ready && s->is_closing && !s->is_end_sent));
+    return !s->is_over && (s->is_ready ? s->is_closing && !s->is_end_sent : s->is_stuck);
 }
 
 static bool wolf_is_ready(const struct gw_tls_engine *e)

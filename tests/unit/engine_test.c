@@ -176,12 +176,44 @@ START_TEST(refuse)
 }
 END_TEST
 
+static bool owes(const struct side *side)
+{
+    return side->engine->ops->wants_seal(side->engine);
+}
+
+/* What finds no memory is owed: a side that says nothing of it would be ended without its last record. */
+START_TEST(without_memory_it_is_owed)
+{
+    static const struct said server = { .certificates = { "a-p256" } };
+    struct gw_block *all[BLOCKS];
+    uint32_t n = 0;
+    struct pair p;
+
+    pair_init(&p, &root, &server, "a.test");
+    play(&p);
+    ck_assert(are_ready(&p) && !owes(&p.client) && !owes(&p.server));
+    while (n < BLOCKS && (all[n] = gw_block_take(&p.pool, NULL)) != NULL)
+        n++;
+    p.server.engine->ops->close(p.server.engine);
+    work(&p.server);
+    ck_assert_uint_eq(p.server.tx.len, 0);
+    ck_assert(owes(&p.server));
+    while (n > 0)
+        gw_block_unref(all[--n]);
+    play(&p);
+    ck_assert(!owes(&p.server));
+    ck_assert_int_eq(p.client.status, GW_EOF);
+    pair_fini(&p);
+}
+END_TEST
+
 static Suite *engine_suite(void)
 {
     Suite *suite = suite_create("engine");
 
     check_add_loop(suite, agree, 0, 8);
     check_add_loop(suite, refuse, 0, (int)(sizeof refusals / sizeof *refusals));
+    check_add(suite, without_memory_it_is_owed);
     return suite;
 }
 Suite *engine_oom_suite(void);
