@@ -285,17 +285,83 @@ static bool check_server(struct session *s, const DecodedCert *cert)
     return false;
 }
 
-static bool check_peer(struct session *s, const WOLFSSL_BUFFER_INFO *leaf)
+/* Who can make two documents with one SHA-1 sum can have anybody's certificate. A root signs itself: of
+ * that nobody makes anything. */
+static bool is_weak(const DecodedCert *cert)
 {
-    int error;
-    DecodedCert *cert = gw_wolf_parse(s->heap, leaf->buffer, leaf->length, &error);
-    bool is_good;
-
-    if (cert == NULL)
+    switch (cert->signatureOID) {
+    case CTC_MD2wRSA:
+    case CTC_MD5wRSA:
+    case CTC_SHAwDSA:
+    case CTC_SHAwRSA:
+    case CTC_SHAwECDSA:
+        return !cert->selfSigned;
+    default:
         return false;
-    is_good = s->tls->role == GW_TLS_CLIENT ? check_server(s, cert) : check_client(s, cert);
-    gw_wolf_forget(s->heap, cert);
+    }
+}
+
+static bool check_strength(struct session *s, const DecodedCert *cert)
+{
+    if (!is_weak(cert))
+        return true;
+    struct gw_text text = begin_fault(s);
+    gw_text_cstr(
+        &text, "the peer's certificate: it, or one that leads to it, is signed with SHA-1 or MD5");
+    return false;
+}
+
+/* Its own first, then those that it sends along. */
+static bool check_peer(struct session *s, const WOLFSSL_BUFFER_INFO *certs, int len)
+{
+    bool is_good = true;
+
+    for (int i = 0; is_good && i < len; i++) {
+        int error;
+        DecodedCert *cert = gw_wolf_parse(s->heap, certs[i].buffer, certs[i].length, &error);
+        if (cert == NULL)
+            return false;
+        is_good = check_strength(s, cert);
+        if (is_good && i == 0)
+            is_good = s->tls->role == GW_TLS_CLIENT ? check_server(s, cert) : check_client(s, cert);
+        gw_wolf_forget(s->heap, cert);
+    }
     return is_good;
+}
+
+/* The library has two sets of numbers for the same things, and words for few of the second. */
+static const char *why_not(int error)
+{
+    switch (error) {
+    case ASN_BEFORE_DATE_E:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+    case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
+        return "it is not yet valid";
+    case ASN_AFTER_DATE_E:
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD:
+        return "it has expired";
+    case CRL_CERT_REVOKED:
+    case X509_V_ERR_CERT_REVOKED:
+        return "it was revoked";
+    case ASN_NO_SIGNER_E:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        return "nobody that is trusted has signed it";
+    default:
+        return gw_wolf_text(error);
+    }
+}
+
+/* Nothing is shown: a client that need not. It has no identity then. */
+static bool allows_nobody(struct session *s)
+{
+    if (s->tls->role == GW_TLS_SERVER && s->tls->verify == GW_VERIFY_IF_GIVEN)
+        return true;
+    if (s->fault[0] == '\0') {
+        struct gw_text text = begin_fault(s);
+        gw_text_cstr(&text, "the peer shows no certificate");
+    }
+    return false;
 }
 
 /* For each certificate of a chain that is good, or the first that is not; the peer's own comes last. */
@@ -310,15 +376,15 @@ int gw_wolf_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
         if (s->fault[0] == '\0') {
             text = begin_fault(s);
             gw_text_cstr(&text, "the peer's certificate: ");
-            gw_text_cstr(&text, gw_wolf_text(store->error));
+            gw_text_cstr(&text, why_not(store->error));
         }
         return 0;
     }
     if (store->error_depth > 0)
         return 1;
     if (store->certs == NULL || store->totalCerts < 1)
-        return 0;
-    s->is_checked = check_peer(s, &store->certs[0]);
+        return allows_nobody(s);
+    s->is_checked = check_peer(s, store->certs, store->totalCerts);
     return s->is_checked;
 }
 
