@@ -307,7 +307,8 @@ static bool set_tickets(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
         return gw_wolf_tickets_use(tls->native, ctx, tls->ticket_life);
     if (tls->role == GW_TLS_CLIENT)
         return true;
-    return wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 &&
+    /* Of a version that is not spoken it says that there is none. */
+    return (tls->version_max == GW_TLS_1_2 || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0) &&
            wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
 }
 

@@ -104,8 +104,8 @@ static const struct world {
 } worlds[] = {
     { { .trust = "root.crt", .certificates = { "client-spiffe" } },
       { .certificates = { "a-p256" }, .trust = "root.crt" } },
-    { { .trust = "root.crt", .certificates = { "client-spiffe" }, .version_max = GW_TLS_1_2 },
-      { .certificates = { "a-p256" }, .trust = "root.crt" } },
+    { { .trust = "root.crt", .certificates = { "client-spiffe" } },
+      { .certificates = { "a-p256" }, .trust = "root.crt", .version_max = GW_TLS_1_2 } },
 };
 enum { WORLDS = sizeof worlds / sizeof *worlds };
 
