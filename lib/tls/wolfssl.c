@@ -30,8 +30,9 @@ struct session {
     bool is_ready, is_over, is_closing, is_end_sent, is_peer_ended;
     bool is_checked; /* the peer's own certificate is for whom it should be   */
     bool owes_change, is_change_due;
-    bool is_stuck; /* a record of the handshake waits for memory */
-    bool is_short; /* there was no memory for what was to be sent */
+    bool is_stuck;      /* a record of the handshake waits for memory */
+    bool is_short;      /* there was no memory for what was to be sent */
+    bool is_alert_next; /* the head of one in clear was read in a handshake */
     char fault[FAULT_MAX];
 };
 
@@ -66,6 +67,49 @@ static gw_status fail(struct session *s, const char *why)
     return GW_ETLS;
 }
 
+/* RFC 8446 6, of what peers say most: why they went. */
+static const char *alert_text(int code)
+{
+    switch (code) {
+    case 40:
+        return "the peer says: handshake_failure";
+    case 42:
+        return "the peer says: bad_certificate";
+    case 44:
+        return "the peer says: certificate_revoked";
+    case 45:
+        return "the peer says: certificate_expired";
+    case 46:
+        return "the peer says: certificate_unknown";
+    case 48:
+        return "the peer says: unknown_ca";
+    case 49:
+        return "the peer says: access_denied";
+    case 70:
+        return "the peer says: protocol_version";
+    case 112:
+        return "the peer says: unrecognized_name";
+    case 116:
+        return "the peer says: certificate_required";
+    case 120:
+        return "the peer says: no_application_protocol";
+    default:
+        return "the peer has sent a fatal alert";
+    }
+}
+
+static const char *why(struct session *s, int error)
+{
+    WOLFSSL_ALERT_HISTORY alerts;
+    uint8_t alert[2];
+
+    if (s->is_alert_next && s->in != NULL && gw_chain_read(s->in, 0, alert, 2) == 2)
+        return alert_text(alert[1]);
+    if (error != FATAL_ERROR || wolfSSL_get_alert_history(s->ssl, &alerts) != WOLFSSL_SUCCESS)
+        return gw_wolf_text(error);
+    return alert_text(alerts.last_rx.code);
+}
+
 /* What wolfSSL has answered, as ours. GW_AGAIN: it needs more of the wire. A client's that could not send
  * twice in a row forgets why. */
 static gw_status judge(struct session *s, int result)
@@ -89,11 +133,14 @@ static gw_status judge(struct session *s, int result)
         s->is_peer_ended = true;
         return GW_EOF;
     default:
-        return fail(s, gw_wolf_text(error));
+        return fail(s, why(s, error));
     }
 }
 
 /* ---- the wire ---- */
+
+/* In clear: TLS 1.3 clients end a handshake so that they do not like, and wolfSSL takes it for nonsense. */
+static const uint8_t alert_head[RECORD_HEAD] = { 21, 3, 3, 0, 2 };
 
 static int receive(WOLFSSL *ssl, char *buf, int len, void *ctx)
 {
@@ -105,6 +152,8 @@ static int receive(WOLFSSL *ssl, char *buf, int len, void *ctx)
         return WOLFSSL_CBIO_ERR_WANT_READ;
     n = gw_chain_read(s->in, 0, buf, (size_t)len);
     gw_chain_drop(s->in, n);
+    s->is_alert_next = !s->is_ready && n == RECORD_HEAD &&
+                       memcmp(buf, alert_head, RECORD_HEAD) == 0;
     return (int)n;
 }
 
@@ -671,6 +720,15 @@ static gw_str agreed(const struct session *s)
     return (gw_str){ name, len };
 }
 
+/* "TLS_AES_128_GCM_SHA256", as it is registered. */
+static const char *suite(const struct session *s)
+{
+    int number = wolfSSL_get_current_cipher_suite(s->ssl);
+    const char *name = wolfSSL_get_cipher_name_iana_from_suite((byte)(number >> 8), (byte)number);
+
+    return name != NULL ? name : "";
+}
+
 static void wolf_tell(const struct gw_tls_engine *e, gw_facts *out)
 {
     const struct session *s = of_const(e);
@@ -680,7 +738,7 @@ static void wolf_tell(const struct gw_tls_engine *e, gw_facts *out)
     out->server_name = s->name;
     out->alpn = agreed(s);
     out->tls_version = gw_cstr(wolfSSL_get_version(s->ssl));
-    out->cipher = gw_cstr(wolfSSL_get_cipher_name(s->ssl));
+    out->cipher = gw_cstr(suite(s));
     out->peer_identity = s->identity;
 }
 
