@@ -185,7 +185,8 @@ class Signals(Gateway):
         cluster, endpoint = [
             json.loads(self.gateway.stderr.until(f'"kind":"{kind}","cluster":"web"').string)
             for kind in ("cluster", "endpoint")]
-        self.assertEqual(cluster, {"kind": "cluster", "cluster": "web", "inflight": 1})
+        self.assertEqual(cluster, {"kind": "cluster", "cluster": "web", "inflight": 1,
+                                   "connections": 1})
         self.assertEqual((endpoint["name"], endpoint["state"], endpoint["inflight"],
                           endpoint["connections"]), ("one", "closed", 1, 1))
         self.upstream.release()
