@@ -575,7 +575,8 @@ static enum gw_tls_hello_fault read_message(struct reader *r, struct gw_tls_hell
     if (!r->is_broken) {
         size_t message = enter(r, 1, 0);
         must(r, r->left <= 32);
-        pass(r, r->left); /* the session's name */
+        out->has_session_id = r->left > 0;
+        pass(r, r->left);
         leave(r, message);
     }
     read_suites(r);
