@@ -7,8 +7,8 @@
 #include "base/heap.h"
 #include "tls/hello.h"
 
-static enum gw_tls_hello_fault look(struct gw_pool *pool, const uint8_t *at, size_t len, size_t piece,
-                                    struct gw_tls_hello *out)
+static enum gw_tls_hello_fault look(struct gw_pool *pool, const uint8_t *at, size_t len,
+                                    size_t piece, struct gw_tls_hello *out)
 {
     enum gw_tls_hello_fault fault;
     struct gw_chain chain;
@@ -32,7 +32,8 @@ static void check_sane(enum gw_tls_hello_fault fault, const struct gw_tls_hello 
     CHECK(fault <= GW_TLS_HELLO_LONG && h->len <= len && h->len <= GW_TLS_HELLO_MAX);
     CHECK(strlen(h->name) == h->name_len);
     CHECK(strspn(h->name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == h->name_len);
-    CHECK(fault == GW_TLS_HELLO_WHOLE ? h->has_1_2 || h->has_1_3 : h->name_len == 0);
+    if (fault != GW_TLS_HELLO_OLD)
+        CHECK(fault == GW_TLS_HELLO_WHOLE ? h->has_1_2 || h->has_1_3 : h->name_len == 0);
     CHECK(h->has_alpn || (!h->has_h1 && !h->has_h2));
 }
 

@@ -179,7 +179,16 @@ static void log_dropped(struct access_buffer *buffer)
 
 static const char *protocol_name(uint32_t protocol)
 {
-    return protocol == GW_PROTO_H1 ? "h1" : protocol == GW_PROTO_H2 ? "h2" : "";
+    switch (protocol) {
+    case GW_PROTO_H1:
+        return "h1";
+    case GW_PROTO_H2:
+        return "h2";
+    case GW_PROTO_TLS:
+        return "tls";
+    default:
+        return "";
+    }
 }
 
 static void add_request(struct json *j, const gw_message *request)

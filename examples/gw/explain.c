@@ -53,8 +53,10 @@ static bool parse_protocol(struct options *out, const char *name)
         out->spec.protocol = GW_PROTO_H1;
     else if (strcmp(name, "h2") == 0)
         out->spec.protocol = GW_PROTO_H2;
+    else if (strcmp(name, "tls") == 0)
+        out->spec.protocol = GW_PROTO_TLS;
     else
-        say("there is no protocol \"%s\"; --protocol takes h1 or h2", name);
+        say("there is no protocol \"%s\"; --protocol takes h1, h2 or tls", name);
     return out->spec.protocol != 0;
 }
 

@@ -52,7 +52,7 @@ static const struct topic topics[] = {
       "Exit code of --check: 0 when every one went as it must, else 1.\n" },
     { "explain",
       "gw explain FILE [--method GET] --host HOST [--path /] [--header 'NAME: VALUE']...\n"
-      "                [--client ADDRESS] [--scheme https] [--protocol h1|h2]\n"
+      "                [--client ADDRESS] [--scheme https] [--protocol h1|h2|tls]\n"
       "                [--server-name NAME] [--identity NAME]\n"
       "                [--listener NAME] [--cluster NAME] [--hash-key KEY] [--json]\n"
       "\n"
@@ -65,6 +65,7 @@ static const struct topic topics[] = {
       "  --scheme https   it came under TLS: as the listener says if not given\n"
       "  --server-name    that the client asked for by TLS\n"
       "  --identity       of its verified certificate: spiffe://d/x, a.example, CN=x\n"
+      "  --protocol tls   TLS is passed through; --host is the name that the client asks for\n"
       "  --protocol h2    the client speaks HTTP/2; a gRPC call is a POST of application/grpc\n"
       "  --listener NAME  where it came in; the first of FILE if not given\n"
       "  --cluster NAME, --hash-key KEY\n"

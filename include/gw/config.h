@@ -12,8 +12,9 @@
 extern "C" {
 #endif
 
-/* Bits. 0: H1 and H2, told apart by the first bytes. */
-enum { GW_PROTO_H1 = 1u, GW_PROTO_H2 = 2u };
+/* Bits. 0: H1 and H2, told apart by the first bytes. TLS is a listener's, and alone: bytes are passed through
+ * by the name in the ClientHello; TCP a cluster's: whatever bytes (docs/pass-through.md). */
+enum { GW_PROTO_H1 = 1u, GW_PROTO_H2 = 2u, GW_PROTO_TLS = 4u, GW_PROTO_TCP = 8u };
 
 typedef uint32_t gw_id; /* a handle inside one builder, from 1; nowhere else */
 
@@ -212,12 +213,12 @@ typedef struct gw_health_spec {
 typedef struct gw_cluster_spec {
     uint32_t size;
     uint32_t mark;
-    uint32_t protocols;           /* GW_PROTO_H1 (default) or GW_PROTO_H2                      */
+    uint32_t protocols;           /* GW_PROTO_H1 (default), GW_PROTO_H2 or GW_PROTO_TCP        */
     uint32_t balance;             /* GW_BALANCE_*; default round robin (smooth, weighted)      */
     uint32_t connect_timeout_ms;  /* 2,000                                                     */
     uint32_t response_timeout_ms; /* request sent to response head; 15,000; gRPC: off          */
     uint32_t idle_timeout_ms;     /* a pooled connection without use is kept so long; 60,000   */
-    uint32_t connections_max;     /* to one endpoint, a worker; 64                             */
+    uint32_t connections_max;     /* to one endpoint, a worker; 64; TCP: none                  */
     uint32_t streams_max;         /* h2: exchanges at once on a connection; 100                */
     uint32_t requests_max;        /* on one connection, then it is closed; none                */
     gw_str name;                  /* unique                                                    */

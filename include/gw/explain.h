@@ -57,7 +57,8 @@ enum { GW_EXPLAIN_HTTP_1_0 = 1u };
 /* Zero and empty are defaults. */
 typedef struct gw_explain_spec {
     uint32_t size;
-    uint32_t protocol;  /* GW_PROTO_*: what the client speaks; H1                                 */
+    uint32_t protocol;  /* GW_PROTO_*: what the client speaks; H1. TLS: it is passed through, by
+                           host; without method, target and fields                                */
     uint32_t flags;     /* GW_EXPLAIN_HTTP_1_0                                                    */
     uint32_t steps_max; /* the first so many are told; 1,000                                      */
     gw_explain_fn *on_step; /* NULL: nobody is told                                               */

@@ -102,9 +102,9 @@ static const struct gw_yaml_table top_table = TABLE(top_fields);
         (key), GW_YAML_TEXT, offsetof(spec, field), 1, 0, 0, NULL                                  \
     }
 
-static const struct gw_yaml_word protocols[] = { { "h1", GW_PROTO_H1 },
-                                                 { "h2", GW_PROTO_H2 },
-                                                 { NULL, 0 } };
+static const struct gw_yaml_word protocols[] = {
+    { "h1", GW_PROTO_H1 }, { "h2", GW_PROTO_H2 }, { "tls", GW_PROTO_TLS }, { NULL, 0 }
+};
 struct listener {
     gw_listener_spec spec;
     struct gw_yaml_texts trusted;
@@ -187,9 +187,11 @@ struct cluster {
     uint32_t hash_on; /* another way to write the one key that there is */
     gw_str hash_name;
 };
-static const struct gw_yaml_word cluster_protocols[] = {
-    { "h1", GW_PROTO_H1 }, { "h2", GW_PROTO_H2 }, { "auto", 0 }, { NULL, 0 }
-};
+static const struct gw_yaml_word cluster_protocols[] = { { "h1", GW_PROTO_H1 },
+                                                         { "h2", GW_PROTO_H2 },
+                                                         { "tcp", GW_PROTO_TCP },
+                                                         { "auto", 0 },
+                                                         { NULL, 0 } };
 static const struct gw_yaml_word policies[] = { { "round_robin", GW_BALANCE_ROUND_ROBIN },
                                                 { "consistent_hash", GW_BALANCE_CONSISTENT_HASH },
                                                 { "least_request", GW_BALANCE_LEAST_REQUEST },

@@ -296,6 +296,14 @@ void gw_chain_drop(struct gw_chain *c, size_t len)
     GW_ASSERT_SLOW(gw_chain_check(c));
 }
 
+size_t gw_chain_whole(const struct gw_chain *c, size_t want)
+{
+    size_t n = 0;
+    for (const struct gw_slice *s = c->first; s != NULL && n < want; s = s->next)
+        n += s->len;
+    return n;
+}
+
 size_t gw_chain_peek(const struct gw_chain *c, gw_const_span *out, size_t max)
 {
     size_t n = 0;

@@ -42,6 +42,9 @@ gw_status gw_chain_move(struct gw_chain *to, struct gw_chain *from, size_t len) 
 void gw_chain_move_all(struct gw_chain *to, struct gw_chain *from);
 /* Takes len bytes off the front; len <= c->len. */
 void gw_chain_drop(struct gw_chain *c, size_t len);
+/* Of the first slices that have want bytes together, or of all: how many bytes. So many can be moved without a
+ * split. */
+size_t gw_chain_whole(const struct gw_chain *c, size_t want);
 /* The first bytes as up to max spans; returns how many spans. */
 size_t gw_chain_peek(const struct gw_chain *c, gw_const_span *out, size_t max);
 /* The bytes of the first slice; empty chain: len 0. */

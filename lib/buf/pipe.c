@@ -67,6 +67,31 @@ gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len, siz
     return status;
 }
 
+enum { SMALL_BYTES = 256, SLICES_MANY = 8 };
+
+/* False: it could not. */
+static bool copy_small(struct gw_pipe *p, struct gw_chain *from, size_t len)
+{
+    uint8_t bytes[SMALL_BYTES];
+    size_t n;
+    if (len >= SMALL_BYTES || p->chain.slices < SLICES_MANY || gw_pipe_space(p) < len)
+        return false;
+    n = gw_chain_read(from, 0, bytes, len);
+    GW_ASSERT(n == len);
+    if (gw_pipe_put(p, bytes, n) != n)
+        return false;
+    gw_chain_drop(from, n);
+    return true;
+}
+
+gw_status gw_pipe_fill(struct gw_pipe *p, struct gw_chain *from, size_t len, size_t *moved)
+{
+    if (!copy_small(p, from, len))
+        return gw_pipe_push(p, from, len, moved);
+    *moved = len;
+    return GW_OK;
+}
+
 gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len,
                             size_t *moved)
 {

@@ -82,6 +82,10 @@ void gw_pipe_count_out(struct gw_pipe *p, size_t len);
  * GW_ENOMEM: nothing could be moved. */
 gw_status gw_pipe_push(struct gw_pipe *p, struct gw_chain *from, size_t len, size_t *moved)
     GW_MUST_CHECK;
+/* The same for bytes as they come in: a small piece is copied once many slices lie in the pipe, since a slice
+ * costs more than it carries, and its block stays for it. */
+gw_status gw_pipe_fill(struct gw_pipe *p, struct gw_chain *from, size_t len, size_t *moved)
+    GW_MUST_CHECK;
 /* Appends a view of block, or a copy if it is somebody else's reserve. GW_ENOMEM: *moved are in. */
 gw_status gw_pipe_push_view(struct gw_pipe *p, struct gw_block *block, uint8_t *ptr, size_t len,
                             size_t *moved) GW_MUST_CHECK;

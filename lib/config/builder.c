@@ -203,6 +203,14 @@ static void refuse_h2(const struct gw_part *part, uint32_t protocols)
         gw_fault_add(part, "protocols", GW_EUNSUPPORTED, "this build has no HTTP/2");
 }
 
+/* What is passed through can be told from nothing else. */
+static void check_protocols(const struct gw_part *part, uint32_t protocols)
+{
+    refuse_bits(part, "protocols", protocols, GW_PROTO_H1 | GW_PROTO_H2 | GW_PROTO_TLS);
+    if ((protocols & GW_PROTO_TLS) != 0 && protocols != GW_PROTO_TLS)
+        gw_fault_add(part, "protocols", GW_EINVAL, "tls stands alone: it passes all through");
+}
+
 static void take_identity(const struct gw_part *part, gw_listener_spec *spec)
 {
     keep(part, &spec->via);
@@ -276,13 +284,16 @@ gw_id gw_builder_listener(gw_builder *b, const gw_listener_spec *spec)
     draft->draft.name = draft->spec.name;
     gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
     gw_value_listener_address(&part, draft->spec.address);
-    refuse_bits(&part, "protocols", draft->spec.protocols, GW_PROTO_H1 | GW_PROTO_H2);
+    check_protocols(&part, draft->spec.protocols);
     refuse_h2(&part, draft->spec.protocols);
     if (draft->spec.body_rate > GW_BODY_RATE_MAX && draft->spec.body_rate != GW_OFF)
         gw_fault_add(&part, "body_rate", GW_EINVAL, "it is from 1 to 1,000,000, or off");
     check_age(&part, draft->spec.age_ms, draft->spec.age_jitter_percent, draft->spec.age_grace_ms);
     take_identity(&part, &draft->spec);
     take_tls(&part, draft->spec.tls, GW_TLS_SERVER);
+    if (draft->spec.tls != NULL && draft->spec.protocols == GW_PROTO_TLS)
+        gw_fault_add(&part, "tls", GW_EINVAL,
+                     "what is passed through by protocols tls is not ended here");
     return make_id(KIND_LISTENER, &draft->draft);
 }
 
@@ -345,7 +356,8 @@ static void keep_affinity(const struct gw_part *part, struct gw_cluster_draft *d
 
 static bool is_one_protocol(uint32_t protocols)
 {
-    return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2;
+    return protocols == 0 || protocols == GW_PROTO_H1 || protocols == GW_PROTO_H2 ||
+           protocols == GW_PROTO_TCP;
 }
 
 gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
@@ -362,7 +374,7 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     gw_value_name(&part, draft->spec.name, GW_NAME_MAX);
     keep_origin(&part, draft);
     if (!is_one_protocol(draft->spec.protocols))
-        gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1 and h2");
+        gw_fault_add(&part, "protocols", GW_EINVAL, "a cluster speaks one of h1, h2 and tcp");
     else
         refuse_h2(&part, draft->spec.protocols);
     keep(&part, &draft->spec.balancer);
@@ -374,6 +386,8 @@ gw_id gw_builder_cluster(gw_builder *b, const gw_cluster_spec *spec)
     keep_affinity(&part, draft);
     gw_dns_take(&part, draft);
     take_tls(&part, draft->spec.tls, GW_TLS_CLIENT);
+    if (draft->spec.tls != NULL && draft->spec.protocols == GW_PROTO_TCP)
+        gw_fault_add(&part, "tls", GW_EINVAL, "protocol tcp takes bytes as they are");
     return make_id(KIND_CLUSTER, &draft->draft);
 }
 

@@ -157,6 +157,10 @@ void gw_probe_copy(const struct gw_part *part, struct gw_cluster_draft *draft)
         gw_fault_add(part, "health.kind", GW_EINVAL, "not a kind of probe");
     if (own->first > GW_HEALTH_FIRST_LEFT_OUT)
         gw_fault_add(part, "health.first", GW_EINVAL, "not a state to begin in");
+    if (spec->protocols == GW_PROTO_TCP && own->kind == 0)
+        own->kind = GW_HEALTH_TCP;
+    if (spec->protocols == GW_PROTO_TCP && own->kind == GW_HEALTH_HTTP)
+        gw_fault_add(part, "health.kind", GW_EINVAL, "the cluster speaks tcp, and not HTTP");
     if (own->kind == GW_HEALTH_GRPC && spec->protocols != GW_PROTO_H2)
         gw_fault_add(part, "health.kind", GW_EINVAL, "gRPC needs a cluster that speaks h2");
     gw_group_complete(part, rows, sizeof rows / sizeof rows[0], own);

@@ -18,11 +18,17 @@ static void consider(struct nearest *n, gw_nanos since, gw_nanos timeout, enum g
         *n = (struct nearest){ since + timeout, reason, by };
 }
 
+/* Who has asked for a tunnel owes nothing before there is one. */
+static bool asks_for_tunnel(const struct gw_exchange *x)
+{
+    return x->request.body == GW_BODY_TUNNEL || x->request.protocol.len > 0;
+}
+
 /* The client owes body bytes, and all that it gave were taken: nobody else is waited for. */
 static bool waits_for_body(const struct gw_exchange *x)
 {
-    return x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE && x->down.codec != NULL &&
-           gw_pipe_len(&x->request_pipe) == 0 && !x->down.is_held &&
+    return !asks_for_tunnel(x) && x->down.in >= GW_HALF_BODY && x->down.in < GW_HALF_DONE &&
+           x->down.codec != NULL && gw_pipe_len(&x->request_pipe) == 0 && !x->down.is_held &&
            (x->shown_request == NULL || gw_show_is_hungry(x->shown_request));
 }
 

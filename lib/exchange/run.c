@@ -126,9 +126,10 @@ const struct gw_route_conf *gw_exchange_explain_match(const struct gw_exchange *
 
 enum gw_reason_id gw_exchange_unrouted(const struct gw_exchange *x, bool is_method_missing)
 {
-    return is_method_missing || x->request.method == GW_METHOD_CONNECT
-               ? GW_REASON_method_not_allowed
-               : GW_REASON_no_route;
+    bool is_refused = x->request.method == GW_METHOD_CONNECT &&
+                      x->down_link->protocol != GW_PROTO_TLS;
+
+    return is_method_missing || is_refused ? GW_REASON_method_not_allowed : GW_REASON_no_route;
 }
 
 bool gw_exchange_is_too_long(const struct gw_exchange *x)

@@ -30,7 +30,7 @@ static gw_status prepare_request(struct gw_exchange *x)
 {
     if (x->down.is_http10)
         gw_fields_drop(&x->request.fields, GW_FIELD_EXPECT);
-    x->has_own_host = x->request.authority.len == 0;
+    x->has_own_host = x->request.authority.len == 0 && x->request.method != GW_METHOD_CONNECT;
     if (gw_hop_strip(&x->request) != GW_OK)
         return GW_ENOMEM;
     return x->call == NULL ? gw_identity_tell(x) : GW_OK; /* the host is nobody's proxy */

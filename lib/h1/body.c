@@ -13,9 +13,7 @@
 #include "http/abuse.h"
 #include "http/chars.h"
 
-/* Small pieces are copied together once so many slices lie in a pipe: a slice costs more than it
- * carries, and its block stays for it. */
-enum { SMALL_BYTES = 256, SLICES_MANY = 8, SIZE_DIGITS_MAX = 16 };
+enum { SIZE_DIGITS_MAX = 16 };
 
 void gw_h1_body_start(struct gw_h1_body *b, enum gw_h1_body_kind kind, uint64_t length)
 {
@@ -30,20 +28,6 @@ static void take(struct gw_chain *rx, size_t *scanned, size_t len)
 {
     gw_chain_drop(rx, len);
     *scanned = 0;
-}
-
-/* Copies a small piece behind what lies in the pipe; false: it could not. */
-static bool copy_small(struct gw_pipe *pipe, struct gw_chain *rx, size_t len)
-{
-    uint8_t bytes[SMALL_BYTES];
-    if (len >= SMALL_BYTES || pipe->chain.slices < SLICES_MANY || gw_pipe_space(pipe) < len)
-        return false;
-    size_t n = gw_chain_read(rx, 0, bytes, len);
-    GW_ASSERT(n == len);
-    if (gw_pipe_put(pipe, bytes, n) != n)
-        return false;
-    gw_chain_drop(rx, n);
-    return true;
 }
 
 static enum gw_reason_id read_bytes(struct gw_h1_body *b, struct gw_chain *rx, size_t *scanned,
@@ -63,7 +47,7 @@ static enum gw_reason_id read_bytes(struct gw_h1_body *b, struct gw_chain *rx, s
     *scanned = 0;
     if (pipe == NULL)
         gw_chain_drop(rx, n);
-    else if (!copy_small(pipe, rx, n) && gw_pipe_push(pipe, rx, n, &n) != GW_OK)
+    else if (gw_pipe_fill(pipe, rx, n, &n) != GW_OK)
         return GW_REASON_no_memory;
     if (b->kind == GW_H1_BODY_RAW)
         return GW_REASON_none;

@@ -267,16 +267,6 @@ enum gw_reason_id gw_h1_read_body(struct gw_h1 *c, struct gw_chain *rx)
 /* Body bytes that are rather copied than moved. */
 enum { COPY_MAX = 1024 };
 
-/* Up to at least want bytes, but only whole slices if that ends before all: nothing is split, so
- * nothing can fail. */
-static size_t whole_slices(const struct gw_chain *chain, size_t want)
-{
-    size_t n = 0;
-    for (const struct gw_slice *s = chain->first; s != NULL && n < want; s = s->next)
-        n += s->len;
-    return n;
-}
-
 static void out_done(struct gw_h1 *c)
 {
     c->stream->out = GW_HALF_DONE;
@@ -370,7 +360,7 @@ static gw_status write_body(struct gw_h1 *c, struct gw_chain *tx, size_t mark, b
         out_broken(c, false);
         return GW_OK;
     }
-    size_t n = whole_slices(&pipe->chain, mark - tx->len);
+    size_t n = gw_chain_whole(&pipe->chain, mark - tx->len);
     if (n == 0 && pipe->is_ended)
         return write_last(c, tx);
     if (n == 0) {

@@ -108,7 +108,9 @@ enum gw_h2_code {
     X(connections_full, 503, 14, 7, "the cluster has as many connections as it may have at once")  \
     /* of TLS */                                                                                   \
     X(upstream_tls_failed, 502, 14, 8, "the upstream could not be secured")                        \
-    X(tls_on_clear_port, 400, 13, 1, "TLS on a port of clear HTTP")
+    X(tls_on_clear_port, 400, 13, 1, "TLS on a port of clear HTTP")                                \
+    X(not_tls, 400, 13, 1, "the client does not speak TLS")                                        \
+    X(bad_hello, 400, 13, 1, "the ClientHello is malformed, or none that can be read")
 
 enum gw_reason_id {
 #define GW_REASON_ENUM(id, http, grpc, h2, text) GW_REASON_##id,

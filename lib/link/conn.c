@@ -10,6 +10,7 @@
 #include "h2/codec.h"
 #include "link/pool.h"
 #include "link/slot.h"
+#include "raw/raw.h"
 #include "tls/stub.h"
 
 /* Blocks that tx may hold before the codec is asked for more: late enough to choose well, enough
@@ -134,8 +135,11 @@ static gw_status make_codec(struct gw_link *link, uint32_t protocol)
 
     if (is_h2 && (links->h2 == NULL || links->h2_count >= links->limits->h2_links_max))
         return GW_ELIMIT;
-    link->protocol = protocol & (GW_PROTO_H1 | GW_PROTO_H2);
-    link->codec = is_h2 ? gw_h2_new(&spec, links->h2, links->now) : gw_h1_new(&spec);
+    link->protocol = protocol & GW_PROTO_ALL;
+    if (is_h2)
+        link->codec = gw_h2_new(&spec, links->h2, links->now);
+    else
+        link->codec = protocol == GW_PROTO_H1 ? gw_h1_new(&spec) : gw_raw_new(&spec);
     if (link->codec == NULL)
         return GW_ENOMEM;
     gw_list_init(&link->codec->flushing);

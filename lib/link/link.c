@@ -135,7 +135,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
     }
     link->user = spec->user;
     link->io = spec->io;
-    link->protocols = protocols & (GW_PROTO_H1 | GW_PROTO_H2);
+    link->protocols = protocols & GW_PROTO_ALL;
     if (spec->facts != NULL)
         status = gw_link_set_facts(link, spec->facts);
     if (status == GW_OK)
@@ -170,7 +170,7 @@ gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream,
     link->is_probe = upstream->spec.is_probe;
     gw_list_init(&link->role.pooled);
     link->upstream = upstream;
-    link->protocols = upstream->spec.protocol & (GW_PROTO_H1 | GW_PROTO_H2);
+    link->protocols = upstream->spec.protocol & GW_PROTO_ALL;
     link->idle_timeout = upstream->spec.idle_timeout;
     status = gw_conn_init(link, &security);
     if (status != GW_OK) {

@@ -23,6 +23,7 @@
 #include "http/codec.h"
 #include "tls/provider.h"
 
+enum { GW_PROTO_ALL = GW_PROTO_H1 | GW_PROTO_H2 | GW_PROTO_TLS | GW_PROTO_TCP };
 enum { GW_LINK_ROOMS_MAX = 8, GW_LINK_SPANS_MAX = 64 };
 /* Who waits for memory asks again after this: the allocator may have refused. */
 #define GW_LINK_STARVING_NS GW_MS(10)

@@ -237,7 +237,7 @@ static bool is_too_old(const struct gw_upstream *u, const struct gw_waiter *w,
     return w->wants_fresh && link->requests > 0 && links_of(u) < u->spec.connections_max;
 }
 
-/* The best connection for one more stream; NULL: none can. HTTP/1: the idle one used last. HTTP/2: the
+/* The best connection for one more stream; NULL: none can. All but HTTP/2: the idle one used last. HTTP/2: the
  * one with the fewest streams. Bounded by connections_max. */
 static struct gw_link *find_link(struct gw_upstream *u, const struct gw_waiter *w)
 {
@@ -247,7 +247,7 @@ static struct gw_link *find_link(struct gw_upstream *u, const struct gw_waiter *
         struct gw_link *link = GW_CONTAINER(node, struct gw_link, role.pooled);
         if (!is_usable(link))
             continue;
-        if (u->spec.protocol == GW_PROTO_H1) {
+        if (u->spec.protocol != GW_PROTO_H2) {
             if (is_too_old(u, w, link))
                 continue;
             return link;
@@ -271,7 +271,7 @@ static void finish(struct gw_waiter *w, struct gw_link *link, gw_status status,
 /* That many waiters can be served by so many connections that are being made or still may be. */
 static uint64_t served_by(const struct gw_upstream *u, uint32_t connections)
 {
-    return (uint64_t)connections * (u->spec.protocol == GW_PROTO_H1 ? 1 : u->spec.streams_max);
+    return (uint64_t)connections * (u->spec.protocol != GW_PROTO_H2 ? 1 : u->spec.streams_max);
 }
 
 /* No further than it matters. */
@@ -358,7 +358,7 @@ static void serve_waiters(struct gw_upstream *u)
         status = gw_link_open_stream(link, w->stream, w->gift);
         if (status == GW_AGAIN)
             break;
-        if (status == GW_OK && u->spec.protocol == GW_PROTO_H1) {
+        if (status == GW_OK && u->spec.protocol != GW_PROTO_H2) {
             gw_list_remove(&link->role.pooled); /* busy ones go to the back */
             gw_list_push_back(&u->open, &link->role.pooled);
         }
@@ -473,7 +473,7 @@ static void fail_first(struct gw_upstream *u, const struct gw_link *link, gw_sta
     finish(w, NULL, status, reason);
 }
 
-/* HTTP/1: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
+/* All but HTTP/2: each connection was made for one waiter, and the oldest pays for it. HTTP/2: all that wait
  * when no other connection is there or coming; else they wait for those, or until it is tried again. */
 static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_status status)
 {
@@ -481,7 +481,7 @@ static void fail_connect(struct gw_link *link, enum gw_reason_id reason, gw_stat
 
     connect_ended(link);
     gw_stats_add(link->links->stats, GW_STAT_LINKS_CONNECT_FAILED, 1);
-    if (u->spec.protocol == GW_PROTO_H1 || u->spec.is_probe) {
+    if (u->spec.protocol != GW_PROTO_H2 || u->spec.is_probe) {
         if (!gw_list_is_empty(&u->waiters))
             fail_first(u, link, status, reason);
         return;
@@ -510,7 +510,7 @@ void gw_upstream_changed(struct gw_link *link)
     if (!link->is_in_pool)
         return;
     if (is_usable(link)) {
-        if (link->codec->streams == 0 && u->spec.protocol == GW_PROTO_H1) {
+        if (link->codec->streams == 0 && u->spec.protocol != GW_PROTO_H2) {
             gw_list_remove(&link->role.pooled); /* idle ones come first, the last used foremost */
             gw_list_push_front(&u->open, &link->role.pooled);
         }
@@ -524,7 +524,7 @@ void gw_upstream_changed(struct gw_link *link)
         serve(u);
 }
 
-/* HTTP/1: it has one more answer to give, and that is not long. */
+/* All but HTTP/2: it has one more answer to give, and that is not long. */
 void gw_upstream_retired(struct gw_link *link)
 {
     struct gw_upstream *u = link->upstream;

@@ -611,7 +611,7 @@ enum gw_tls_hello_fault gw_tls_hello_read(const struct gw_chain *wire, struct gw
     r.wire = begin(wire);
     r.left = len;
     fault = read_message(&r, out);
-    if (fault != GW_TLS_HELLO_WHOLE)
+    if (fault == GW_TLS_HELLO_BROKEN)
         memset(out, 0, sizeof *out);
     out->len = len;
     return fault;

@@ -25,7 +25,8 @@ enum gw_tls_hello_fault {
     GW_TLS_HELLO_MORE,    /* so far it may become one                          */
     GW_TLS_HELLO_HTTP,    /* somebody speaks clear HTTP/1 or HTTP/2            */
     GW_TLS_HELLO_NOT_TLS, /* neither                                           */
-    GW_TLS_HELLO_OLD,     /* SSL 2 or 3, TLS 1.0 or 1.1: nothing newer offered */
+    GW_TLS_HELLO_OLD,     /* SSL 2 or 3, TLS 1.0 or 1.1: nothing newer offered;
+                             what else it says is told, but for SSL 2, whose len is 0 */
     GW_TLS_HELLO_BROKEN, /* its lengths contradict each other, or a name that is none, something twice */
     GW_TLS_HELLO_LONG /* over GW_TLS_HELLO_MAX                             */
 };

@@ -12,6 +12,8 @@
 #include "h1/head.h"
 #include "http/check.h"
 #include "link/conn.h"
+#include "raw/raw.h"
+#include "tls/hello.h"
 #include "worker/worker.h"
 
 enum { STEPS_MAX = 1000 };
@@ -175,6 +177,13 @@ static bool are_missing(const gw_call_field *fields, size_t len)
     return false;
 }
 
+/* A ClientHello has a name, and nothing else that counts. */
+static bool is_asked_by_tls(const gw_explain_spec *spec)
+{
+    return gw_str_eq(spec->method, GW_STR("CONNECT")) && spec->target.len == 0 &&
+           spec->fields_len == 0 && spec->flags == 0 && spec->host.len <= GW_TLS_NAME_MAX;
+}
+
 static gw_status check_spec(gw_explain_spec *spec)
 {
     const gw_str texts[] = { spec->listener, spec->client,      spec->method,
@@ -187,12 +196,15 @@ static gw_status check_spec(gw_explain_spec *spec)
     if (spec->protocol == 0)
         spec->protocol = GW_PROTO_H1;
     if (spec->method.len == 0)
-        spec->method = GW_STR("GET");
+        spec->method = spec->protocol == GW_PROTO_TLS ? GW_STR("CONNECT") : GW_STR("GET");
     if (spec->target.len == 0 && !gw_str_eq(spec->method, GW_STR("CONNECT")))
         spec->target = GW_STR("/");
     if (spec->steps_max == 0)
         spec->steps_max = STEPS_MAX;
-    if ((spec->protocol != GW_PROTO_H1 && spec->protocol != GW_PROTO_H2) ||
+    if (spec->protocol == GW_PROTO_TLS && !is_asked_by_tls(spec))
+        return GW_EINVAL;
+    if ((spec->protocol != GW_PROTO_H1 && spec->protocol != GW_PROTO_H2 &&
+         spec->protocol != GW_PROTO_TLS) ||
         (spec->flags & ~(uint32_t)GW_EXPLAIN_HTTP_1_0) != 0 ||
         are_missing(spec->fields, spec->fields_len) || are_missing(spec->labels, spec->labels_len))
         return GW_EINVAL;
@@ -290,6 +302,23 @@ static enum gw_reason_id read_h2(struct world *w, const gw_explain_spec *spec)
     return status == GW_OK ? gw_check_h2_request(m, false) : reason_of(status);
 }
 
+static enum gw_reason_id read_tls(struct world *w, const gw_explain_spec *spec)
+{
+    return reason_of(gw_raw_ask(&w->x->request, spec->host));
+}
+
+static enum gw_reason_id read_head(struct world *w, const gw_explain_spec *spec)
+{
+    switch (spec->protocol) {
+    case GW_PROTO_H1:
+        return read_h1(w, spec);
+    case GW_PROTO_H2:
+        return read_h2(w, spec);
+    default:
+        return read_tls(w, spec);
+    }
+}
+
 /* ---- who asks ---- */
 
 static bool is_address(gw_str text)
@@ -305,7 +334,7 @@ static gw_status set_link(struct world *w, const gw_explain_spec *spec)
 
     if (spec->client.len > 0 && !is_address(spec->client))
         return GW_EINVAL;
-    w->link.protocol = spec->protocol == GW_PROTO_H2 ? GW_PROTO_H2 : GW_PROTO_H1;
+    w->link.protocol = spec->protocol & GW_PROTO_ALL;
     facts.peer = spec->client;
     facts.is_secure = gw_str_eq_nocase(spec->scheme, GW_STR("https"));
     facts.server_name = spec->server_name;
@@ -382,8 +411,7 @@ static gw_status explain(struct world *w, gw_engine *e, gw_explain_spec *spec)
     if (status != GW_OK)
         return status;
     explainer.x = w->x;
-    gw_exchange_explain(&explainer,
-                        spec->protocol == GW_PROTO_H1 ? read_h1(w, spec) : read_h2(w, spec));
+    gw_exchange_explain(&explainer, read_head(w, spec));
     return w->result.cause.reason == GW_REASON_no_memory ? GW_ENOMEM : GW_OK;
 }
 

@@ -283,7 +283,7 @@ void gw_worker_adopt(gw_worker *w)
 static gw_status find_protocols(const gw_accept_spec *spec, const gw_facts *facts,
                                 uint32_t of_listener, uint32_t *out)
 {
-    uint32_t all = GW_PROTO_H1 | GW_PROTO_H2, may = spec->protocols;
+    uint32_t all = GW_PROTO_H1 | GW_PROTO_H2 | GW_PROTO_TLS, may = spec->protocols;
 
     if (may == 0)
         may = of_listener;
@@ -292,7 +292,7 @@ static gw_status find_protocols(const gw_accept_spec *spec, const gw_facts *fact
             return GW_EINVAL;
         may &= facts->protocol;
     }
-    if (may == 0 || (may & ~all) != 0)
+    if (may == 0 || (may & ~all) != 0 || may > GW_PROTO_TLS)
         return GW_EINVAL;
     if (may == GW_PROTO_H2 && !GW_HAVE_H2)
         return GW_EUNSUPPORTED;

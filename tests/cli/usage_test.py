@@ -57,7 +57,7 @@ class Usage(unittest.TestCase):
                   'gw: --header takes "name: value", not "nothing"\n')
         self.says(["explain", "x", "--header", "Host: a"], 2, "gw: say the host with --host\n")
         self.says(["explain", "x", "--protocol", "h3"], 2,
-                  'gw: there is no protocol "h3"; --protocol takes h1 or h2\n')
+                  'gw: there is no protocol "h3"; --protocol takes h1, h2 or tls\n')
         self.says(["explain", "x", "--scheme", "ftp"], 2,
                   'gw: there is no scheme "ftp"; --scheme takes http or https\n')
         self.says(["run", "x", "--backend"], 2,

@@ -106,6 +106,7 @@ struct proto {
     gw_retry_spec retry;
     uint32_t codes[PROTO_CODES];
     gw_limits limits;
+    const char *shape;
     bool returns; /* what no route claims goes back to the host */
     int host_fd;  /* over sockets: what did; -1 */
     char host_peer[64], host_local[64];

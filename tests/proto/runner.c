@@ -11,7 +11,9 @@
  *
  * A script is lines of words; "#" begins a comment, quotes hold blanks and escapes (\r \n \t \xNN).
  *
- *     shapes h1-h1 h2-h1 | all              client-upstream; each is played
+ *     shapes h1-h1 h2-h1 tls-tcp | all      client-upstream; each is played. In tls-tcp, which is not one
+ *                                           of all, the client is CONNECTed at once, and what it says is
+ *                                           passed through: body=hello:NAME is a ClientHello
  *     only simulated | plain                a transport takes nothing at all: not over real sockets |
  *                                           not under the stub engine
  *     config WORD VALUE                     see configure in script.c
@@ -40,6 +42,8 @@
 #include "proto.h"
 
 enum { LINES_MAX = 200, FILE_MAX = 65536 };
+enum { CLIENT_H2 = 1, UPSTREAM_H2 = 2, PASSED_THROUGH = 4, SHAPES = 5 };
+static const char *const shape_names[SHAPES] = { "h1-h1", "h2-h1", "h1-h2", "h2-h2", "tls-tcp" };
 
 struct script {
     char text[FILE_MAX];
@@ -79,11 +83,9 @@ _Noreturn void proto_differs(struct proto *p, const struct proto_line *line, con
     fprintf(stderr, "%s:%d: %s (", p->name, line->number, what);
     for (int i = 0; i < line->words; i++)
         fprintf(stderr, "%s%s", i > 0 ? " " : "", line->word[i].ptr);
-    fprintf(stderr,
-            ")\n  client %s, upstream %s, pieces of %u, first cut at %u, %s%s\n  came: %s\n",
-            p->sim.swarm.client_protocol[0] == GW_PROTO_H2 ? "h2" : "h1",
-            p->sim.swarm.upstream_protocol == GW_PROTO_H2 ? "h2" : "h1", p->sim.swarm.piece_max,
-            p->sim.swarm.cut_at, p->mode->name, p->sim.swarm.tls_client ? ", stub tls" : "", came);
+    fprintf(stderr, ")\n  %s, pieces of %u, first cut at %u, %s%s\n  came: %s\n", p->shape,
+            p->sim.swarm.piece_max, p->sim.swarm.cut_at, p->mode->name,
+            p->sim.swarm.tls_client ? ", stub tls" : "", came);
     exit(1);
 }
 
@@ -114,15 +116,25 @@ static bool load(const char *path, struct script *s)
     return true;
 }
 
-static void set_up(struct proto *p, const char *name, bool client_h2, bool upstream_h2)
+static void pass_through(struct proto *p)
+{
+    p->sim.swarm.client_protocol[0] = GW_PROTO_TCP;
+    p->sim.swarm.upstream_protocol = GW_PROTO_TLS;
+    p->listener.protocols = GW_PROTO_TLS;
+    p->cluster.protocols = GW_PROTO_TCP;
+    p->route.flags = GW_ROUTE_CONNECT;
+}
+
+static void set_up(struct proto *p, const char *name, int shape)
 {
     memset(p, 0, sizeof *p);
     p->name = name;
+    p->shape = shape_names[shape];
     p->mode = proto_modes[0];
     p->sim.prng.state = 7;
     p->sim.swarm.is_plain = true;
-    p->sim.swarm.client_protocol[0] = client_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
-    p->sim.swarm.upstream_protocol = upstream_h2 ? GW_PROTO_H2 : GW_PROTO_H1;
+    p->sim.swarm.client_protocol[0] = (shape & CLIENT_H2) != 0 ? GW_PROTO_H2 : GW_PROTO_H1;
+    p->sim.swarm.upstream_protocol = (shape & UPSTREAM_H2) != 0 ? GW_PROTO_H2 : GW_PROTO_H1;
     p->verdict = GW_NEXT;
     p->aborts_body = false;
     p->host_fd = -1;
@@ -142,6 +154,8 @@ static void set_up(struct proto *p, const char *name, bool client_h2, bool upstr
     p->host_route.name = gw_cstr("host");
     p->host_route.path = gw_cstr("/host");
     p->host_route.cluster = gw_cstr("host");
+    if (shape == PASSED_THROUGH)
+        pass_through(p);
 }
 
 struct world {
@@ -150,15 +164,15 @@ struct world {
     char *log; /* NULL: none */
 };
 
-static void play(const char *path, const struct world *w, bool client_h2, bool upstream_h2,
-                 uint32_t piece_max, uint32_t cut_at)
+static void play(const char *path, const struct world *w, int shape, uint32_t piece_max,
+                 uint32_t cut_at)
 {
     struct proto *p = calloc(1, sizeof *p);
     struct script *s = calloc(1, sizeof *s);
 
     if (!load(path, s)) /* anew: words are changed in place */
         exit(1);
-    set_up(p, path, client_h2, upstream_h2);
+    set_up(p, path, shape);
     p->mode = w->mode;
     p->log = w->log;
     p->sim.swarm.piece_max = piece_max;
@@ -170,36 +184,33 @@ static void play(const char *path, const struct world *w, bool client_h2, bool u
 }
 
 /* Whole, byte by byte, in random pieces, and with the first piece of each message cut everywhere. */
-static int play_cuts(const char *path, const struct world *w, bool client_h2, bool upstream_h2)
+static int play_cuts(const char *path, const struct world *w, int shape)
 {
     static const uint32_t pieces[] = { 1, 2, 5, 17, 100 };
     int runs = 1;
 
-    play(path, w, client_h2, upstream_h2, 1u << 20, 0);
+    play(path, w, shape, 1u << 20, 0);
     if (w->mode->has_sockets || w->once)
         return runs;
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++, runs++)
-        play(path, w, client_h2, upstream_h2, pieces[i], 0);
+        play(path, w, shape, pieces[i], 0);
     for (uint32_t cut = 1; cut < 200; cut += w->stub ? 7 : 1, runs++)
-        play(path, w, client_h2, upstream_h2, 1u << 20, cut);
+        play(path, w, shape, 1u << 20, cut);
     return runs;
 }
 
-static bool wants_shape(const struct script *s, bool client_h2, bool upstream_h2)
+static bool wants_shape(const struct script *s, int shape)
 {
-    char shape[8];
-
-    snprintf(shape, sizeof shape, "h%d-h%d", client_h2 ? 2 : 1, upstream_h2 ? 2 : 1);
     for (int i = 0; i < s->n; i++) {
         if (!gw_str_eq(s->lines[i].word[0], gw_cstr("shapes")))
             continue;
         for (int j = 1; j < s->lines[i].words; j++)
-            if (gw_str_eq(s->lines[i].word[j], gw_cstr("all")) ||
-                gw_str_eq(s->lines[i].word[j], gw_cstr(shape)))
+            if ((gw_str_eq(s->lines[i].word[j], gw_cstr("all")) && shape != PASSED_THROUGH) ||
+                gw_str_eq(s->lines[i].word[j], gw_cstr(shape_names[shape])))
                 return true;
         return false;
     }
-    return true;
+    return shape != PASSED_THROUGH;
 }
 
 /* A line of that first word, and, if it is not empty, of that second one. */
@@ -251,7 +262,7 @@ static struct swept play_point(const char *path, int shape, struct proto_point p
 
     if (!load(path, s))
         exit(1);
-    set_up(p, path, (shape & 1) != 0, (shape & 2) != 0);
+    set_up(p, path, shape);
     p->sim.swarm.piece_max = 1u << 20;
     proto_sweep(p, s->lines, s->n, point);
     swept.allocations = p->sim.allocations;
@@ -302,8 +313,8 @@ static int sweep_scripts(int argc, char **argv)
         if (!load(argv[i], s))
             return 1;
         scripts++;
-        for (int shape = 0; shape < 4; shape++)
-            if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
+        for (int shape = 0; shape < SHAPES; shape++)
+            if (wants_shape(s, shape))
                 points += sweep_shape(argv[i], shape, n);
     }
     printf("%d scripts, %d points of failure reached: all ends, nothing is left\n", scripts,
@@ -335,26 +346,24 @@ static void play_in_mode(struct matrix *m, const char *path, int shape, int mode
     struct world w = { .mode = m->modes[mode], .once = true, .log = m->logs[mode > 0] };
 
     memset(w.log, 0, PROTO_LOG);
-    play(path, &w, (shape & 1) != 0, (shape & 2) != 0, 1u << 20, 0);
+    play(path, &w, shape, 1u << 20, 0);
     m->runs[mode]++;
     if (m->is_verbose && mode == 0)
-        printf("%s, h%d-h%d\n%s\n", path, (shape & 1) != 0 ? 2 : 1, (shape & 2) != 0 ? 2 : 1,
-               w.log);
+        printf("%s, %s\n%s\n", path, shape_names[shape], w.log);
     if (mode == 0 || strcmp(m->logs[0], m->logs[1]) == 0)
         return;
-    fprintf(stderr, "%s, h%d-h%d: what happens is not the same.\nIn sim:\n%s\nIn %s:\n%s\n", path,
-            (shape & 1) != 0 ? 2 : 1, (shape & 2) != 0 ? 2 : 1, m->logs[0], m->modes[mode]->name,
-            m->logs[1]);
+    fprintf(stderr, "%s, %s: what happens is not the same.\nIn sim:\n%s\nIn %s:\n%s\n", path,
+            shape_names[shape], m->logs[0], m->modes[mode]->name, m->logs[1]);
     exit(1);
 }
 
 static void play_in_all(struct matrix *m, const char *path, const struct script *s)
 {
     const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
-    int shapes[4], n = 0;
+    int shapes[SHAPES], n = 0;
 
-    for (int shape = 0; shape < 4; shape++)
-        if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
+    for (int shape = 0; shape < SHAPES; shape++)
+        if (wants_shape(s, shape))
             shapes[n++] = shape;
     printf("%-34.*s", (int)strcspn(name, "."), name);
     for (int i = 0; i < n; i++)
@@ -447,9 +456,9 @@ static int play_mode(int argc, char **argv)
         if (!can_play(s, w.mode) || (w.stub && has_line(s, "only", "plain")))
             continue;
         scripts++;
-        for (int shape = 0; shape < 4; shape++)
-            if (wants_shape(s, (shape & 1) != 0, (shape & 2) != 0))
-                runs += play_cuts(argv[i], &w, (shape & 1) != 0, (shape & 2) != 0);
+        for (int shape = 0; shape < SHAPES; shape++)
+            if (wants_shape(s, shape))
+                runs += play_cuts(argv[i], &w, shape);
     }
     printf("%d scripts, %d runs: all as they say\n", scripts, runs);
     free(s);

@@ -174,6 +174,8 @@ static bool configure(struct proto *p, const struct proto_line *l)
         p->route.tunnel_timeout_ms = milliseconds(value);
     else if (is(what, "path"))
         p->route.path = value;
+    else if (is(what, "host"))
+        p->route.host = value;
     else if (is(what, "connect"))
         p->route.flags |= GW_ROUTE_CONNECT;
     else if (is(what, "no_upgrade"))

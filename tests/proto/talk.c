@@ -169,7 +169,8 @@ static void see(struct proto_call *c, struct sim_call *call, uint32_t news)
         copy(c->method, sizeof c->method, call->in_head.method_text);
         copy(c->path, sizeof c->path, call->in_head.path);
         note_fields(&call->in_head.fields, c->head, sizeof c->head);
-        if (call->in_head.code == 101) {
+        if (call->in_head.code == 101 ||
+            (call->in_head.code / 100 == 2 && s->request_method == GW_METHOD_CONNECT)) {
             s->is_tunnel = true;
             call->peer->codec->ops->advance(call->peer->codec, s);
         }
@@ -287,11 +288,35 @@ static bool starts(gw_str word, const char *prefix, gw_str *rest)
     return true;
 }
 
-/* "body=abc", "body=*5000": so many x. */
+/* The smallest ClientHello with a name. */
+static size_t hello_of(gw_str name, char **out)
+{
+    static const char head[] = "\x16\3\1\0\0\1\0\0\0\3\3RandomRandomRandomRandomRandomRa"
+                               "\0\0\2\xc0\x2f\1\0\0\0\0\0\0\0\0\0\0\0\0";
+    enum { HEAD = sizeof head - 1 };
+    static const struct {
+        int at, over;
+    } lengths[] = { { 3, 5 }, { 7, 9 }, { 50, 52 }, { 54, 56 }, { 56, 58 }, { 59, 61 } };
+    size_t len = HEAD + name.len;
+
+    *out = malloc(len);
+    memcpy(*out, head, HEAD);
+    memcpy(*out + HEAD, name.ptr, name.len);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        (*out)[lengths[i].at] = (char)((len - (size_t)lengths[i].over) >> 8);
+        (*out)[lengths[i].at + 1] = (char)(len - (size_t)lengths[i].over);
+    }
+    return len;
+}
+
+/* "body=abc", "body=*5000": so many x, "body=hello:a.example". */
 static size_t body_of(gw_str text, char **out)
 {
     uint64_t n;
     size_t len = text.len;
+
+    if (gw_str_starts(text, gw_cstr("hello:")))
+        return hello_of(gw_str_slice(text, 6, len), out);
 
     if (text.len > 1 && text.ptr[0] == '*' &&
         gw_parse_u64(gw_str_slice(text, 1, text.len), &n) == GW_OK) {
@@ -426,6 +451,7 @@ static void respond(struct proto *p, const struct proto_line *l)
     }
     m->code = (uint16_t)code;
     fill_message(call, l, 3);
+    call->stream.is_tunnel = code < 300 && call->stream.request_method == GW_METHOD_CONNECT;
     if (code == 101) {
         m->protocol = gw_cstr("websocket");
         m->body = GW_BODY_TUNNEL;

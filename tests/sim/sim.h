@@ -33,6 +33,7 @@
 #include "h1/h1.h"
 #include "h2/codec.h"
 #include "http/codec.h"
+#include "raw/raw.h"
 #include "tls/stub.h"
 
 /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what the client

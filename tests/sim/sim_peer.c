@@ -50,7 +50,12 @@ struct sim_peer *sim_peer_new(struct sim *sim, struct sim_wire *wire, bool is_cl
     gw_chain_init(&peer->wire_out, &sim->pool);
     gw_chain_init(&peer->clear_in, &sim->pool);
     gw_chain_init(&peer->clear_out, &sim->pool);
-    peer->codec = protocol == GW_PROTO_H1 ? gw_h1_new(&spec) : gw_h2_new(&spec, sim->h2, sim->now);
+    if (protocol == GW_PROTO_H1)
+        peer->codec = gw_h1_new(&spec);
+    else if (protocol == GW_PROTO_H2)
+        peer->codec = gw_h2_new(&spec, sim->h2, sim->now);
+    else
+        peer->codec = gw_raw_new(&spec);
     if (has_tls)
         peer->engine = gw_tls_stub_new(&sim->heap, is_client, (gw_str){ NULL, 0 });
     SIM_CHECK(sim, peer->codec != NULL, "a peer could not be made");

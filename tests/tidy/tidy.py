@@ -25,15 +25,16 @@ EDGES = {
     "h2": {"http", "buf", "base"},
     "grpc": {"http", "buf", "base"},
     "tls": {"buf", "base", "os"},
+    "raw": {"tls", "http", "buf", "base"},
     "route": {"http", "base"},
     "balance": {"http", "base"},
     "guard": {"http", "base"},
     "dns": {"base"},
     "config": {"route", "balance", "guard", "dns", "tls", "http", "base", "os"},
-    "link": {"h1", "h2", "tls", "http", "buf", "base"},
+    "link": {"h1", "h2", "raw", "tls", "http", "buf", "base"},
     "exchange": {"link", "config", "route", "balance", "guard", "grpc", "http", "buf", "base"},
     "worker": {"exchange", "link", "config", "route", "balance", "guard", "grpc", "h1", "h2",
-               "tls", "http", "buf", "base", "os"},
+               "raw", "tls", "http", "buf", "base", "os"},
     "bytes": {"worker", "link", "base"},   # docs/decisions: it reads wants from the links
     "loop": {"worker", "base"},            # worker: the engine's allocator
     "adapters": {"base", "os"},
@@ -46,7 +47,7 @@ EDGES = {
 ON_PUBLIC = ["adapters", "loop", "filters", "observe"]
 
 # Folders whose objects may need nothing of the C library but mem* and str*.
-PURE = ["base", "buf", "http", "h1", "route", "balance", "guard", "dns", "config", "link",
+PURE = ["base", "buf", "http", "h1", "raw", "route", "balance", "guard", "dns", "config", "link",
         "exchange", "worker", "grpc", "bytes"]
 
 # What a compiler may call on its own account; the rest is the C library's or nobody's.

@@ -386,7 +386,8 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 11, "listeners[0].address", "not a name",                                         \
       p->listener.address = GW_STR("localhost:80"))                                                \
     X(GW_EINVAL, 11, "listeners[0].address", "too long", p->listener.address = longer(300))        \
-    X(GW_EINVAL, 11, "listeners[0].protocols", "bits", p->listener.protocols = 4)                  \
+    X(GW_EINVAL, 11, "listeners[0].protocols", "bits", p->listener.protocols = 8)                  \
+    X(GW_EINVAL, 11, "listeners[0].protocols", "alone", p->listener.protocols = 5)                 \
     X(GW_EINVAL, 11, "listeners[0].age_jitter_percent", "1 to 90", p->listener.age_ms = 1,         \
       p->listener.age_jitter_percent = 91)                                                         \
     X(GW_EINVAL, 11, "listeners[0].age_jitter_percent", "no age",                                  \
@@ -396,7 +397,8 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].age_jitter_percent", "1 to 90", p->cluster.age_ms = 1,           \
       p->cluster.age_jitter_percent = 91)                                                          \
     X(GW_EINVAL, 21, "clusters[0].name", "a name is needed", p->cluster.name = GW_STR(""))         \
-    X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1 and h2", p->cluster.protocols = 3)        \
+    X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1, h2 and tcp", p->cluster.protocols = 3)   \
+    X(GW_EINVAL, 21, "clusters[0].protocols", "one of h1, h2 and tcp", p->cluster.protocols = 4)   \
     X(GW_EINVAL, 21, "clusters[0].balance", "balancing", p->cluster.balance = 5)                   \
     X(GW_EUNKNOWN, 21, "clusters[0].balancer", "no balancer \"shord\"; did you mean \"shards\"",   \
       p->cluster.balancer = GW_STR("shord"))                                                       \
@@ -474,6 +476,8 @@ static void parts_add(struct parts *p)
     X(GW_EINVAL, 21, "clusters[0].health.size", "GW_SPEC", HEALTH(size, 0))                        \
     X(GW_EINVAL, 21, "clusters[0].health.kind", "not a kind", HEALTH(kind, 4))                     \
     X(GW_EINVAL, 21, "clusters[0].health.kind", "speaks h2", HEALTH(kind, GW_HEALTH_GRPC))         \
+    X(GW_EINVAL, 21, "clusters[0].health.kind", "and not HTTP", HEALTH(kind, GW_HEALTH_HTTP),      \
+      p->cluster.protocols = GW_PROTO_TCP)                                                         \
     X(GW_EINVAL, 21, "clusters[0].health.interval_ms", "10ms to 24h", HEALTH(interval_ms, 9))      \
     X(GW_EINVAL, 21, "clusters[0].health.unhealthy_interval_ms", "10ms to 24h",                    \
       HEALTH(unhealthy_interval_ms, GW_OFF))                                                       \

@@ -339,7 +339,8 @@ START_TEST(what_cannot_be_accepted)
     gw_link *link = NULL;
 
     start_plain(NULL);
-    ck_assert_int_eq(accept_as(4, NULL, &link), GW_EINVAL);
+    ck_assert_int_eq(accept_as(GW_PROTO_TCP, NULL, &link), GW_EINVAL);
+    ck_assert_int_eq(accept_as(GW_PROTO_TLS | GW_PROTO_H1, NULL, &link), GW_EINVAL);
     ck_assert_int_eq(accept_as(GW_PROTO_H1 | 8, NULL, &link), GW_EINVAL);
     facts.protocol = 4;
     ck_assert_int_eq(accept_as(0, &facts, &link), GW_EINVAL);

@@ -74,7 +74,8 @@ START_TEST(covers)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        ck_assert_msg(gw_tls_name_covers(&rows[i].presented, rows[i].expected) == rows[i].does, "row %zu", i);
+        ck_assert_msg(gw_tls_name_covers(&rows[i].presented, rows[i].expected) == rows[i].does,
+                      "row %zu", i);
 }
 END_TEST
 
@@ -116,7 +117,8 @@ START_TEST(allows)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        ck_assert_msg(gw_tls_name_allows(rows[i].pattern, &rows[i].presented) == rows[i].does, "row %zu", i);
+        ck_assert_msg(gw_tls_name_allows(rows[i].pattern, &rows[i].presented) == rows[i].does,
+                      "row %zu", i);
 }
 END_TEST
 
@@ -150,7 +152,8 @@ static bool naive_split(const char *s, struct labels *out)
 
 static bool naive_is_plain(const char *label)
 {
-    return strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == strlen(label);
+    return strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+           strlen(label);
 }
 
 static bool naive_is_same(const char *a, const char *b)
@@ -186,7 +189,8 @@ static bool naive_covers(const char *presented, const char *expected)
 
 static void make_name(struct gw_prng *prng, char *out)
 {
-    static const char *const parts[] = { "a", "b", "A", "*", "*", ".", ".", ".", "", "ab", "x*", "-", "1", "\x80" };
+    static const char *const parts[] = { "a", "b", "A",  "*",  "*", ".", ".",
+                                         ".", "",  "ab", "x*", "-", "1", "\x80" };
     size_t n = 1 + (size_t)gw_prng_below(prng, 7);
 
     *out = '\0';

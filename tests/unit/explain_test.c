@@ -1012,8 +1012,12 @@ START_TEST(nonsense_is_refused)
     gw_engine *other;
 
     start_limited();
-    spec.protocol = 4;
+    spec.protocol = GW_PROTO_TCP;
     check_refused(&spec, GW_EINVAL);
+    spec.protocol = GW_PROTO_TLS; /* by name alone */
+    spec.target = GW_STR("/");
+    check_refused(&spec, GW_EINVAL);
+    spec = good;
     spec = good;
     spec.flags = 2;
     check_refused(&spec, GW_EINVAL);

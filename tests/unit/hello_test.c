@@ -86,7 +86,8 @@ static enum gw_tls_hello_fault look(struct feed *f, const uint8_t *at, size_t le
     memset(out, 0x5a, sizeof *out);
     for (size_t from = 0; from < len;) {
         size_t n = len - from < piece ? len - from : piece;
-        struct gw_block *b = gw_block_lend(&f->pool, (gw_const_span){ at + from, n }, NULL, NULL, NULL);
+        struct gw_block *b = gw_block_lend(&f->pool, (gw_const_span){ at + from, n }, NULL, NULL,
+                                           NULL);
         ck_assert_ptr_nonnull(b);
         ck_assert_int_eq(gw_chain_append(&f->chain, b, b->bytes, n), GW_OK);
         gw_block_unref(b);
@@ -103,7 +104,8 @@ static bool is_same(const struct gw_tls_hello *a, const struct gw_tls_hello *b)
 {
     return memcmp(a->name, b->name, sizeof a->name) == 0 && a->name_len == b->name_len &&
            a->has_1_2 == b->has_1_2 && a->has_1_3 == b->has_1_3 && a->has_alpn == b->has_alpn &&
-           a->has_session_id == b->has_session_id && a->has_h2 == b->has_h2 && a->has_h1 == b->has_h1 && a->can_rsa == b->can_rsa &&
+           a->has_session_id == b->has_session_id && a->has_h2 == b->has_h2 &&
+           a->has_h1 == b->has_h1 && a->can_rsa == b->can_rsa &&
            a->can_ecdsa_p256 == b->can_ecdsa_p256 && a->can_ecdsa_p384 == b->can_ecdsa_p384;
 }
 
@@ -114,7 +116,9 @@ static void check_sane(enum gw_tls_hello_fault fault, const struct gw_tls_hello 
     ck_assert_uint_le(h->len, len);
     ck_assert_uint_eq(strlen(h->name), h->name_len);
     ck_assert_uint_eq(strspn(h->name, "abcdefghijklmnopqrstuvwxyz0123456789-_."), h->name_len);
-    if (fault == GW_TLS_HELLO_WHOLE) {
+    if (fault == GW_TLS_HELLO_OLD) {
+        ck_assert(!h->has_1_2 || h->len > 0);
+    } else if (fault == GW_TLS_HELLO_WHOLE) {
         ck_assert_uint_gt(h->len, 40);
         ck_assert_uint_le(h->len, GW_TLS_HELLO_MAX);
         ck_assert(h->has_1_2 || h->has_1_3);
@@ -257,7 +261,11 @@ START_TEST(every_byte_changed)
         }
         for (size_t at = 0; at < wire.len; at++) {
             uint8_t kept = wire.at[at];
-            uint8_t tries[] = { 0, 0xff, (uint8_t)(kept + 1), (uint8_t)(kept - 1), (uint8_t)(kept ^ 0x80),
+            uint8_t tries[] = { 0,
+                                0xff,
+                                (uint8_t)(kept + 1),
+                                (uint8_t)(kept - 1),
+                                (uint8_t)(kept ^ 0x80),
                                 (uint8_t)gw_prng_next(&prng) };
             for (size_t i = 0; i < sizeof tries; i++) {
                 wire.at[at] = tries[i];
@@ -290,15 +298,18 @@ struct ext {
     const char *body;
     size_t len;
 };
-#define EXT(type, body) { type, "" body, sizeof(body) - 1 }
+#define EXT(type, body)                                                                            \
+    {                                                                                              \
+        type, "" body, sizeof(body) - 1                                                            \
+    }
 struct made {
-    uint32_t version;      /* 0x0303                 */
-    const char *suites;    /* with their length      */
+    uint32_t version;   /* 0x0303                 */
+    const char *suites; /* with their length      */
     size_t suites_len;
-    const char *rest;      /* compressions           */
+    const char *rest; /* compressions           */
     size_t rest_len;
-    struct ext exts[4];    /* up to one without body */
-    bool is_bare;          /* no extensions at all   */
+    struct ext exts[4]; /* up to one without body */
+    bool is_bare;       /* no extensions at all   */
 };
 
 static void make(const struct made *m, struct bytes *out)
@@ -351,7 +362,9 @@ START_TEST(what_is_said)
         { { .version = 0x0301, .exts = { EXT(43, "\4\3\4\3\3") } }, "", V12 | V13 },
         { { .exts = { EXT(43, "\4\3\4\x7f\x1c") } }, "", V13 },
         { { .exts = { EXT(43, "\6\xaa\xaa\3\4\3\1") } }, "", V13 }, /* GREASE */
-        { { .exts = { EXT(43, "\2\3\4"), EXT(13, "\0\2\4\1") } }, "", V13 }, /* PKCS 1: not in 1.3 */
+        { { .exts = { EXT(43, "\2\3\4"), EXT(13, "\0\2\4\1") } },
+          "",
+          V13 }, /* PKCS 1: not in 1.3 */
         { { .exts = { EXT(43, "\2\3\4"), EXT(13, "\0\2\x8\5") } }, "", V13 | RSA },
         { { .exts = { EXT(43, "\2\3\4"), EXT(13, "\0\2\4\3") } }, "", V13 | P256 },
         { { .exts = { EXT(43, "\2\3\4"), EXT(13, "\0\2\5\3") } }, "", V13 | P384 },
@@ -373,7 +386,9 @@ START_TEST(what_is_said)
         { { .exts = { EXT(0, "\0\x8\0\0\5Ab_-.") } }, "ab_-", V12 | RSA },
         { { .exts = { EXT(0, "\0\x8\7\0\1x\0\0\1a") } }, "a", V12 | RSA }, /* a type to come */
         { { .exts = { EXT(0, "\0\xb\0\0\x8"
-                             "10.0.0.1") } }, "", V12 | RSA },
+                             "10.0.0.1") } },
+          "",
+          V12 | RSA },
         { { .exts = { EXT(0, "\0\6\0\0\3::1") } }, "", V12 | RSA },
         { { .exts = { EXT(0, "\0\x8\0\0\5[::1]") } }, "", V12 | RSA },
         { { .exts = { EXT(0x4469, "what"), EXT(41, "x") } }, "", V12 | RSA },
@@ -396,14 +411,14 @@ END_TEST
 START_TEST(what_is_wrong)
 {
     static const struct made rows[] = {
-        { .exts = { EXT(0, "") } },                           /* no list */
-        { .exts = { EXT(0, "\0\0") } },                       /* an empty one */
-        { .exts = { EXT(0, "\0\3\0\0\0") } },                 /* an empty name */
-        { .exts = { EXT(0, "\0\4\0\0\2a") } },                /* longer than what it lies in */
-        { .exts = { EXT(0, "\0\5\0\0\1a") } },                /* so is the list */
-        { .exts = { EXT(0, "\0\4\0\0\1ab") } },               /* something behind the list */
-        { .exts = { EXT(0, "\0\x8\0\0\1a\0\0\1b") } },        /* two names */
-        { .exts = { EXT(0, "\0\5\0\0\2a\0") } },              /* bytes of no name */
+        { .exts = { EXT(0, "") } },                    /* no list */
+        { .exts = { EXT(0, "\0\0") } },                /* an empty one */
+        { .exts = { EXT(0, "\0\3\0\0\0") } },          /* an empty name */
+        { .exts = { EXT(0, "\0\4\0\0\2a") } },         /* longer than what it lies in */
+        { .exts = { EXT(0, "\0\5\0\0\1a") } },         /* so is the list */
+        { .exts = { EXT(0, "\0\4\0\0\1ab") } },        /* something behind the list */
+        { .exts = { EXT(0, "\0\x8\0\0\1a\0\0\1b") } }, /* two names */
+        { .exts = { EXT(0, "\0\5\0\0\2a\0") } },       /* bytes of no name */
         { .exts = { EXT(0, "\0\5\0\0\2a ") } },
         { .exts = { EXT(0, "\0\5\0\0\2a/") } },
         { .exts = { EXT(0, "\0\6\0\0\3*.a") } },
@@ -433,9 +448,9 @@ START_TEST(what_is_wrong)
         { SUITES("\0\3\x13\1\xc0") },
         { REST("\0") },
         { REST("\1\1") },
-        { .is_bare = true, REST("\1\0\0") },     /* half a length of extensions */
-        { .is_bare = true, REST("\1\0\0\1") },   /* more of them than there are */
-        { .is_bare = true, REST("\1\0\0\0x") },  /* fewer */
+        { .is_bare = true, REST("\1\0\0") },    /* half a length of extensions */
+        { .is_bare = true, REST("\1\0\0\1") },  /* more of them than there are */
+        { .is_bare = true, REST("\1\0\0\0x") }, /* fewer */
         { .is_bare = true, REST("\1\0\0\4\0\7\0\1") },
         { .is_bare = true, REST("\1\0\0\3\0\7\0") },
         { .version = 0x0203 },
@@ -459,12 +474,13 @@ START_TEST(nothing_newer)
     static const struct made rows[] = {
         { .version = 0x0300 },
         { .version = 0x0301 },
-        { .version = 0x0302 },
+        { .version = 0x0302, .exts = { EXT(0, "\0\4\0\0\1a") } },
         { .exts = { EXT(43, "\4\3\2\3\1") } },
         { .exts = { EXT(43, "\2\xaa\xaa") } },
         { .version = 0x0300, .exts = { EXT(43, "\2\3\4") } }, /* RFC 8446 D.5 */
     };
-    static const uint8_t ssl2[] = { 0x80, 0x2e, 1, 0, 2, 0, 0x15 }, as_ssl2[] = { 0x80, 0x2e, 1, 3, 1 };
+    static const uint8_t ssl2[] = { 0x80, 0x2e, 1, 0, 2, 0, 0x15 },
+                         as_ssl2[] = { 0x80, 0x2e, 1, 3, 1 };
     struct gw_tls_hello h;
     struct feed f;
 
@@ -472,8 +488,11 @@ START_TEST(nothing_newer)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         make(&rows[i], &wire);
         ck_assert_msg(look(&f, wire.at, wire.len, 5, &h) == GW_TLS_HELLO_OLD, "row %zu", i);
+        ck_assert_uint_eq(h.len, wire.len);
+        ck_assert_str_eq(h.name, i == 2 ? "a" : "");
     }
     ck_assert_int_eq(look(&f, ssl2, sizeof ssl2, 1, &h), GW_TLS_HELLO_OLD);
+    ck_assert_uint_eq(h.len, 0);
     ck_assert_int_eq(look(&f, as_ssl2, 5, 1, &h), GW_TLS_HELLO_OLD);
     ck_assert_int_eq(look(&f, as_ssl2, 4, 1, &h), GW_TLS_HELLO_MORE);
     feed_fini(&f);
@@ -507,10 +526,10 @@ START_TEST(others_speak)
         ROW("\x16", MORE),
         ROW("\x16\2", NOT_TLS),
         ROW("\x16\x3\x1", MORE),
-        ROW("\x16\x3\x1\0\0", BROKEN),      /* an empty record */
+        ROW("\x16\x3\x1\0\0", BROKEN), /* an empty record */
         ROW("\x16\x3\x1\x40\0", MORE),
-        ROW("\x16\x3\x1\x40\1", BROKEN),    /* a longer one than there may be */
-        ROW("\x16\x3\x1\0\1\2", BROKEN),    /* a ServerHello */
+        ROW("\x16\x3\x1\x40\1", BROKEN),     /* a longer one than there may be */
+        ROW("\x16\x3\x1\0\1\2", BROKEN),     /* a ServerHello */
         ROW("\x16\x3\x1\0\1\1\x17", BROKEN), /* goes on in another type of record */
         ROW("\x16\x3\x1\0\1\1\x16\2", BROKEN),
         ROW("\x16\x3\x1\0\4\1\0\x3f\xff", LONG),
@@ -530,7 +549,8 @@ START_TEST(others_speak)
     feed_init(&f);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (size_t piece = 1; piece < 4; piece++)
-            ck_assert_msg(look(&f, (const uint8_t *)rows[i].bytes, rows[i].len, piece, &h) == rows[i].fault,
+            ck_assert_msg(look(&f, (const uint8_t *)rows[i].bytes, rows[i].len, piece, &h) ==
+                              rows[i].fault,
                           "row %zu", i);
     feed_fini(&f);
 }
@@ -584,7 +604,8 @@ START_TEST(as_many_extensions_as_there_may_be)
             rest[5 + 4 * i] = (char)i;
         }
         make(&made, &wire);
-        ck_assert_int_eq(look(&f, wire.at, wire.len, 5, &h), n == 64 ? GW_TLS_HELLO_WHOLE : GW_TLS_HELLO_BROKEN);
+        ck_assert_int_eq(look(&f, wire.at, wire.len, 5, &h),
+                         n == 64 ? GW_TLS_HELLO_WHOLE : GW_TLS_HELLO_BROKEN);
     }
     feed_fini(&f);
 }
@@ -617,10 +638,12 @@ START_TEST(the_longest)
                 wire = other;
             }
             ck_assert_uint_eq(wire.len, GW_TLS_HELLO_MAX + over);
-            ck_assert_int_eq(look(&f, wire.at, wire.len, 1000, &h), over ? GW_TLS_HELLO_LONG : GW_TLS_HELLO_WHOLE);
+            ck_assert_int_eq(look(&f, wire.at, wire.len, 1000, &h),
+                             over ? GW_TLS_HELLO_LONG : GW_TLS_HELLO_WHOLE);
             ck_assert_int_eq(look(&f, wire.at, wire.len - 1 - over, 1000, &h),
-                             over && records == 1 ? GW_TLS_HELLO_LONG :
-                             over ? GW_TLS_HELLO_LONG : GW_TLS_HELLO_MORE);
+                             over && records == 1 ? GW_TLS_HELLO_LONG
+                             : over               ? GW_TLS_HELLO_LONG
+                                                  : GW_TLS_HELLO_MORE);
         }
     }
     /* Who sends a byte a record is not waited for without end. */
@@ -656,7 +679,8 @@ START_TEST(noise)
         }
         from = (size_t)gw_prng_below(&prng, wire.len);
         for (uint64_t n = gw_prng_below(&prng, 8); n > 0; n--)
-            wire.at[from + (size_t)gw_prng_below(&prng, wire.len - from)] = (uint8_t)gw_prng_next(&prng);
+            wire.at[from + (size_t)gw_prng_below(&prng, wire.len - from)] = (uint8_t)gw_prng_next(
+                &prng);
         check_steady(&f, &wire, (size_t)gw_prng_below(&prng, wire.len));
     }
     feed_fini(&f);

@@ -380,6 +380,7 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X(b->l_name = "front", b->listener.name = GW_STR("front"))                                     \
     X(b->l_address = "unix:/run/x", b->listener.address = GW_STR("unix:/run/x"))                   \
     X(b->l_more = "    protocols: [ h1 ]\n", b->listener.protocols = GW_PROTO_H1)                  \
+    X(b->l_more = "    protocols: [ tls ]\n", b->listener.protocols = GW_PROTO_TLS)                \
     X(b->l_more = "    timeouts: { head: 1s }\n", b->listener.head_timeout_ms = 1000)              \
     X(b->l_more = "    timeouts: { body_idle: 5m }\n", b->listener.body_idle_timeout_ms = 300000)  \
     X(b->l_more = "    timeouts: { idle: off }\n", b->listener.idle_timeout_ms = GW_OFF)           \
@@ -409,6 +410,7 @@ _Static_assert(sizeof(gw_retry_spec) == 48, "a field without a row");
     X((b->c_name = "wob", b->r_to = "    cluster: wob\n"),                                         \
       (b->cluster.name = GW_STR("wob"), b->route.cluster = GW_STR("wob")))                         \
     X(b->c_more = "    protocol: h2\n", b->cluster.protocols = GW_PROTO_H2)                        \
+    X(b->c_more = "    protocol: tcp\n", b->cluster.protocols = GW_PROTO_TCP)                      \
     X(b->c_more = "    timeouts: { connect: 1ms }\n", b->cluster.connect_timeout_ms = 1)           \
     X(b->c_more = "    timeouts: { response: 0 }\n", b->cluster.response_timeout_ms = GW_OFF)      \
     X(b->c_more = "    timeouts: { response: 1h }\n", b->cluster.response_timeout_ms = 3600000)    \
