@@ -55,7 +55,7 @@ typedef void gw_entropy_fn(void *ctx, void *out, size_t len);
 /* level: GW_LOG_*. event: a stable token ("link.bad_bytes"); text: one bounded line for people. */
 typedef void gw_log_fn(void *ctx, uint32_t level, const char *event, const char *text);
 /* Wall clock, nanoseconds since 1970. Read at most once a step, when gw_exchange_get_info tells
- * it. */
+ * it, and for each session ticket of TLS. */
 typedef uint64_t gw_unix_fn(void *ctx);
 
 /* The host has broken the contract: call names what it called, text says what was wrong; both static. In

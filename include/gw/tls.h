@@ -57,6 +57,10 @@ typedef struct gw_tls_spec {
     const gw_str *peers;     /* server: names of clients that may come: "spiffe://d/x",
                                 "client.example", "*.example"; none: whoever is trusted      */
     size_t peers_len;        /* up to 64 */
+    const gw_str
+        *ticket_keys; /* server: secrets of 48 to 80 random bytes that a fleet shares: the first
+                                seals tickets, all open them; none: keys that the engine draws   */
+    size_t ticket_keys_len; /* up to 8 */
 } gw_tls_spec;
 
 /* Checks spec and makes settings of it: certificates are parsed, and each key is held against its

@@ -18,7 +18,7 @@ struct settings {
     gw_tls_spec spec;
     gw_tls_certificate own; /* of a client */
     gw_str ca, crl, cert, key;
-    struct gw_yaml_texts names;
+    struct gw_yaml_texts names, ticket_keys;
     const struct gw_yaml_node *certificates, *tickets;
 };
 struct pair {
@@ -59,6 +59,7 @@ static const struct gw_yaml_table version_table = TABLE(version_fields);
 static const struct gw_yaml_field ticket_fields[] = {
     { "life", GW_YAML_DURATION, offsetof(struct settings, spec.ticket_life_ms), 1000,
       UINT32_MAX - 1, 0, NULL },
+    { "keys", GW_YAML_TEXTS, offsetof(struct settings, ticket_keys), 0, 0, 0, NULL },
 };
 static const struct gw_yaml_table ticket_table = TABLE(ticket_fields);
 
@@ -196,6 +197,28 @@ static void forget(struct making *m)
 
 /* --- parts --- */
 
+static gw_status read_ticket_keys(struct making *m, const struct gw_yaml_node *tickets)
+{
+    const struct gw_yaml_node *list = gw_yaml_find(tickets, GW_STR("keys")), *node;
+    size_t n = m->own->ticket_keys.len;
+    gw_status status = GW_OK;
+    gw_str *keys;
+    if (list == NULL)
+        return GW_OK;
+    if (n == 0)
+        return gw_yaml_refuse(m->reader, list,
+                              "the list is empty; leave it out for keys that are drawn");
+    keys = gw_store_take(m->reader->store, n, sizeof *keys);
+    if (keys == NULL)
+        return gw_yaml_no_memory(m->reader);
+    node = list->first;
+    for (size_t i = 0; i < n && node != NULL && status == GW_OK; i++, node = node->next)
+        status = read_file(m, node, m->own->ticket_keys.at[i], &keys[i]);
+    m->own->spec.ticket_keys = keys;
+    m->own->spec.ticket_keys_len = n;
+    return status;
+}
+
 static gw_status read_tickets(struct making *m)
 {
     const struct gw_yaml_node *node = m->own->tickets;
@@ -207,7 +230,8 @@ static gw_status read_tickets(struct making *m)
         return GW_OK;
     if (node->kind != GW_YAML_MAP)
         return gw_yaml_refuse(m->reader, node, "off, or a map with life, is needed here");
-    return gw_yaml_read(m->reader, node, &ticket_table, m->own);
+    gw_status status = gw_yaml_read(m->reader, node, &ticket_table, m->own);
+    return status == GW_OK ? read_ticket_keys(m, node) : status;
 }
 
 static gw_status read_pair(struct making *m, const struct gw_yaml_node *node,
@@ -308,6 +332,7 @@ static const struct rename {
     { "version_min", "versions.min", "versions.min" },
     { "version_max", "versions.max", "versions.max" },
     { "ticket_life_ms", "tickets.life", "tickets.life" },
+    { "ticket_keys", "tickets.keys", "tickets.keys" },
     { "flags", "tickets", "ca" },
     { "server_name", "server_name", "server_name" },
 };

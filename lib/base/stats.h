@@ -62,6 +62,7 @@
       "endpoints that probes have found unhealthy")                                                \
     X(ENDPOINTS_RECOVERED, COUNTER, "endpoints_recovered", "times", "... and healthy again")       \
     X(TLS_HANDSHAKES, COUNTER, "tls_handshakes", "links", "connections secured, both sides")       \
+    X(TLS_RESUMED, COUNTER, "tls_resumed", "links", "of these: by the ticket of an earlier one")   \
     X(TLS_FAILED, COUNTER, "tls_failed", "links", "connections that TLS has ended with a cause")
 
 enum gw_stat_id {

@@ -54,6 +54,8 @@ static gw_status make_engine(struct gw_link *link, const struct gw_link_security
         .name = security->name,
         .protocols = link->protocols,
         .scratch = links->tls_scratch,
+        .tickets = links->tickets,
+        .kept = security->kept,
     };
 
     if (security->tls != NULL)
@@ -226,6 +228,8 @@ static gw_status take_facts(struct gw_link *link)
         return status;
     link->tls->is_told = true;
     gw_stats_add(link->links->stats, GW_STAT_TLS_HANDSHAKES, 1);
+    if (link->tls->engine->ops->is_resumed(link->tls->engine))
+        gw_stats_add(link->links->stats, GW_STAT_TLS_RESUMED, 1);
     link->tls->engine->ops->tell(link->tls->engine, &facts);
     if (gw_facts_check(&facts) != GW_OK)
         return GW_ETLS;

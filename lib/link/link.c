@@ -160,7 +160,7 @@ gw_status gw_links_accept(struct gw_links *links, const gw_accept_spec *spec, ui
 gw_status gw_links_connect(struct gw_links *links, struct gw_upstream *upstream, gw_nanos timeout,
                            struct gw_link **out)
 {
-    const struct gw_link_security security = { upstream->tls, upstream->tls_name };
+    const struct gw_link_security security = { upstream->tls, upstream->tls_name, &upstream->kept };
     struct gw_link *link = make_link(links, GW_LINK_CONNECTING);
     gw_status status;
 

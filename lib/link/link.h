@@ -162,8 +162,9 @@ struct gw_link_above {
 
 /* What TLS of a link may be: none, the stub of tests, or that of settings. */
 struct gw_link_security {
-    gw_tls *tls; /* NULL: none                              */
-    gw_str name; /* client: of whom the certificate must be */
+    gw_tls *tls;              /* NULL: none                              */
+    gw_str name;              /* client: of whom the certificate must be */
+    struct gw_tls_kept *kept; /* client: the session to be resumed */
 };
 
 /* What all links of a worker share. */
@@ -175,6 +176,7 @@ struct gw_links {
     struct gw_misuse *misuse;
     struct gw_stats *stats;
     const struct gw_trace *trace;
+    struct gw_tickets *tickets; /* NULL: sessions are not resumed */
     const gw_limits *limits;
     struct gw_codec_limits server_limits, client_limits;
     struct gw_h2_shared *h2; /* NULL: no HTTP/2 */

@@ -27,6 +27,7 @@ static void free_upstream(struct gw_upstream *u)
         gw_places_leave(u);
     gw_timer_cancel(u->links->wheel, &u->again.timer);
     gw_heap_release_str(heap, u->key);
+    gw_tls_kept_drop(&u->kept);
     gw_tls_unref(u->tls);
     gw_heap_release(heap, u, sizeof *u);
 }

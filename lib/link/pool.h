@@ -40,6 +40,7 @@ struct gw_upstream {
     gw_str key;                                  /* on the heap    */
     gw_str address, cluster, endpoint, tls_name; /* views of it    */
     gw_tls *tls;
+    struct gw_tls_kept kept; /* what the next connection offers: the key says whose it is */
     struct gw_upstream_spec spec;
     uint32_t refs; /* by bindings */
     uint32_t links_count, connecting;

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/spec.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "os/env.h"
 #include "tls/provider.h"
 
@@ -91,6 +92,9 @@ static gw_status check_server(const struct complaint *c, const gw_tls_spec *s)
     if (s->server_name.len > 0)
         return refuse(c, GW_EINVAL, "server_name",
                       "it is a client's; a server's names are in its certificates");
+    if (verifies && s->ticket_keys_len > 0)
+        return refuse(c, GW_EINVAL, "ticket_keys",
+                      "clients show their certificates each time: there are no tickets");
     if (verifies && !has_trust)
         return refuse(c, GW_EINVAL, "trust",
                       "clients' certificates are asked for: who may have signed them?");
@@ -115,6 +119,25 @@ static gw_status check_client(const struct complaint *c, const gw_tls_spec *s)
     if (s->verify == GW_VERIFY_NOT && (has_trust || s->revoked.len > 0))
         return refuse(c, GW_EINVAL, "verify",
                       "the server is not verified, so nobody's signers are looked at");
+    return GW_OK;
+}
+
+static gw_status check_ticket_keys(const struct complaint *c, const gw_tls_spec *s)
+{
+    char where[64];
+
+    if (s->ticket_keys_len == 0)
+        return GW_OK;
+    if (s->role != GW_TLS_SERVER)
+        return refuse(c, GW_EINVAL, "ticket_keys", "they are a server's");
+    if ((s->flags & GW_TLS_NO_TICKETS) != 0)
+        return refuse(c, GW_EINVAL, "ticket_keys", "there are no tickets that they would seal");
+    if (s->ticket_keys_len > GW_TICKET_KEYS_MAX)
+        return refuse(c, GW_ELIMIT, "ticket_keys", "there are 8 at most");
+    for (size_t i = 0; i < s->ticket_keys_len; i++)
+        if (s->ticket_keys[i].len < GW_TICKET_KEY_MIN || s->ticket_keys[i].len > GW_TICKET_KEY_MAX)
+            return refuse(c, GW_EINVAL, name_part(where, "ticket_keys", i, NULL),
+                          "it is 48 to 80 random bytes");
     return GW_OK;
 }
 
@@ -151,6 +174,8 @@ static gw_status check(const struct complaint *c, const gw_tls_spec *s)
 
     if (status == GW_OK)
         status = check_lists(c, s);
+    if (status == GW_OK)
+        status = check_ticket_keys(c, s);
     if (status != GW_OK)
         return status;
     return s->role == GW_TLS_SERVER ? check_server(c, s) : check_client(c, s);
@@ -177,13 +202,17 @@ static void identify(struct gw_tls *tls, const gw_tls_spec *s, const gw_tls_cert
     for (size_t i = 0; i < s->certificates_len; i++) {
         hash_text(tls, certs[i].chain);
         hash_text(tls, certs[i].key);
-        hash_text(tls, certs[i].staple);
     }
     hash_text(tls, s->trust);
     hash_text(tls, s->revoked);
     hash_text(tls, s->server_name);
     for (size_t i = 0; i < s->peers_len; i++)
         hash_text(tls, s->peers[i]);
+    memcpy(tls->ticket_id, tls->id, sizeof tls->ticket_id);
+    for (size_t i = 0; i < s->certificates_len; i++)
+        hash_text(tls, certs[i].staple);
+    for (size_t i = 0; i < s->ticket_keys_len; i++)
+        hash_text(tls, s->ticket_keys[i]);
 }
 
 static uint32_t verify_of(const gw_tls_spec *s)
@@ -244,6 +273,8 @@ static void free_tls(struct gw_tls *tls)
     gw_allocator allocator = tls->heap.allocator;
 
     gw_tls_provider_close(tls);
+    if (tls->ticket_keys_len > 0)
+        gw_wipe(tls->ticket_keys, tls->ticket_keys_len * sizeof *tls->ticket_keys);
     gw_store_fini(&tls->store);
     GW_ASSERT(tls->heap.used == 0);
     allocator.release(allocator.ctx, tls, sizeof *tls);

@@ -9,7 +9,9 @@
 #include "base/store.h"
 #include "tls/hello.h"
 #include "tls/name.h"
+#include "tls/tickets.h"
 
+enum { GW_TICKET_KEYS_MAX = 8, GW_TICKET_KEY_MIN = 48, GW_TICKET_KEY_MAX = 80 };
 enum { GW_TLS_CERTIFICATES_MAX = 256, GW_TLS_PEERS_MAX = 64 };
 
 /* What a client must be able to verify, for a certificate to be of use to it. */
@@ -34,9 +36,13 @@ struct gw_tls {
     gw_str *peers;
     size_t peers_len;
     bool has_revoked;
-    bool is_open;   /* by the provider */
-    uint64_t id[2]; /* of all that was said: the same, whoever says it and whenever */
-    void *native;   /* the provider's: a client's context, or the keys of a server's tickets */
+    bool is_open; /* by the provider */
+    /* The host's, made by the provider; none: the engine's. */
+    struct gw_ticket_key *ticket_keys;
+    uint32_t ticket_keys_len;
+    uint64_t id[2];        /* of all that was said: the same, whoever says it and whenever */
+    uint64_t ticket_id[2]; /* likewise, but for staples and ticket_keys: tickets outlive those */
+    void *native;          /* the provider's: a client's context */
 };
 
 /* A server's certificate for that client; NULL: it can verify none of them. */

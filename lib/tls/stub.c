@@ -152,6 +152,12 @@ static bool stub_is_ready(const struct gw_tls_engine *e)
     return s->is_hello_sent && s->is_hello_here;
 }
 
+static bool stub_is_resumed(const struct gw_tls_engine *e)
+{
+    (void)e;
+    return false;
+}
+
 static void stub_tell(const struct gw_tls_engine *e, gw_facts *out)
 {
     out->is_secure = 1;
@@ -175,6 +181,7 @@ static const struct gw_tls_engine_ops ops = {
     .close = stub_close,
     .wants_seal = stub_wants_seal,
     .is_ready = stub_is_ready,
+    .is_resumed = stub_is_resumed,
     .tell = stub_tell,
     .fault = stub_fault,
     .free = stub_free,

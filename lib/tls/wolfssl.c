@@ -7,7 +7,7 @@
 #include "base/address.h"
 #include "base/assert.h"
 #include "base/text.h"
-#include "tls/wolfssl.h"
+#include "tls/wolfssl_ticket.h"
 
 enum { RECORD_MAX = 16 * 1024, RECORD_HEAD = 5, SEAL_OVERHEAD = 64, HANDSHAKE = 22 };
 enum { FAULT_MAX = 192, IDENTITY_MAX = 512 };
@@ -25,10 +25,15 @@ struct session {
     uint8_t *room, *room_at, *room_end; /* in out, for the record that is being sealed */
     gw_str name;                        /* client: expected; server: asked for          */
     gw_str identity;                    /* of a verified peer                            */
+    struct gw_tickets *tickets;
+    struct gw_tls_kept *kept; /* client */
+    uint64_t since;           /* the peer was verified: see gw_tls_kept */
+    uint32_t pair;            /* server: the certificate */
     uint32_t protocols;
     uint32_t owed; /* bytes of a record that is sealed, and not out yet */
     bool is_ready, is_over, is_closing, is_end_sent, is_peer_ended;
-    bool is_checked; /* the peer's own certificate is for whom it should be   */
+    bool is_checked;          /* the peer's own certificate is for whom it should be   */
+    bool is_offered, is_kept; /* client: a session, to the server; ours, for later */
     bool owes_change, is_change_due;
     bool is_stuck;      /* a record of the handshake waits for memory */
     bool is_short;      /* there was no memory for what was to be sent */
@@ -60,6 +65,8 @@ static struct gw_text begin_fault(struct session *s)
 static gw_status fail(struct session *s, const char *why)
 {
     s->is_over = true;
+    if (s->is_offered && !s->is_ready)
+        gw_tls_kept_drop(s->kept); /* it may be what the server cannot bear */
     if (s->fault[0] == '\0') {
         struct gw_text text = begin_fault(s);
         gw_text_cstr(&text, why);
@@ -442,9 +449,12 @@ static gw_status check_verified(struct session *s)
 {
     bool is_server = s->tls->role == GW_TLS_SERVER;
 
-    if (s->is_checked || s->tls->verify == GW_VERIFY_NOT ||
-        (!is_server && wolfSSL_session_reused(s->ssl)))
+    if (s->is_checked || s->tls->verify == GW_VERIFY_NOT)
         return GW_OK;
+    if (s->is_offered && wolfSSL_session_reused(s->ssl)) { /* it was, when that session was made */
+        s->is_checked = true;
+        return GW_OK;
+    }
     if (is_server && s->tls->verify == GW_VERIFY_IF_GIVEN)
         return GW_OK;
     return fail(s, "the peer's certificate was not verified");
@@ -462,6 +472,74 @@ static const char *alpn_list(uint32_t protocols)
     default:
         return "h2,http/1.1";
     }
+}
+
+/* ---- resumption ---- */
+
+int gw_wolf_ticket(WOLFSSL *ssl, byte *name, byte *iv, byte *mac, int seals, byte *bytes, int len,
+                   int *out_len, void *ctx)
+{
+    struct session *s = wolfSSL_GetIOReadCtx(ssl);
+    const struct gw_wolf_ticket_use use = { s->tickets, s->tls, s->pair, s->name };
+
+    (void)ctx;
+    if (s->tickets == NULL)
+        return WOLFSSL_TICKET_RET_REJECT;
+    return seals ? gw_wolf_seal_ticket(&use, ssl, name, iv, mac, bytes, len, out_len)
+                 : gw_wolf_open_ticket(&use, ssl, name, iv, mac, bytes, len, out_len);
+}
+
+static void refuse_tickets(struct session *s)
+{
+    (void)wolfSSL_no_ticket_TLSv13(s->ssl); /* that is said of a version that it does not speak */
+    (void)wolfSSL_NoTicketTLSv12(s->ssl);
+}
+
+void gw_tls_kept_drop(struct gw_tls_kept *kept)
+{
+    if (kept->native != NULL)
+        wolfSSL_SESSION_free(kept->native);
+    kept->native = NULL;
+}
+
+/* However often it is resumed: after a life the peer is looked at again. */
+static void offer(struct session *s)
+{
+    uint64_t now;
+
+    if (s->kept == NULL || s->kept->native == NULL)
+        return;
+    now = gw_tickets_now(s->tickets);
+    s->since = s->kept->since;
+    s->is_offered = now >= s->since && now - s->since < s->tls->ticket_life &&
+                    wolfSSL_set_session(s->ssl, s->kept->native) == WOLFSSL_SUCCESS;
+    if (!s->is_offered)
+        gw_tls_kept_drop(s->kept);
+}
+
+/* A ticket of TLS 1.3 comes behind the handshake. What is held is wolfSSL's own of this session: a later
+ * ticket takes the place of the first. Of TLS 1.2 none is kept: a server that declines it would look to
+ * wolfSSL like one that is broken. */
+static void keep(struct session *s)
+{
+    word32 len = GW_TLS_SCRATCH;
+    WOLFSSL_SESSION *mine;
+
+    if (s->kept == NULL || s->is_kept || wolfSSL_version(s->ssl) != TLS1_3_VERSION ||
+        wolfSSL_get_SessionTicket(s->ssl, s->scratch, &len) != WOLFSSL_SUCCESS || len == 0)
+        return;
+    mine = wolfSSL_get1_session(s->ssl);
+    if (mine == NULL)
+        return;
+    gw_tls_kept_drop(s->kept);
+    s->kept->native = mine;
+    s->kept->since = s->since;
+    s->is_kept = true;
+}
+
+static bool is_resumed(const struct session *s)
+{
+    return s->ssl != NULL && s->is_ready && wolfSSL_session_reused(s->ssl);
 }
 
 static bool set_up(struct session *s)
@@ -490,8 +568,13 @@ static gw_status begin(struct session *s, WOLFSSL_CTX *ctx)
     s->ssl = wolfSSL_new(ctx);
     if (s->ssl == NULL)
         return GW_ENOMEM;
-    if (set_up(s))
+    if (set_up(s)) {
+        if (s->tls->role == GW_TLS_CLIENT)
+            offer(s);
+        else if (s->tickets == NULL)
+            refuse_tickets(s);
         return GW_OK;
+    }
     wolfSSL_free(s->ssl);
     s->ssl = NULL;
     return GW_ENOMEM;
@@ -530,6 +613,7 @@ static gw_status take_hello(struct session *s, const struct gw_tls_hello *hello)
         if (status != GW_OK)
             return status;
     }
+    s->pair = (uint32_t)(pair - s->tls->pairs);
     s->owes_change = hello->has_session_id;
     return begin(s, pair->native);
 }
@@ -574,6 +658,8 @@ static gw_status shake_hands(struct session *s)
     s->is_stuck = false;
     status = check_verified(s);
     s->is_ready = status == GW_OK;
+    if (s->is_ready && s->kept != NULL && !is_resumed(s))
+        s->since = gw_tickets_now(s->tickets);
     return status;
 }
 
@@ -613,6 +699,8 @@ static gw_status wolf_open(struct gw_tls_engine *e, struct gw_chain *wire, struc
         status = shake_hands(s);
     while (status == GW_OK && clear->len < mark)
         status = open_some(s, clear);
+    if (s->is_ready)
+        keep(s);
     s->in = NULL;
     return status == GW_AGAIN ? GW_OK : status;
 }
@@ -710,6 +798,11 @@ static bool wolf_is_ready(const struct gw_tls_engine *e)
     return of_const(e)->is_ready;
 }
 
+static bool wolf_is_resumed(const struct gw_tls_engine *e)
+{
+    return is_resumed(of_const(e));
+}
+
 static gw_str agreed(const struct session *s)
 {
     char *name = NULL;
@@ -767,6 +860,7 @@ static const struct gw_tls_engine_ops ops = {
     .close = wolf_close,
     .wants_seal = wolf_wants_seal,
     .is_ready = wolf_is_ready,
+    .is_resumed = wolf_is_resumed,
     .tell = wolf_tell,
     .fault = wolf_fault,
     .free = wolf_free,
@@ -784,6 +878,9 @@ gw_status gw_tls_session_new(const struct gw_tls_session_spec *spec, struct gw_t
     s->tls = gw_tls_ref(spec->tls);
     s->out = spec->wire;
     s->scratch = spec->scratch;
+    s->tickets = spec->tickets;
+    if (s->tickets != NULL && (s->tls->flags & GW_TLS_NO_TICKETS) == 0)
+        s->kept = spec->kept;
     s->protocols = spec->protocols;
     if (s->tls->role == GW_TLS_CLIENT) {
         status = gw_heap_copy(s->heap, spec->name, &s->name);

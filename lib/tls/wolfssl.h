@@ -17,14 +17,10 @@ void gw_wolf_forget(struct gw_heap *heap, DecodedCert *cert);
 bool gw_wolf_next_name(const DecodedCert *cert, const DNS_entry **at, struct gw_tls_name *out);
 /* wolfSSL's words, never empty. */
 const char *gw_wolf_text(int error);
+/* Called by the library to seal a ticket, and to open one. */
+int gw_wolf_ticket(WOLFSSL *ssl, byte *name, byte *iv, byte *mac, int seals, byte *bytes, int len,
+                   int *out_len, void *ctx);
 /* Called by the library for each certificate of a peer. */
 int gw_wolf_verify(int is_good, WOLFSSL_X509_STORE_CTX *store);
-
-/* Keys for the tickets of a server, which live for life seconds. NULL: no memory. */
-struct gw_wolf_tickets;
-struct gw_wolf_tickets *gw_wolf_tickets_new(struct gw_heap *heap, uint64_t life) GW_MUST_CHECK;
-void gw_wolf_tickets_free(struct gw_heap *heap, struct gw_wolf_tickets *tickets); /* NULL is fine */
-/* The tickets of ctx are sealed with these; they outlive it. */
-bool gw_wolf_tickets_use(struct gw_wolf_tickets *tickets, WOLFSSL_CTX *ctx, uint64_t life);
 
 #endif

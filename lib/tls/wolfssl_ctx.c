@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "base/wipe.h"
 #include "gw_features.h"
-#include "tls/wolfssl.h"
+#include "tls/wolfssl_ticket.h"
 
 /* Forward secret and authenticated; those first that are cheapest with equal strength. Without assembly a
  * byte of ChaCha20-Poly1305 costs less than half of one of AES. */
@@ -295,21 +295,24 @@ static int verify_mode(const struct gw_tls *tls)
 /* A server that knows its clients does not resume: what it knows of them is not in a ticket. */
 static bool has_tickets(const struct gw_tls *tls)
 {
-    return (tls->flags & GW_TLS_NO_TICKETS) == 0 &&
-           (tls->role == GW_TLS_CLIENT || tls->verify == GW_VERIFY_NOT);
+    return (tls->flags & GW_TLS_NO_TICKETS) == 0 && tls->verify == GW_VERIFY_NOT;
 }
 
 static bool set_tickets(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
 {
-    if (has_tickets(tls) && tls->role == GW_TLS_CLIENT)
-        return wolfSSL_CTX_UseSessionTicket(ctx) == WOLFSSL_SUCCESS;
-    if (has_tickets(tls))
-        return gw_wolf_tickets_use(tls->native, ctx, tls->ticket_life);
+    unsigned life = (unsigned)tls->ticket_life;
+
     if (tls->role == GW_TLS_CLIENT)
         return true;
+    (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+    (void)wolfSSL_CTX_set_timeout(ctx, life); /* answers with the one before, or not */
+    if (has_tickets(tls))
+        return wolfSSL_CTX_set_TicketHint(ctx, (int)life) == WOLFSSL_SUCCESS &&
+               wolfSSL_CTX_set_TicketEncCb(ctx, gw_wolf_ticket) == WOLFSSL_SUCCESS;
     /* Of a version that is not spoken it says that there is none. */
-    return (tls->version_max == GW_TLS_1_2 || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0) &&
-           wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
+    if (tls->version_max != GW_TLS_1_2 && wolfSSL_CTX_no_ticket_TLSv13(ctx) != 0)
+        return false;
+    return wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
 }
 
 static bool set_up(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
@@ -320,8 +323,6 @@ static bool set_up(const struct gw_tls *tls, WOLFSSL_CTX *ctx)
     for (size_t i = 0; i < GROUPS; i++)
         if (wolfSSL_CTX_UseSupportedCurve(ctx, (word16)groups[i]) != WOLFSSL_SUCCESS)
             return false;
-    if (tls->role == GW_TLS_SERVER) /* a client that has none cannot resume with what it is given */
-        (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     wolfSSL_CTX_set_verify(ctx, verify_mode(tls), gw_wolf_verify);
     wolfSSL_CTX_set_verify_depth(ctx, CHAIN_MAX);
     return wolfSSL_CTX_SetMinVersion(ctx, tls->version_min == GW_TLS_1_3
@@ -373,11 +374,9 @@ gw_status gw_tls_provider_open(struct gw_tls *tls, const gw_tls_spec *spec,
     if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counted there: once for each settings */
         return GW_ENOMEM;
     tls->is_open = true;
-    if (tls->role == GW_TLS_CLIENT)
+    status = gw_wolf_take_ticket_keys(tls, spec);
+    if (status == GW_OK && tls->role == GW_TLS_CLIENT)
         status = make_ctx(tls, spec, fault, &tls->native);
-    else if (has_tickets(tls) &&
-             (tls->native = gw_wolf_tickets_new(&tls->heap, tls->ticket_life)) == NULL)
-        status = GW_ENOMEM;
     for (size_t i = 0; status == GW_OK && i < spec->certificates_len; i++)
         status = open_pair(tls, spec, i, fault);
 #ifdef OPENSSL_EXTRA
@@ -392,9 +391,6 @@ void gw_tls_provider_close(struct gw_tls *tls)
         return;
     for (uint32_t i = 0; i < tls->pairs_len; i++)
         wolfSSL_CTX_free(tls->pairs[i].native);
-    if (tls->role == GW_TLS_CLIENT)
-        wolfSSL_CTX_free(tls->native);
-    else
-        gw_wolf_tickets_free(&tls->heap, tls->native);
+    wolfSSL_CTX_free(tls->native);
     (void)wolfSSL_Cleanup();
 }

@@ -1,169 +1,158 @@
-/* tls/wolfssl_ticket.c: the keys that session tickets are sealed with: made at random, one after the
- * other, known to all workers that have these settings, and forgotten when no ticket of theirs can be of
- * use. wolfSSL's own keys live for an hour, and fail handshakes when tickets are to live longer. */
+/* tls/wolfssl_ticket.c: tickets sealed and opened: ChaCha20-Poly1305, which costs little without assembly
+ * too. The vector is twelve random bytes and the time; the time, the settings, the certificate and the name
+ * that was asked for are sealed with it, so that a ticket is good for nothing else (RFC 6066, 3). */
 
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#include "tls/wolfssl_ticket.h"
+
 #include <string.h>
-#include <time.h>
-
-#include "tls/wolfssl.h" /* first: it knows how the library was built */
 
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
 #include <wolfssl/wolfcrypt/random.h>
-#include <wolfssl/wolfcrypt/wc_port.h>
+#include <wolfssl/wolfcrypt/sha256.h>
 
-/* A key seals for half of a ticket's life; what it sealed last is of use for two halves more. */
-enum { KEYS = 3, KEY_LEN = CHACHA20_POLY1305_AEAD_KEYSIZE };
+#include "base/wipe.h"
 
-struct key {
-    byte name[WOLFSSL_TICKET_NAME_SZ];
-    byte secret[KEY_LEN];
+enum { NONCE = CHACHA20_POLY1305_AEAD_IV_SIZE, TAG = CHACHA20_POLY1305_AEAD_AUTHTAG_SIZE };
+enum { TIME_AT = NONCE, NAME_MAX_BYTES = 255 };
+/* Clocks of a fleet may be so far apart: seconds. */
+enum { SKEW = 60 };
+
+struct bound {
+    byte bytes[4 + 1 + 4 + 16 + NAME_MAX_BYTES];
+    word32 len;
 };
 
-struct gw_wolf_tickets {
-    wolfSSL_Mutex lock;
-    uint64_t turn;   /* seconds that a key seals               */
-    uint64_t made;   /* when the newest was: 0, never          */
-    uint32_t newest; /* of keys                                */
-    uint32_t known;  /* of keys: the newest, and those before  */
-    struct key keys[KEYS];
-};
-
-static void forget(void *at, size_t len)
+static void put(struct bound *b, const void *bytes, size_t len)
 {
-    volatile byte *p = at;
-
-    while (len-- > 0)
-        *p++ = 0;
+    memcpy(b->bytes + b->len, bytes, len);
+    b->len += (word32)len;
 }
 
-static uint64_t now(void)
+static void put_u32(byte *out, uint32_t n)
 {
-    struct timespec t = { 0, 0 };
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec + 1;
+    for (int i = 0; i < 4; i++)
+        out[i] = (byte)(n >> (24 - 8 * i));
 }
 
-struct gw_wolf_tickets *gw_wolf_tickets_new(struct gw_heap *heap, uint64_t life)
+static uint32_t get_u32(const byte *in)
 {
-    struct gw_wolf_tickets *t = gw_heap_zalloc(heap, sizeof *t);
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
 
-    if (t == NULL)
-        return NULL;
-    if (wc_InitMutex(&t->lock) != 0) {
-        gw_heap_release(heap, t, sizeof *t);
-        return NULL;
+static void bind_use(struct bound *b, const struct gw_wolf_ticket_use *use, WOLFSSL *ssl,
+                     const byte *iv)
+{
+    byte is_13 = wolfSSL_version(ssl) == TLS1_3_VERSION, pair[4], id[16];
+
+    b->len = 0;
+    put_u32(pair, use->pair);
+    for (int i = 0; i < 2; i++) {
+        put_u32(id + 8 * i, (uint32_t)(use->tls->ticket_id[i] >> 32));
+        put_u32(id + 8 * i + 4, (uint32_t)use->tls->ticket_id[i]);
     }
-    t->turn = life / 2 > 0 ? life / 2 : 1;
-    return t;
+    put(b, iv + TIME_AT, 4);
+    put(b, &is_13, 1);
+    put(b, pair, sizeof pair);
+    put(b, id, sizeof id);
+    put(b, use->name.ptr != NULL ? use->name.ptr : "",
+        use->name.len < NAME_MAX_BYTES ? use->name.len : NAME_MAX_BYTES);
 }
 
-void gw_wolf_tickets_free(struct gw_heap *heap, struct gw_wolf_tickets *t)
+static void choose_key(const struct gw_wolf_ticket_use *use, struct gw_ticket_key *out)
 {
-    if (t == NULL)
-        return;
-    (void)wc_FreeMutex(&t->lock);
-    forget(t, sizeof *t);
-    gw_heap_release(heap, t, sizeof *t);
+    if (use->tls->ticket_keys_len > 0)
+        *out = use->tls->ticket_keys[0];
+    else
+        gw_tickets_newest(use->tickets, use->tls->ticket_life, out);
 }
 
-/* Keys that are too old are forgotten; a new one is made where the newest has had its turn. */
-static bool turn(struct gw_wolf_tickets *t, WC_RNG *rng, bool is_sealing)
+static bool find_key(const struct gw_wolf_ticket_use *use, const byte *name,
+                     struct gw_ticket_key *out)
 {
-    uint64_t turns = t->made == 0 ? KEYS : (now() - t->made) / t->turn;
-    struct key *key;
-
-    for (; t->known > 0 && t->known + turns > KEYS; t->known--)
-        forget(&t->keys[(t->newest + KEYS - t->known + 1) % KEYS], sizeof t->keys[0]);
-    if (!is_sealing || (turns == 0 && t->known > 0))
-        return t->known > 0;
-    key = &t->keys[(t->newest + 1) % KEYS];
-    if (wc_RNG_GenerateBlock(rng, (byte *)key, sizeof *key) != 0)
-        return false;
-    key->name[0] |= 1; /* none is all zeros: wolfSSL would not take it */
-    t->newest = (t->newest + 1) % KEYS;
-    t->known = t->known < KEYS ? t->known + 1 : KEYS;
-    t->made = now();
-    return true;
-}
-
-static bool newest(struct gw_wolf_tickets *t, WC_RNG *rng, struct key *out)
-{
-    bool good;
-
-    if (wc_LockMutex(&t->lock) != 0)
-        return false;
-    good = turn(t, rng, true);
-    if (good)
-        *out = t->keys[t->newest];
-    (void)wc_UnLockMutex(&t->lock);
-    return good;
-}
-
-static bool named(struct gw_wolf_tickets *t, const byte *name, struct key *out)
-{
-    bool good = false;
-
-    if (wc_LockMutex(&t->lock) != 0)
-        return false;
-    (void)turn(t, NULL, false);
-    for (uint32_t i = 0; !good && i < t->known; i++) {
-        const struct key *key = &t->keys[(t->newest + KEYS - i) % KEYS];
-        good = memcmp(key->name, name, sizeof key->name) == 0;
-        if (good)
-            *out = *key;
+    if (use->tls->ticket_keys_len == 0)
+        return gw_tickets_find(use->tickets, name, out);
+    for (uint32_t i = 0; i < use->tls->ticket_keys_len; i++) {
+        *out = use->tls->ticket_keys[i];
+        if (memcmp(out->name, name, GW_TICKET_NAME) == 0)
+            return true;
     }
-    (void)wc_UnLockMutex(&t->lock);
-    return good;
+    return false;
 }
 
-static int seal(struct gw_wolf_tickets *t, WC_RNG *rng, byte *name, byte *iv, byte *mac,
-                byte *bytes, int len)
+int gw_wolf_seal_ticket(const struct gw_wolf_ticket_use *use, WOLFSSL *ssl, byte *name, byte *iv,
+                        byte *mac, byte *bytes, int len, int *out_len)
 {
-    struct key key;
-    int done;
+    struct gw_ticket_key key;
+    struct bound bound;
+    int error = wc_RNG_GenerateBlock(wolfSSL_GetRNG(ssl), iv, NONCE);
 
-    if (!newest(t, rng, &key))
+    if (error != 0)
         return WOLFSSL_TICKET_RET_FATAL;
-    memcpy(name, key.name, sizeof key.name);
-    memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-    done = wc_RNG_GenerateBlock(rng, iv, WOLFSSL_TICKET_IV_SZ);
-    if (done == 0)
-        done = wc_ChaCha20Poly1305_Encrypt(key.secret, iv, name, WOLFSSL_TICKET_NAME_SZ, bytes,
-                                           (word32)len, bytes, mac);
-    forget(&key, sizeof key);
-    return done == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_FATAL;
-}
-
-static int open_ticket(struct gw_wolf_tickets *t, const byte *name, const byte *iv, const byte *mac,
-                       byte *bytes, int len)
-{
-    struct key key;
-    int done;
-
-    if (!named(t, name, &key))
-        return WOLFSSL_TICKET_RET_REJECT;
-    done = wc_ChaCha20Poly1305_Decrypt(key.secret, iv, name, WOLFSSL_TICKET_NAME_SZ, bytes,
-                                       (word32)len, mac, bytes);
-    forget(&key, sizeof key);
-    return done == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_REJECT;
-}
-
-/* A nonce of 12 bytes is made of iv; a tag of 16 bytes is in mac. */
-static int ticket(WOLFSSL *ssl, byte name[WOLFSSL_TICKET_NAME_SZ], byte iv[WOLFSSL_TICKET_IV_SZ],
-                  byte mac[WOLFSSL_TICKET_MAC_SZ], int is_sealing, byte *bytes, int len,
-                  int *out_len, void *ctx)
-{
+    choose_key(use, &key);
+    put_u32(iv + TIME_AT, (uint32_t)gw_tickets_now(use->tickets));
+    memcpy(name, key.name, GW_TICKET_NAME);
+    bind_use(&bound, use, ssl, iv);
+    error = wc_ChaCha20Poly1305_Encrypt(key.secret, iv, bound.bytes, bound.len, bytes, (word32)len,
+                                        bytes, mac);
+    gw_wipe(&key, sizeof key);
     *out_len = len;
-    return is_sealing ? seal(ctx, wolfSSL_GetRNG(ssl), name, iv, mac, bytes, len)
-                      : open_ticket(ctx, name, iv, mac, bytes, len);
+    return error == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_FATAL;
 }
 
-bool gw_wolf_tickets_use(struct gw_wolf_tickets *t, WOLFSSL_CTX *ctx, uint64_t life)
+static bool is_fresh(const struct gw_wolf_ticket_use *use, const byte *iv)
 {
-    (void)wolfSSL_CTX_set_timeout(ctx, (unsigned int)life); /* how old one may be that is taken */
-    return wolfSSL_CTX_set_TicketHint(ctx, (int)life) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_TicketEncCb(ctx, ticket) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_TicketEncCtx(ctx, t) == WOLFSSL_SUCCESS;
+    uint32_t now = (uint32_t)gw_tickets_now(use->tickets);
+
+    /* Of another machine's clock it may be a little from the future. */
+    return now + SKEW - get_u32(iv + TIME_AT) < SKEW + use->tls->ticket_life;
+}
+
+/* What cannot be used is no fault of who brings it: the handshake is a whole one. */
+int gw_wolf_open_ticket(const struct gw_wolf_ticket_use *use, WOLFSSL *ssl, const byte *name,
+                        const byte *iv, const byte *mac, byte *bytes, int len, int *out_len)
+{
+    struct gw_ticket_key key;
+    struct bound bound;
+    int error;
+
+    if (!is_fresh(use, iv) || !find_key(use, name, &key))
+        return WOLFSSL_TICKET_RET_REJECT;
+    bind_use(&bound, use, ssl, iv);
+    error = wc_ChaCha20Poly1305_Decrypt(key.secret, iv, bound.bytes, bound.len, bytes, (word32)len,
+                                        mac, bytes);
+    gw_wipe(&key, sizeof key);
+    *out_len = len;
+    return error == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_REJECT;
+}
+
+/* ---- the host's ---- */
+
+/* The name is seen on the wire, so neither it nor the key is a piece of the secret. */
+static int derive(struct gw_ticket_key *key, gw_str secret)
+{
+    byte text[1 + GW_TICKET_KEY_MAX], name[WC_SHA256_DIGEST_SIZE];
+    int error;
+
+    memcpy(text + 1, secret.ptr, secret.len);
+    text[0] = 1;
+    error = wc_Sha256Hash(text, (word32)(1 + secret.len), name);
+    memcpy(key->name, name, GW_TICKET_NAME);
+    text[0] = 2;
+    if (error == 0)
+        error = wc_Sha256Hash(text, (word32)(1 + secret.len), key->secret);
+    gw_wipe(text, sizeof text);
+    key->is_drawn = true;
+    return error;
+}
+
+gw_status gw_wolf_take_ticket_keys(gw_tls *tls, const gw_tls_spec *spec)
+{
+    tls->ticket_keys = gw_store_take(&tls->store, spec->ticket_keys_len, sizeof *tls->ticket_keys);
+    if (tls->ticket_keys == NULL)
+        return GW_ENOMEM;
+    tls->ticket_keys_len = (uint32_t)spec->ticket_keys_len;
+    for (uint32_t i = 0; i < tls->ticket_keys_len; i++)
+        if (derive(&tls->ticket_keys[i], spec->ticket_keys[i]) != 0)
+            return GW_ENOMEM;
+    return GW_OK;
 }

@@ -55,6 +55,7 @@ gw_status gw_engine_new(const gw_engine_spec *spec, gw_engine **out)
         return GW_ENOMEM;
     }
     gw_registry_init(&e->registry, &e->env.allocator, seed_of(e));
+    gw_tickets_init(&e->tickets, &e->env);
     atomic_flag_clear(&e->is_changing);
     *out = e;
     return GW_OK;
@@ -319,6 +320,7 @@ void gw_engine_free(gw_engine *e)
         gw_binding_free(atomic_load(&e->seats[i].binding));
     gw_edition_unref(e->current);
     gw_registry_fini(&e->registry);
+    gw_tickets_fini(&e->tickets);
     allocator.release(allocator.ctx, e->seats, e->workers_max * sizeof *e->seats);
     allocator.release(allocator.ctx, e, sizeof *e);
 }

@@ -8,6 +8,7 @@
 #include <gw/engine.h>
 
 #include "exchange/binding.h"
+#include "tls/tickets.h"
 #include "worker/waker.h"
 
 enum { GW_WORKERS_MAX = 1024 };
@@ -30,6 +31,7 @@ struct gw_engine {
     /* Whoever changes what is in force has these to itself: gw_engine_enter. */
     atomic_flag is_changing;
     struct gw_registry registry;
+    struct gw_tickets tickets;  /* of TLS */
     struct gw_edition *current; /* the newest, one reference; NULL: none yet */
     /* What it replaced: freed when others may change things again, since the host may hear of it. */
     struct gw_edition *outdated;

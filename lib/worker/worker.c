@@ -87,6 +87,7 @@ static void init_links(gw_worker *w, const gw_worker_spec *spec)
     links->misuse = &w->misuse;
     links->stats = &w->stats;
     links->trace = &w->trace;
+    links->tickets = &w->engine->tickets;
     links->limits = limits;
     links->server_limits = links->client_limits = codec_limits(limits);
     links->ops = spec->ops != NULL ? &w->ops : NULL;

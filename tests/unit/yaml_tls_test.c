@@ -29,7 +29,11 @@ static gw_str slurp(const char *name)
     while (known[i].name[0] != '\0' && strcmp(known[i].name, name) != 0)
         i++;
     ck_assert_uint_lt(i, 31);
-    if (known[i].name[0] == '\0') {
+    if (known[i].name[0] == '\0' && strncmp(name, "ticket-", 7) == 0) {
+        known[i].len = 64; /* no file, but a secret of any kind */
+        memset(known[i].bytes, name[7], known[i].len);
+        snprintf(known[i].name, sizeof known[i].name, "%s", name);
+    } else if (known[i].name[0] == '\0') {
         snprintf(path, sizeof path, "%s/../certs/%s", UNIT_SOURCE, name);
         FILE *file = fopen(path, "rb");
         if (file == NULL)
@@ -84,7 +88,7 @@ struct both {
     const char *listener, *cluster; /* what tls says */
     gw_tls_spec server, client;
     gw_tls_certificate pairs[2], own;
-    gw_str peers[2];
+    gw_str peers[2], keys[2];
 };
 
 #define PAIR "{ cert: a-p256.crt, key: a-p256.key }"
@@ -141,6 +145,9 @@ static void both_init(struct both *b)
     X(b->listener = ONE ", versions: { max: 1.2 }", b->server.version_max = GW_TLS_1_2)            \
     X(b->listener = ONE ", tickets: off", b->server.flags = GW_TLS_NO_TICKETS)                     \
     X(b->listener = ONE ", tickets: { life: 2h }", b->server.ticket_life_ms = 7200000)             \
+    X(b->listener = ONE ", tickets: { keys: [ ticket-1.key, ticket-2.key ] }",                     \
+      (b->keys[0] = slurp("ticket-1.key"), b->keys[1] = slurp("ticket-2.key"),                     \
+       b->server.ticket_keys = b->keys, b->server.ticket_keys_len = 2))                            \
     X(b->cluster = "ca: stranger.crt", b->client.trust = slurp("stranger.crt"))                    \
     X(b->cluster = "verify: off",                                                                  \
       (b->client.trust = GW_STR(""), b->client.verify = GW_VERIFY_NOT))                            \
@@ -154,7 +161,7 @@ static void both_init(struct both *b)
 
 /* What no row has: size, mark, role; and system roots, which a machine need not have. */
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(sizeof(gw_tls_spec) == 112, "a field without a row");
+_Static_assert(sizeof(gw_tls_spec) == 128, "a field without a row");
 _Static_assert(sizeof(gw_tls_certificate) == 56, "a field without a row");
 #endif
 
@@ -276,6 +283,14 @@ static const struct refusal {
       "it is up to 7 days" },
     { L ONE ", tickets: { life: 10ms } }\n", 4, 84, "listeners[0].tls.tickets.life",
       "out of range" },
+    { L ONE ", tickets: { keys: [] } }\n", 4, 84, "listeners[0].tls.tickets.keys",
+      "the list is empty" },
+    { L ONE ", tickets: { keys: [ no.key ] } }\n", 4, 86, "listeners[0].tls.tickets.keys[0]",
+      "cannot read no.key: No such file" },
+    { L ONE ", tickets: { keys: [ ticket-1.key, root.key ] } }\n", 4, 100,
+      "listeners[0].tls.tickets.keys[1]", "it is 48 to 80 random bytes" },
+    { C "ca: root.crt, tickets: { keys: [ ticket-1.key ] } }\n", 4, 41,
+      "clusters[0].tls.tickets.keys", "they are a server's" },
     { C "}\n", 4, 8, "clusters[0].tls.ca", "who may have signed the server's certificate?" },
     { C "verify: if_given }\n", 4, 18, "clusters[0].tls.verify",
       "\"if_given\" is none of require off" },
