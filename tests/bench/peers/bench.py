@@ -53,7 +53,7 @@ SCEN = collections.OrderedDict(
         ("conn-h1", dict(tool="idle", proto="h1", mode="h1", n=9500)),
         ("conn-h2c", dict(tool="idle", proto="h2c", mode="h2c", n=9500)),
         ("conn-tls-h1", dict(tls=True, tool="idle", proto="tls", mode="tls-h1", n=9500)),
-        ("conn-tls-h2", dict(tls=True, tool="idle", proto="tls", mode="tls-h2", n=9500)),
+        ("conn-tls-h2", dict(tls=True, tool="idle", proto="tls", mode="tls-h2", n=2000)),
     ]
 )
 
