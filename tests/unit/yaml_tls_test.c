@@ -94,13 +94,11 @@ struct both {
 #define PAIR "{ cert: a-p256.crt, key: a-p256.key }"
 #define ONE "certificates: [ " PAIR " ]"
 
-static gw_tls_certificate pair(const char *chain, const char *key, const char *staple)
+static gw_tls_certificate pair(const char *chain, const char *key)
 {
     gw_tls_certificate out = GW_SPEC(gw_tls_certificate);
     out.chain = slurp(chain);
     out.key = slurp(key);
-    if (staple != NULL)
-        out.staple = slurp(staple);
     return out;
 }
 
@@ -113,7 +111,7 @@ static void both_init(struct both *b)
     b->client = GW_SPEC(gw_tls_spec);
     b->server.role = GW_TLS_SERVER;
     b->client.role = GW_TLS_CLIENT;
-    b->pairs[0] = pair("a-p256.crt", "a-p256.key", NULL);
+    b->pairs[0] = pair("a-p256.crt", "a-p256.key");
     b->server.certificates = b->pairs;
     b->server.certificates_len = 1;
     b->client.trust = slurp("root.crt");
@@ -121,16 +119,17 @@ static void both_init(struct both *b)
 
 #define TRUSTING (b->server.verify = GW_VERIFY_REQUIRE, b->server.trust = slurp("root.crt"))
 #define OWN                                                                                        \
-    (b->own = pair("client-dns.crt", "client-dns.key", NULL), b->client.certificates = &b->own,    \
+    (b->own = pair("client-dns.crt", "client-dns.key"), b->client.certificates = &b->own,          \
      b->client.certificates_len = 1)
 
 /* X(in the file, in C) */
 #define FIELDS(X)                                                                                  \
     X(b->listener = "certificates: [ " PAIR ", { cert: wild.crt, key: wild.key } ]",               \
-      (b->pairs[1] = pair("wild.crt", "wild.key", NULL), b->server.certificates_len = 2))          \
-    X(b->listener = "certificates: [ { cert: a-p256.crt, key: a-p256.key, "                        \
-                    "staple: a-p256-good.der } ]",                                                 \
-      b->pairs[0] = pair("a-p256.crt", "a-p256.key", "a-p256-good.der"))                           \
+      (b->pairs[1] = pair("wild.crt", "wild.key"), b->server.certificates_len = 2))                \
+    X(b->listener = "certificates: [ { cert: a-p256.crt, key: a-p256-sec1.key } ]",                \
+      b->pairs[0] = pair("a-p256.crt", "a-p256-sec1.key"))                                         \
+    X(b->listener = "certificates: [ { cert: a-rsa.crt, key: a-rsa-pkcs1.key } ]",                 \
+      b->pairs[0] = pair("a-rsa.crt", "a-rsa-pkcs1.key"))                                          \
     X(b->listener = ONE ", client: { ca: root.crt }", TRUSTING)                                    \
     X(b->listener = ONE ", client: { verify: require, ca: stranger.crt }",                         \
       (TRUSTING, b->server.trust = slurp("stranger.crt")))                                         \
@@ -159,7 +158,7 @@ static void both_init(struct both *b)
     X(b->cluster = "ca: root.crt, tickets: off", b->client.flags = GW_TLS_NO_TICKETS)              \
     X(b->cluster = "ca: root.crt, tickets: { life: 1s }", b->client.ticket_life_ms = 1000)
 
-/* What no row has: size, mark, role; and system roots, which a machine need not have. */
+/* What no row has: size, mark, role, staple; and system roots, which a machine need not have. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_tls_spec) == 128, "a field without a row");
 _Static_assert(sizeof(gw_tls_certificate) == 56, "a field without a row");
@@ -257,6 +256,8 @@ static const struct refusal {
       "did you mean \"certificates\"?" },
     { L "certificates: [ { chain: x } ] }\n", 4, 28, "listeners[0].tls.certificates[0].chain",
       "there is no key \"chain\" here" },
+    { L "certificates: [ { staple: a } ] }\n", 4, 28, "listeners[0].tls.certificates[0].staple",
+      "staple is not in this release" },
     { L "certificates: [ { cert: a-p256.crt } ] }\n", 4, 26, "listeners[0].tls.certificates[0]",
       "a certificate needs cert and key" },
     { L "certificates: [] }\n", 4, 24, "listeners[0].tls.certificates",
@@ -314,6 +315,12 @@ static const struct refusal {
       "a-p256.key: " },
     { L ONE ", client: { ca: root.crt, crl: root.crt } }\n", 4, 96, "listeners[0].tls.client.crl",
       "root.crt: " },
+    { L "certificates: [ { cert: ed25519.crt, key: ed25519.key } ] }\n", 4, 34,
+      "listeners[0].tls.certificates[0].cert", "its key is neither RSA, P-256 nor P-384" },
+    { L "certificates: [ { cert: p521.crt, key: p521.key } ] }\n", 4, 34,
+      "listeners[0].tls.certificates[0].cert", "its key is neither RSA, P-256 nor P-384" },
+    { L "certificates: [ { cert: rsa1024.crt, key: rsa1024.key } ] }\n", 4, 52,
+      "listeners[0].tls.certificates[0].key", "RSA key too small" },
     { C "ca: root.key }\n", 4, 14, "clusters[0].tls.ca", "root.key: " },
     { C "ca: root.crt, crl: root.key }\n", 4, 29, "clusters[0].tls.crl", "root.key: " },
     { C "ca: root.crt, cert: root.key, key: root.key }\n", 4, 30, "clusters[0].tls.cert",
@@ -420,6 +427,20 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+/* --- what C alone can say --- */
+
+START_TEST(a_staple_is_refused)
+{
+    static struct both b;
+    gw_tls *tls = NULL;
+    gw_config_error err = GW_SPEC(gw_config_error);
+    both_init(&b);
+    b.pairs[0].staple = GW_STR("x");
+    ck_assert_int_eq(gw_tls_new(NULL, &b.server, &tls, &err), GW_EUNSUPPORTED);
+    ck_assert_str_eq(err.where, "certificates[0].staple");
+}
+END_TEST
+
 /* --- a build without TLS --- */
 
 START_TEST(a_build_without_tls_says_so)
@@ -453,6 +474,7 @@ static Suite *yaml_tls_suite(void)
     check_add(s, a_file_says_what_c_says);
     check_add_loop(s, what_is_wrong_has_a_place_and_a_name, 0,
                    (int)(sizeof refusals / sizeof refusals[0]));
+    check_add(s, a_staple_is_refused);
     check_add(s, without_a_reader_files_are_refused);
     check_add(s, keys_are_overwritten);
     check_add(s, any_allocation_may_fail);
