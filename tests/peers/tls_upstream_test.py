@@ -103,6 +103,24 @@ class Servers(Upstream):
         self.start_to(self.start_nginx_tls()["old"], versions={"min": "1.3"})
         self.bad()
 
+    def test_sessions_are_resumed(self):
+        """A connection for each request; of TLS 1.3 all but the first come with a ticket."""
+        ports = self.start_nginx_tls(keep=1)
+        for versions, then in (({"max": "1.2"}, "."), ({"min": "1.3"}, "r")):
+            with self.subTest(versions):
+                log = os.path.join(self.folder, "tls.log")
+                before = len(self.lines(log))
+                self.start_to(ports["h1"], versions=versions)
+                for _ in range(6):
+                    self.assertEqual(self.get("/small").status, 200)
+                harness.until("six lines", lambda: len(self.lines(log)) == before + 6)
+                reused = [line.split()[1] for line in self.lines(log)[before:]]
+                self.assertEqual(reused, ["."] + [then] * 5)
+
+    def lines(self, path):
+        with open(path) as f:
+            return f.read().splitlines()
+
     def test_own_certificate(self):
         port = self.start_nginx_tls()["asks"]
         self.start_to(port, cert=cert("client-dns.crt"), key=cert("client-dns.key"))
