@@ -10,6 +10,7 @@
  *                              and then ever fewer
  *     sim --stalled --seeds 400   worlds in which clients stall, and nothing else is wrong: the four
  *                              shapes in turn, every other one at the smallest pool that is legal
+ *     sim --tls --seeds 100    TLS is wolfSSL's instead of the stub's, in every world
  */
 
 #include "sim.h"
@@ -23,9 +24,11 @@ static const struct sim *running;
 static void die(int number)
 {
     if (running != NULL)
-        fprintf(stderr, "seed %llu, time %.3f ms: signal %d\n  replay: sim%s --seed %llu --trace\n",
+        fprintf(stderr,
+                "seed %llu, time %.3f ms: signal %d\n  replay: sim%s%s --seed %llu --trace\n",
                 (unsigned long long)running->seed, (double)running->now / 1e6, number,
-                running->is_stall_asked ? " --stalled" : "", (unsigned long long)running->seed);
+                running->is_stall_asked ? " --stalled" : "", running->is_tls_asked ? " --tls" : "",
+                (unsigned long long)running->seed);
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -40,7 +43,7 @@ static void catch_signals(void)
 
 struct options {
     uint64_t from, seeds, minutes;
-    bool is_tracing, is_dense, is_stalled, for_ever;
+    bool is_tracing, is_dense, is_stalled, is_tls, for_ever;
     uint64_t alloc_seed, io_seed, fail;
 };
 
@@ -52,6 +55,7 @@ static uint64_t run_one(uint64_t seed, const struct options *o, uint64_t fail_al
 
     sim->is_tracing = o->is_tracing;
     sim->is_stall_asked = o->is_stalled;
+    sim->is_tls_asked = o->is_tls;
     sim->fail_alloc_at = fail_alloc;
     sim->fail_alloc_on = for_ever;
     sim->fail_io_at = fail_io;
@@ -124,6 +128,10 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--stalled") == 0) {
             o.is_stalled = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--tls") == 0) {
+            o.is_tls = true;
             continue;
         }
         if (strcmp(argv[i], "--ever") == 0) {

@@ -21,9 +21,10 @@ _Noreturn void sim_fail(struct sim *sim, const char *file, int line, const char 
     if (sim->input != NULL)
         fprintf(stderr, "  replay: TRACE=1 fuzz_world FILE\n");
     else
-        fprintf(stderr, "  replay: sim%s --seed %llu --fail %llu%s --trace\n",
-                sim->is_stall_asked ? " --stalled" : "", (unsigned long long)sim->seed,
-                (unsigned long long)sim->fail_alloc_at, sim->fail_alloc_on ? " --ever" : "");
+        fprintf(stderr, "  replay: sim%s%s --seed %llu --fail %llu%s --trace\n",
+                sim->is_stall_asked ? " --stalled" : "", sim->is_tls_asked ? " --tls" : "",
+                (unsigned long long)sim->seed, (unsigned long long)sim->fail_alloc_at,
+                sim->fail_alloc_on ? " --ever" : "");
     abort();
 }
 
@@ -143,7 +144,7 @@ static gw_status make_gateway(struct sim *sim)
     sim->configs[sim->configs_len++].applied_at = sim->now;
     if (status == GW_OK)
         status = gw_worker_new(sim->engine, &worker, &sim->worker);
-    if (status == GW_OK)
+    if (status == GW_OK && !sim->is_tls_asked)
         gw_worker_stub_tls(sim->worker, sim->swarm.tls_client, sim->swarm.tls_upstream);
     return status;
 }
@@ -252,6 +253,7 @@ static void end_world(struct sim *sim)
         sim_caller_check(sim);
     SIM_CHECK(sim, sim->memory == 0, "%llu bytes are left", (unsigned long long)sim->memory);
     sim_peers_fini(sim);
+    sim_tls_free(sim);
 }
 
 static void trace_swarm(struct sim *sim)
@@ -279,6 +281,7 @@ void sim_run(struct sim *sim, uint64_t seed)
     sim->drought_end = GW_MS(DROUGHT_MS);
     sim_peers_init(sim);
     sim_swarm_pick(sim);
+    sim_tls_make(sim);
     sim_plans_make(sim);
     trace_swarm(sim);
     sim_caller_make(sim);

@@ -34,6 +34,7 @@
 #include "h2/codec.h"
 #include "http/codec.h"
 #include "raw/raw.h"
+#include "tls/provider.h"
 #include "tls/stub.h"
 
 /* After an early answer more of a body than this ends an HTTP/1 connection, and with it what the client
@@ -187,7 +188,7 @@ struct sim_peer {
     struct gw_tls_engine *engine;
     struct gw_chain wire_in, wire_out, clear_in, clear_out;
     struct gw_list calls;
-    bool is_client, is_dead, saw_end, end_told;
+    bool is_client, is_dead, saw_end, end_told, is_refused;
     bool leaves;     /* an origin's: ends the connection as soon as nothing is under way */
     uint32_t client; /* which */
 };
@@ -272,11 +273,19 @@ struct sim_config { /* a configuration's own hooks */
     gw_nanos applied_at;
 };
 
+struct sim_tls { /* of worlds over real TLS */
+    gw_tls *listener, *cluster, *client, *origin;
+    struct gw_tls_engine *(*engine)(struct sim_peer *peer, uint32_t protocol); /* NULL: the stub */
+    uint8_t scratch[GW_TLS_SCRATCH];
+};
+
 enum { SIM_WITH_FILTERS = 1, SIM_WITH_HOST = 2, SIM_WITH_CALLS = 4 };
 
 struct sim {
     uint64_t seed;
     bool is_stall_asked; /* the world is to be one in which clients stall */
+    bool is_tls_asked;   /* TLS is wolfSSL's, and there is some             */
+    struct sim_tls tls;
     struct gw_prng prng,
         extra;            /* extra: of what came later, so that worlds without it stay the same */
     struct gw_prng hosts; /* likewise: of what is the host's */
@@ -404,6 +413,10 @@ static inline uint32_t sim_plans_each(const struct sim *sim) /* a client */
 }
 
 /* sim_swarm.c */
+void sim_tls_make(struct sim *sim);
+void sim_tls_free(struct sim *sim);
+gw_tls *sim_tls_of_listener(const struct sim *sim); /* NULL: none, or the stub */
+gw_tls *sim_tls_of_cluster(const struct sim *sim);
 void sim_swarm_pick(struct sim *sim);
 void sim_plans_make(struct sim *sim);
 /* sim_memory.c */

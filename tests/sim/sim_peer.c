@@ -57,7 +57,9 @@ struct sim_peer *sim_peer_new(struct sim *sim, struct sim_wire *wire, bool is_cl
     else
         peer->codec = gw_raw_new(&spec);
     if (has_tls)
-        peer->engine = gw_tls_stub_new(&sim->heap, is_client, (gw_str){ NULL, 0 });
+        peer->engine = sim->tls.engine != NULL
+                           ? sim->tls.engine(peer, protocol)
+                           : gw_tls_stub_new(&sim->heap, is_client, (gw_str){ NULL, 0 });
     SIM_CHECK(sim, peer->codec != NULL, "a peer could not be made");
     wire->peer = peer;
     return peer;
@@ -186,6 +188,12 @@ void sim_call_get(struct sim_call *call, bool is_response)
 
 /* ---- the connection ---- */
 
+/* By an alert of a gateway that was short of memory. */
+static bool may_be_refused(const struct sim *sim)
+{
+    return sim->is_tls_asked && (sim->allocations_failed > 0 || sim->swarm.small_pool);
+}
+
 static bool read_in(struct sim_peer *peer)
 {
     struct gw_chain *in = peer->engine != NULL ? &peer->clear_in : &peer->wire_in;
@@ -196,7 +204,9 @@ static bool read_in(struct sim_peer *peer)
                                                    100000);
         if (status == GW_EOF)
             peer->saw_end = true;
-        SIM_CHECK(peer->sim, status == GW_OK || status == GW_EOF, "bad records: %d", status);
+        peer->is_refused |= status == GW_ETLS && may_be_refused(peer->sim);
+        SIM_CHECK(peer->sim, status == GW_OK || status == GW_EOF || peer->is_refused,
+                  "bad records: %d %s", status, peer->engine->ops->fault(peer->engine));
     }
     before = in->len;
     if (before == 0)
@@ -278,6 +288,10 @@ void sim_peer_run(struct sim_peer *peer)
     if (peer->is_client)
         sim_client_run(peer->sim, peer->client);
     (void)write_out(peer);
+    if (peer->is_refused) {
+        sim_peer_end(peer, GW_ERESET);
+        return;
+    }
     if (peer->saw_end && !peer->end_told && gw_chain_is_empty(&peer->clear_in)) {
         sim_peer_end(peer, GW_EOF); /* the engine's own end, before the wire's */
         return;

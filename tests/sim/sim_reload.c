@@ -78,6 +78,7 @@ static void add_upstreams(struct sim *sim, gw_builder *b, const struct look *loo
     cluster.response_timeout_ms = HOUR;
     if (sim->swarm.connections_max > 0)
         cluster.connections_max = sim->swarm.connections_max;
+    cluster.tls = sim_tls_of_cluster(sim);
     cluster.age_ms = sim_has_ages(sim) ? 30 : 0;
     if (sim_has_probes(sim))
         cluster.health = &health;
@@ -111,6 +112,7 @@ static gw_status build(struct sim *sim, const struct look *look, gw_config **out
     listener.body_idle_timeout_ms = HOUR;
     listener.idle_timeout_ms = HOUR; /* slow wires may take long over a body that nobody wants */
     listener.age_ms = sim_has_ages(sim) ? 40 : 0; /* connections come and go by themselves */
+    listener.tls = sim_tls_of_listener(sim);
     gw_builder_listener(b, &listener);
     add_upstreams(sim, b, look);
     sim_caller_configure(sim, b);

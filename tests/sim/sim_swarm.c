@@ -73,6 +73,8 @@ static void pick_faults(struct sim *sim)
     s->slow_read_pct = pick_pct(sim, 60, 80);
     s->tls_client = sim_chance(sim, 30);
     s->tls_upstream = sim_chance(sim, 30);
+    if (sim->is_tls_asked && !s->tls_client && !s->tls_upstream)
+        s->tls_client = s->tls_upstream = true;
     s->small_pool = sim_chance(sim, 20);
 }
 
@@ -109,6 +111,8 @@ void sim_swarm_pick(struct sim *sim)
     pick_sizes(sim);
     pick_faults(sim);
     pick_extras(sim);
+    if (sim->is_tls_asked && s->piece_max < 7)
+        s->piece_max = 7; /* a handshake for each probe is thousands of bytes */
     if (s->piece_max < 100 && s->small_pool && (s->tls_client || s->tls_upstream))
         s->body_max = s->body_max < 500 ? s->body_max : 500; /* records of a few bytes each */
     pick_stalled(sim);

@@ -55,6 +55,28 @@ START_TEST(agree)
 }
 END_TEST
 
+/* However little is asked for: what was opened and kept back, nobody would ask for again. */
+START_TEST(a_record_is_handed_over_whole)
+{
+    static const uint8_t bytes[9000];
+    const struct said server = { .certificates = { "a-p256" } };
+    struct pair p;
+    struct side *c = &p.client;
+
+    pair_init(&p, &root, &server, "a.test");
+    play(&p);
+    send(&p.server, bytes, sizeof bytes);
+    work(&p.server);
+    ck_assert_int_eq(gw_chain_move(&c->rx, &p.server.tx, p.server.tx.len - 1), GW_OK);
+    ck_assert_int_eq(c->engine->ops->open(c->engine, &c->rx, &c->in, 1), GW_OK);
+    ck_assert_uint_eq(c->in.len, 0);
+    ck_assert_int_eq(gw_chain_move(&c->rx, &p.server.tx, 1), GW_OK);
+    ck_assert_int_eq(c->engine->ops->open(c->engine, &c->rx, &c->in, 1), GW_OK);
+    expect(c, bytes, sizeof bytes);
+    pair_fini(&p);
+}
+END_TEST
+
 /* ---- who is refused ---- */
 
 static const struct refusal {
@@ -212,6 +234,7 @@ static Suite *engine_suite(void)
     Suite *suite = suite_create("engine");
 
     check_add_loop(suite, agree, 0, 8);
+    check_add(suite, a_record_is_handed_over_whole);
     check_add_loop(suite, refuse, 0, (int)(sizeof refusals / sizeof *refusals));
     check_add(suite, without_memory_it_is_owed);
     return suite;
