@@ -30,7 +30,8 @@ typedef struct gw_tls_certificate {
     gw_str chain;  /* PEM: its own first, then those that signed it                    */
     gw_str key;    /* PEM, not encrypted: RSA of 2,048 bits or more, P-256, P-384; it
                           belongs to the first of chain                                    */
-    gw_str staple; /* DER: an OCSP response for it (RFC 6066 8), of a later release: refused */
+    gw_str staple; /* DER: an OCSP response for it (RFC 6066 8), sent to who asks; the issuer is
+                          in chain. Server without verify. None                           */
 } gw_tls_certificate;
 
 typedef struct gw_tls_spec {

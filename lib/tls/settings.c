@@ -262,6 +262,9 @@ static gw_status take_certificates(const struct complaint *c, const gw_tls_spec 
         if (out[i].chain.len == 0)
             return refuse(c, GW_EINVAL, name_part(where, "certificates", i, "chain"),
                           "it is empty");
+        if (out[i].staple.len > 0 && (s->role != GW_TLS_SERVER || verify_of(s) != GW_VERIFY_NOT))
+            return refuse(c, GW_EINVAL, name_part(where, "certificates", i, "staple"),
+                          "one is sent by servers alone that do not ask for clients' certificates");
         if (out[i].key.len == 0)
             return refuse(c, GW_EINVAL, name_part(where, "certificates", i, "key"), "it is empty");
         if (out[i].staple.len > 0)

@@ -22,6 +22,10 @@ struct gw_tls_pair {
     const struct gw_tls_name *names; /* its subjectAltNames */
     size_t names_len;
     void *native; /* the provider's */
+    /* What is sent to who asks, until then (seconds of 1970); the provider's, with it; NULL: none. */
+    gw_str staple;
+    uint64_t staple_until;
+    void *stapled;
 };
 
 struct gw_tls {

@@ -601,6 +601,25 @@ static gw_status refuse_http(struct session *s)
 
 enum { HANDSHAKE_FAILURE = 40, DECODE_ERROR = 50, PROTOCOL_VERSION = 70, RECORD_OVERFLOW = 22 };
 
+/* With a staple where there is one that holds. With TLS 1.3 wolfSSL as Debian has it loses memory for each client that
+ * asks for one, so it is not told of it. */
+static WOLFSSL_CTX *context_of(const struct session *s, const struct gw_tls_pair *pair,
+                               const struct gw_tls_hello *hello)
+{
+    enum { MARGIN = 60 }; /* seconds that a clock may be slow */
+#ifdef GW_WOLFSSL_STAPLES_TLS13
+    bool is_safe = true;
+#else
+    bool is_safe = s->tls->version_max == GW_TLS_1_2 || !hello->has_1_3;
+#endif
+
+    (void)hello;
+    return pair->stapled != NULL && is_safe && s->tickets != NULL &&
+                   gw_tickets_now(s->tickets) + MARGIN < pair->staple_until
+               ? pair->stapled
+               : pair->native;
+}
+
 static gw_status take_hello(struct session *s, const struct gw_tls_hello *hello)
 {
     const struct gw_tls_pair *pair = gw_tls_choose(s->tls, hello);
@@ -615,7 +634,7 @@ static gw_status take_hello(struct session *s, const struct gw_tls_hello *hello)
     }
     s->pair = (uint32_t)(pair - s->tls->pairs);
     s->owes_change = hello->has_session_id;
-    return begin(s, pair->native);
+    return begin(s, context_of(s, pair, hello));
 }
 
 /* GW_AGAIN: it is not whole yet. */

@@ -2,7 +2,9 @@
 #ifndef GW_TLS_WOLFSSL_H
 #define GW_TLS_WOLFSSL_H
 
-#include <wolfssl/options.h>
+#include <wolfssl/options.h> /* first: it says how the library was built */
+
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/asn.h>
 

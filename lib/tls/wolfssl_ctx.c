@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "base/wipe.h"
 #include "gw_features.h"
+#include "tls/staple.h"
+#include "tls/wolfssl_staple.h"
 #include "tls/wolfssl_ticket.h"
 
 /* Forward secret and authenticated; those first that are cheapest with equal strength. Without assembly a
@@ -351,6 +353,29 @@ static gw_status make_ctx(const struct gw_tls *tls, const gw_tls_spec *spec,
     return status == GW_OK ? load_revoked(ctx, spec->revoked, fault) : status;
 }
 
+/* A context of its own: when the staple is too old, the other one serves. */
+static gw_status open_stapled(struct gw_tls *tls, const gw_tls_spec *spec,
+                              const gw_tls_certificate *cert, struct gw_tls_pair *pair,
+                              struct gw_tls_fault *fault)
+{
+    gw_status status;
+    const char *why;
+    int error;
+
+    if (!gw_tls_staple_until(cert->staple, &pair->staple_until))
+        return complain(fault, "certificates.staple",
+                        "it is not an OCSP response in DER that says until when it holds", 0);
+    status = gw_store_copy(&tls->store, cert->staple, &pair->staple);
+    if (status == GW_OK)
+        status = make_ctx(tls, spec, fault, &pair->stapled);
+    if (status == GW_OK)
+        status = use_pair(pair->stapled, cert, fault);
+    if (status != GW_OK)
+        return status;
+    why = gw_wolf_staple(pair->stapled, &tls->heap, cert->chain, &pair->staple, &error);
+    return why == NULL ? GW_OK : complain(fault, "certificates.staple", why, error);
+}
+
 static gw_status open_pair(struct gw_tls *tls, const gw_tls_spec *spec, size_t i,
                            struct gw_tls_fault *fault)
 {
@@ -363,6 +388,8 @@ static gw_status open_pair(struct gw_tls *tls, const gw_tls_spec *spec, size_t i
     if (status == GW_OK)
         status = use_pair(tls->role == GW_TLS_SERVER ? pair->native : tls->native,
                           &spec->certificates[i], fault);
+    if (status == GW_OK && spec->certificates[i].staple.len > 0)
+        status = open_stapled(tls, spec, &spec->certificates[i], pair, fault);
     return status;
 }
 
@@ -389,8 +416,10 @@ void gw_tls_provider_close(struct gw_tls *tls)
 {
     if (!tls->is_open)
         return;
-    for (uint32_t i = 0; i < tls->pairs_len; i++)
+    for (uint32_t i = 0; i < tls->pairs_len; i++) {
         wolfSSL_CTX_free(tls->pairs[i].native);
+        wolfSSL_CTX_free(tls->pairs[i].stapled);
+    }
     wolfSSL_CTX_free(tls->native);
     (void)wolfSSL_Cleanup();
 }

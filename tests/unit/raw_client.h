@@ -11,6 +11,8 @@ struct raw_wire {
     void *ctx;
 };
 /* Shakes hands; session, NULL at first, is offered, and becomes that of this time. */
+/* Asks for an OCSP response, and leaves it to the test to look at the wire, where TLS 1.2 shows it. */
+void raw_ask_status(const struct raw_wire *wire);
 bool raw_connect(const struct raw_wire *wire, void **session);
 void raw_drop(void **session);
 

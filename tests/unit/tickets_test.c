@@ -482,6 +482,136 @@ START_TEST(resumed_12)
 }
 END_TEST
 
+/* ---- stapling ---- */
+
+static gw_status try_stapled(const char *certificate, const char *staple, size_t len,
+                             uint32_t flags, gw_tls **out, gw_config_error *err)
+{
+    gw_tls_spec spec = GW_SPEC(gw_tls_spec);
+    gw_tls_certificate cert = GW_SPEC(gw_tls_certificate);
+    gw_status status;
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "%s.crt", certificate);
+    cert.chain = file(name);
+    (void)snprintf(name, sizeof name, "%s.key", certificate);
+    cert.key = file(name);
+    cert.staple = file(staple);
+    spec.role = GW_TLS_SERVER;
+    spec.flags = flags;
+    spec.certificates = &cert;
+    spec.certificates_len = 1;
+    gw_str whole = cert.staple;
+    if (len > 0)
+        cert.staple.len = len;
+    status = gw_tls_new(NULL, &spec, out, err);
+    drop(cert.chain);
+    drop(cert.key);
+    drop(whole);
+    return status;
+}
+
+static const struct bad_staple {
+    const char *certificate, *staple;
+    size_t len;
+    uint32_t flags;
+    const char *text;
+} bad_staples[] = {
+    { "a-p256", "a-p256-old.der", 0, 0, "it is not an OCSP response that is good" },
+    { "a-p256", "a-p256-revoked.der", 0, 0, "it is not an OCSP response that is good" },
+    { "a-p384", "a-p256-good.der", 0, 0, "it is not an OCSP response that is good" },
+    { "a-p256", "a-p256.crt", 0, 0, "it is not an OCSP response in DER" },
+    { "a-p256", "a-p256-good.der", 100, 0, "it is not an OCSP response in DER" },
+    { "self", "a-p256-good.der", 0, 0, "it cannot be checked: chain lacks" },
+    { "a-p256", "a-p256-good.der", 0, GW_TLS_SYSTEM_ROOTS, "one is sent by servers alone" },
+};
+
+START_TEST(staple_refused)
+{
+    const struct bad_staple *b = &bad_staples[_i];
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_tls *tls = NULL;
+
+    ck_assert_int_eq(try_stapled(b->certificate, b->staple, b->len, b->flags, &tls, &err),
+                     GW_EINVAL);
+    ck_assert_str_eq(err.where, "certificates[0].staple");
+    ck_assert_msg(strstr(err.text, b->text) == err.text, "%s", err.text);
+}
+END_TEST
+
+/* What has been taken by a raw client. */
+static struct {
+    char bytes[16384];
+    size_t len;
+} heard;
+
+static int listen_in(void *ctx, char *buf, int len)
+{
+    int n = take(ctx, buf, len);
+
+    ck_assert_uint_le(heard.len + (size_t)n, sizeof heard.bytes);
+    memcpy(heard.bytes + heard.len, buf, (size_t)n);
+    heard.len += (size_t)n;
+    return n;
+}
+
+static bool is_heard(gw_str text)
+{
+    for (size_t at = 0; at + text.len <= heard.len; at++)
+        if (memcmp(heard.bytes + at, text.ptr, text.len) == 0)
+            return true;
+    return false;
+}
+
+static bool is_sent(gw_tls *server, struct gw_tickets *ring)
+{
+    static struct pair p;
+    const struct raw_wire wire = { listen_in, give, turn, &p.server };
+    gw_str staple = file("a-p256-good.der"), chain = { "\x0b", 1 };
+    bool is;
+
+    heard.len = 0;
+    pair_memory(&p, BLOCK, BLOCKS);
+    begin(&p, &p.server, server, NULL, ring, NULL);
+    raw_ask_status(&wire);
+    side_fini(&p.server);
+    gw_pool_run_done(&p.pool);
+    gw_pool_fini(&p.pool);
+    test_alloc_fini(&p.alloc);
+    ck_assert(heard.len > 500 && is_heard(chain)); /* it was served, either way */
+    is = is_heard(staple);
+    drop(staple);
+    return is;
+}
+
+/* When it is old none is sent, and everybody is served. */
+START_TEST(stapled)
+{
+    gw_config_error err = GW_SPEC(gw_config_error);
+    gw_tls *client = make(GW_TLS_CLIENT, &root), *server = NULL,
+           *plain = make(GW_TLS_SERVER, &a_test);
+    struct world w;
+
+    world_init(&w);
+    w.now = 1800000000;
+    ck_assert_msg(try_stapled("a-p256", "a-p256-good.der", 0, 0, &server, &err) == GW_OK, "%s: %s",
+                  err.where, err.text);
+    ck_assert_uint_eq(server->pairs[0].staple_until, 4733510400u);
+    for (int i = 0; i < 3; i++)
+        ck_assert(is_sent(server, &w.ring));
+    ck_assert(!is_sent(plain, &w.ring));
+    ck_assert_int_eq(meet_in(&w, client, server), WHOLE);
+    ck_assert_int_eq(meet_in(&w, client, server), RESUMED);
+    w.now = server->pairs[0].staple_until - 60;
+    ck_assert(!is_sent(server, &w.ring));
+    ck_assert_int_eq(meet_in(&w, client, server), WHOLE);
+    world_fini(&w);
+    gw_tls_unref(client);
+    gw_tls_unref(server);
+    gw_tls_unref(plain);
+}
+END_TEST
+
 static Suite *tickets_suite(void)
 {
     Suite *suite = suite_create("tickets");
@@ -497,6 +627,8 @@ static Suite *tickets_suite(void)
     check_add_loop(suite, keys_refused, 0, 6);
     check_add_loop(suite, changed_server, 0, 2);
     check_add(suite, resumed_12);
+    check_add_loop(suite, staple_refused, 0, (int)(sizeof bad_staples / sizeof *bad_staples));
+    check_add(suite, stapled);
     return suite;
 }
 CHECK_MAIN(tickets_suite)
