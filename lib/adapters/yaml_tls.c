@@ -22,7 +22,7 @@ struct settings {
     const struct gw_yaml_node *certificates, *tickets;
 };
 struct pair {
-    gw_str cert, key;
+    gw_str cert, key, staple;
 };
 
 /* Settings in the making. */
@@ -85,7 +85,7 @@ static const struct gw_yaml_table listener_table = TABLE(listener_fields);
 static const struct gw_yaml_field pair_fields[] = {
     TEXT("cert", struct pair, cert),
     TEXT("key", struct pair, key),
-    { "staple", GW_YAML_LATER, 0, 0, 0, 0, NULL },
+    TEXT("staple", struct pair, staple),
 };
 static const struct gw_yaml_table pair_table = TABLE(pair_fields);
 
@@ -237,7 +237,7 @@ static gw_status read_tickets(struct making *m)
 static gw_status read_pair(struct making *m, const struct gw_yaml_node *node,
                            gw_tls_certificate *out)
 {
-    struct pair pair = { { NULL, 0 }, { NULL, 0 } };
+    struct pair pair = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
     gw_status status = gw_yaml_read(m->reader, node, &pair_table, &pair);
     if (status == GW_OK && (pair.cert.len == 0 || pair.key.len == 0))
         return gw_yaml_refuse(m->reader, node, "a certificate needs cert and key");
@@ -246,6 +246,8 @@ static gw_status read_pair(struct making *m, const struct gw_yaml_node *node,
         status = read_at(m, node, "cert", pair.cert, &out->chain);
     if (status == GW_OK)
         status = read_at(m, node, "key", pair.key, &out->key);
+    if (status == GW_OK)
+        status = read_at(m, node, "staple", pair.staple, &out->staple);
     return status;
 }
 
@@ -322,6 +324,7 @@ static const struct rename {
     { "certificates", "certificates", "" },
     { "chain", "cert", "cert" },
     { "key", "key", "key" },
+    { "staple", "staple", "cert" },
     { "trust", "client.ca", "ca" },
     { "revoked", "client.crl", "crl" },
     { "peers", "client.names", "" },
@@ -368,7 +371,9 @@ static const struct gw_yaml_node *descend(struct making *m, const struct gw_yaml
 /* Is it one that names a file? */
 static bool names_file(const struct gw_yaml_node *node)
 {
-    static const gw_str keys[] = { { "cert", 4 }, { "key", 3 }, { "ca", 2 }, { "crl", 3 } };
+    static const gw_str keys[] = {
+        { "cert", 4 }, { "key", 3 }, { "staple", 6 }, { "ca", 2 }, { "crl", 3 }
+    };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (gw_str_eq(keys[i], node->key))
             return node->kind == GW_YAML_VALUE;

@@ -267,9 +267,6 @@ static gw_status take_certificates(const struct complaint *c, const gw_tls_spec 
                           "one is sent by servers alone that do not ask for clients' certificates");
         if (out[i].key.len == 0)
             return refuse(c, GW_EINVAL, name_part(where, "certificates", i, "key"), "it is empty");
-        if (out[i].staple.len > 0)
-            return refuse(c, GW_EUNSUPPORTED, name_part(where, "certificates", i, "staple"),
-                          "it is not in this release");
     }
     return GW_OK;
 }

@@ -23,7 +23,8 @@ except ImportError:
     sys.exit(77)
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 BEGIN, END = datetime.datetime(2001, 1, 1), datetime.datetime(2120, 1, 1)
 warnings.filterwarnings("ignore", message="SHA1")
@@ -53,7 +54,7 @@ class Issued:
     count = 0
 
     def __init__(self, name, issuer=None, sans=(), kind="p256", begin=BEGIN, end=END, usage=(SERVER,),
-                 path=None, digest=None, plain=False):
+                 path=None, digest=None, more=(), plain=False):
         Issued.count += 1
         self.name, self.issuer = name, issuer
         self.key = new_key(name, kind)
@@ -73,6 +74,8 @@ class Issued:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usage), False)
         if sans:
             builder = builder.add_extension(x509.SubjectAlternativeName(sans), False)
+        for extension in more:
+            builder = builder.add_extension(extension, False)
         digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else digest or hashes.SHA256()
         self.cert = builder.sign(signer, digest)
 
@@ -110,6 +113,16 @@ def crl(issuer, revoked, begin=BEGIN, end=END):
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
+def staple(who, status, begin=BEGIN, end=END):
+    revoked = BEGIN + datetime.timedelta(days=1) if status == ocsp.OCSPCertStatus.REVOKED else None
+    return (ocsp.OCSPResponseBuilder()
+            .add_response(cert=who.cert, issuer=who.issuer.cert, algorithm=hashes.SHA1(),
+                          cert_status=status, this_update=begin, next_update=end,
+                          revocation_time=revoked, revocation_reason=None)
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, who.issuer.cert)
+            .sign(who.issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+
+
 def make():
     """Name of a file: its bytes."""
     files = {}
@@ -124,8 +137,10 @@ def make():
     root = give("root", Issued("libgw test root", path=1))
     inter = give("inter", Issued("libgw test intermediate", root, path=0))
     stranger = give("stranger", Issued("libgw test stranger", path=1))
+    asked = x509.AuthorityInformationAccess([x509.AccessDescription(
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier("http://ocsp.invalid/"))])
 
-    a = give("a-p256", Issued("a.test", inter, dns("a.test")))
+    a = give("a-p256", Issued("a.test", inter, dns("a.test"), more=[asked]))
     rsa_a = give("a-rsa", Issued("a.test rsa", inter, dns("a.test"), "rsa2048"))
     give("a-p384", Issued("a.test p384", inter, dns("a.test"), "p384"))
     give("wild", Issued("wild.test", inter, dns("*.wild.test")))
@@ -163,13 +178,18 @@ def make():
     files["inter.crl"] = crl(inter, [revoked, gone])
     files["ca.crl"] = files["root.crl"] + files["inter.crl"]
     files["ca.crt"] = files["inter.crt"] + files["root.crt"]
+    good = ocsp.OCSPCertStatus.GOOD
+    files["a-p256-good.der"] = staple(a, good)
+    files["a-p256-revoked.der"] = staple(a, ocsp.OCSPCertStatus.REVOKED)
+    files["a-p256-old.der"] = staple(a, good, end=past)
+    files["a-rsa-good.der"] = staple(rsa_a, good)
     return files
 
 
 def check(folder):
     """Keys and signatures are drawn: the same files with as many parts is what can be said."""
     made, wrong = make(), []
-    kept = {n for n in os.listdir(folder) if n.rsplit(".", 1)[-1] in ("crt", "key", "crl")}
+    kept = {n for n in os.listdir(folder) if n.rsplit(".", 1)[-1] in ("crt", "key", "crl", "der")}
     for name in sorted(kept | set(made)):
         if name not in kept or name not in made:
             wrong.append(name)

@@ -130,6 +130,9 @@ static void both_init(struct both *b)
       b->pairs[0] = pair("a-p256.crt", "a-p256-sec1.key"))                                         \
     X(b->listener = "certificates: [ { cert: a-rsa.crt, key: a-rsa-pkcs1.key } ]",                 \
       b->pairs[0] = pair("a-rsa.crt", "a-rsa-pkcs1.key"))                                          \
+    X(b->listener = "certificates: [ { cert: a-p256.crt, key: a-p256.key, "                        \
+                    "staple: a-p256-good.der } ]",                                                 \
+      b->pairs[0].staple = slurp("a-p256-good.der"))                                               \
     X(b->listener = ONE ", client: { ca: root.crt }", TRUSTING)                                    \
     X(b->listener = ONE ", client: { verify: require, ca: stranger.crt }",                         \
       (TRUSTING, b->server.trust = slurp("stranger.crt")))                                         \
@@ -158,7 +161,7 @@ static void both_init(struct both *b)
     X(b->cluster = "ca: root.crt, tickets: off", b->client.flags = GW_TLS_NO_TICKETS)              \
     X(b->cluster = "ca: root.crt, tickets: { life: 1s }", b->client.ticket_life_ms = 1000)
 
-/* What no row has: size, mark, role, staple; and system roots, which a machine need not have. */
+/* What no row has: size, mark, role; and system roots, which a machine need not have. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(gw_tls_spec) == 128, "a field without a row");
 _Static_assert(sizeof(gw_tls_certificate) == 56, "a field without a row");
@@ -256,8 +259,8 @@ static const struct refusal {
       "did you mean \"certificates\"?" },
     { L "certificates: [ { chain: x } ] }\n", 4, 28, "listeners[0].tls.certificates[0].chain",
       "there is no key \"chain\" here" },
-    { L "certificates: [ { staple: a } ] }\n", 4, 28, "listeners[0].tls.certificates[0].staple",
-      "staple is not in this release" },
+    { L "certificates: [ { cert: a-p256.crt, key: a-p256.key, staple: a-p256-old.der } ] }\n", 4,
+      71, "listeners[0].tls.certificates[0].staple", "a-p256-old.der: it is not an OCSP response" },
     { L "certificates: [ { cert: a-p256.crt } ] }\n", 4, 26, "listeners[0].tls.certificates[0]",
       "a certificate needs cert and key" },
     { L "certificates: [] }\n", 4, 24, "listeners[0].tls.certificates",
@@ -429,14 +432,14 @@ END_TEST
 
 /* --- what C alone can say --- */
 
-START_TEST(a_staple_is_refused)
+START_TEST(a_wrong_staple_is_refused)
 {
     static struct both b;
     gw_tls *tls = NULL;
     gw_config_error err = GW_SPEC(gw_config_error);
     both_init(&b);
     b.pairs[0].staple = GW_STR("x");
-    ck_assert_int_eq(gw_tls_new(NULL, &b.server, &tls, &err), GW_EUNSUPPORTED);
+    ck_assert_int_eq(gw_tls_new(NULL, &b.server, &tls, &err), GW_EINVAL);
     ck_assert_str_eq(err.where, "certificates[0].staple");
 }
 END_TEST
@@ -474,7 +477,7 @@ static Suite *yaml_tls_suite(void)
     check_add(s, a_file_says_what_c_says);
     check_add_loop(s, what_is_wrong_has_a_place_and_a_name, 0,
                    (int)(sizeof refusals / sizeof refusals[0]));
-    check_add(s, a_staple_is_refused);
+    check_add(s, a_wrong_staple_is_refused);
     check_add(s, without_a_reader_files_are_refused);
     check_add(s, keys_are_overwritten);
     check_add(s, any_allocation_may_fail);
