@@ -230,6 +230,8 @@ void gw_exchanges_adopt(struct gw_exchanges *all, struct gw_binding *binding)
         return;
     }
     all->binding = binding;
+    for (uint32_t i = 0; i < binding->config->clusters_len; i++)
+        all->links->has_tls_upstreams |= binding->config->clusters[i].tls != NULL;
     gw_probes_adopt(all, binding, old);
     if (old == NULL)
         return;

@@ -36,6 +36,8 @@ void gw_link_take_back_rooms(struct gw_link *link);
 
 /* In link.c. */
 void gw_link_drain_codec(struct gw_link *link); /* gw_link_drain, after its codec has read */
+/* In link.c: bytes that nobody has taken in, also the part of a record that its engine holds. */
+bool gw_link_has_unread(const struct gw_link *link);
 /* In link.c: one line in the log, and one in the statistics, of an engine that is over; once. */
 void gw_link_tell_fault(struct gw_link *link);
 /* The codec ended for what its peer made us do: logged and counted, once. */

@@ -220,13 +220,19 @@ bool gw_link_is_valid(const gw_link *l)
     return false;
 }
 
+bool gw_link_has_unread(const struct gw_link *link)
+{
+    return !gw_chain_is_empty(&link->rx) ||
+           (link->tls != NULL && link->tls->engine->ops->is_amid(link->tls->engine));
+}
+
 bool gw_link_is_idle(const struct gw_link *link)
 {
     const struct gw_codec *codec = link->codec;
 
     return (codec == NULL || (codec->streams == 0 && !codec->is_head_pending &&
                               gw_list_is_empty(&codec->flushing))) &&
-           gw_chain_is_empty(&link->rx) && gw_chain_is_empty(&link->tx);
+           !gw_link_has_unread(link) && gw_chain_is_empty(&link->tx);
 }
 
 /* ---- what TLS has to say ---- */
@@ -276,13 +282,13 @@ static gw_nanos open_deadline_of(const struct gw_link *link)
 {
     bool is_waiting;
 
-    is_waiting = link->codec == NULL ? !gw_chain_is_empty(&link->rx) || is_shaking_hands(link)
+    is_waiting = link->codec == NULL ? gw_link_has_unread(link) || is_shaking_hands(link)
                                      : link->codec->is_head_pending;
     if (!link->is_client && is_waiting && !link->is_head_late && link->head_timeout != GW_NEVER)
         return link->head_since + link->head_timeout;
     if (link->codec != NULL && link->codec->streams > 0)
         return GW_NEVER;
-    if (!link->is_client && !gw_chain_is_empty(&link->rx) && link->head_timeout != GW_NEVER)
+    if (!link->is_client && gw_link_has_unread(link) && link->head_timeout != GW_NEVER)
         return (link->active > link->head_since ? link->active : link->head_since) +
                link->head_timeout; /* read, but not taken in: for want of memory, or of more of a record */
     return link->idle_timeout == GW_NEVER ? GW_NEVER : link->active + link->idle_timeout;
@@ -490,7 +496,7 @@ void gw_link_drain(struct gw_link *link)
 
     if (link->phase != GW_LINK_OPEN)
         return;
-    if (is_new || !gw_chain_is_empty(&link->rx)) {
+    if (is_new || gw_link_has_unread(link)) {
         link->is_drain_due = true; /* once there is a codec, and it has seen what is there */
         if (is_new)
             call_last(link);

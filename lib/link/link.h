@@ -206,7 +206,8 @@ struct gw_links {
     struct gw_list notices;  /* mode 1: want has changed */
     struct gw_list dead;     /* closed, to be freed      */
     uint32_t count, h2_count, tls_count;
-    uint8_t *tls_scratch; /* NULL: there was no session yet */
+    bool has_tls_upstreams; /* or had: what is kept for an exchange is for both sides of engines */
+    uint8_t *tls_scratch;   /* NULL: there was no session yet */
     uint64_t ids;
     uint64_t seed; /* of ages */
     /* Tests: every link that is made gets a stub engine of these roles. */

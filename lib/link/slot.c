@@ -13,7 +13,7 @@ static uint32_t ways(bool has_engine)
 
 static uint32_t kit_need(const struct gw_links *links)
 {
-    return GW_SLOT_EXCHANGE + 2 * ways(links->stub_tls_client);
+    return GW_SLOT_EXCHANGE + 2 * ways(links->has_tls_upstreams);
 }
 
 uint32_t gw_slot_kit_blocks(const struct gw_links *links)
@@ -180,7 +180,7 @@ gw_status gw_slot_take_gift(struct gw_link *link, struct gw_reserve *gift)
 
 void gw_slot_renew_gift(const struct gw_links *links, struct gw_reserve *gift)
 {
-    (void)!gw_reserve_grow(gift, links->pool, lacks(gift, 2 * ways(links->stub_tls_client)));
+    (void)!gw_reserve_grow(gift, links->pool, lacks(gift, 2 * ways(links->has_tls_upstreams)));
 }
 
 struct gw_reserve *gw_slot_kit(struct gw_link *link)

@@ -23,6 +23,8 @@ struct gw_tls_engine_ops {
     void (*close)(struct gw_tls_engine *e);
     /* Has seal something of its own to write: of the handshake, an alert, the end? */
     bool (*wants_seal)(const struct gw_tls_engine *e);
+    /* Has it taken the begin of a record from the wire, and not its end? */
+    bool (*is_amid)(const struct gw_tls_engine *e);
     bool (*is_ready)(const struct gw_tls_engine *e);   /* the handshake is over */
     bool (*is_resumed)(const struct gw_tls_engine *e); /* by what is left of an earlier one */
     /* Fills what begins with is_secure: views that live as long as the engine. Once it is ready. */

@@ -35,9 +35,10 @@ struct session {
     bool is_checked;          /* the peer's own certificate is for whom it should be   */
     bool is_offered, is_kept; /* client: a session, to the server; ours, for later */
     bool owes_change, is_change_due;
-    bool is_stuck;      /* a record of the handshake waits for memory */
-    bool is_short;      /* there was no memory for what was to be sent */
-    bool is_alert_next; /* the head of one in clear was read in a handshake */
+    bool is_stuck;                       /* a record of the handshake waits for memory */
+    bool is_short;                       /* there was no memory for what was to be sent */
+    uint8_t head[RECORD_HEAD], head_len; /* of the record that is being read  */
+    size_t rest;                         /* of it: has not been read          */
     char fault[FAULT_MAX];
 };
 
@@ -105,12 +106,16 @@ static const char *alert_text(int code)
     }
 }
 
+/* In clear: TLS 1.3 clients end a handshake so that they do not like, and wolfSSL takes it for nonsense. */
+static const uint8_t alert_head[RECORD_HEAD] = { 21, 3, 3, 0, 2 };
+
 static const char *why(struct session *s, int error)
 {
     WOLFSSL_ALERT_HISTORY alerts;
     uint8_t alert[2];
 
-    if (s->is_alert_next && s->in != NULL && gw_chain_read(s->in, 0, alert, 2) == 2)
+    if (!s->is_ready && s->rest == 2 && memcmp(s->head, alert_head, RECORD_HEAD) == 0 &&
+        s->in != NULL && gw_chain_read(s->in, 0, alert, 2) == 2)
         return alert_text(alert[1]);
     if (error != FATAL_ERROR || wolfSSL_get_alert_history(s->ssl, &alerts) != WOLFSSL_SUCCESS)
         return gw_wolf_text(error);
@@ -146,8 +151,26 @@ static gw_status judge(struct session *s, int result)
 
 /* ---- the wire ---- */
 
-/* In clear: TLS 1.3 clients end a handshake so that they do not like, and wolfSSL takes it for nonsense. */
-static const uint8_t alert_head[RECORD_HEAD] = { 21, 3, 3, 0, 2 };
+/* Where in which record the library is. */
+static void follow(struct session *s, const uint8_t *at, size_t n)
+{
+    while (n > 0) {
+        size_t step = s->rest > 0 ? s->rest : (size_t)RECORD_HEAD - s->head_len;
+        step = step < n ? step : n;
+        if (s->rest > 0) {
+            s->rest -= step;
+        } else {
+            memcpy(s->head + s->head_len, at, step);
+            s->head_len = (uint8_t)(s->head_len + step);
+        }
+        if (s->head_len == RECORD_HEAD) {
+            s->rest = (size_t)s->head[3] << 8 | s->head[4];
+            s->head_len = 0;
+        }
+        at += step;
+        n -= step;
+    }
+}
 
 static int receive(WOLFSSL *ssl, char *buf, int len, void *ctx)
 {
@@ -159,8 +182,7 @@ static int receive(WOLFSSL *ssl, char *buf, int len, void *ctx)
         return WOLFSSL_CBIO_ERR_WANT_READ;
     n = gw_chain_read(s->in, 0, buf, (size_t)len);
     gw_chain_drop(s->in, n);
-    s->is_alert_next = !s->is_ready && n == RECORD_HEAD &&
-                       memcmp(buf, alert_head, RECORD_HEAD) == 0;
+    follow(s, (const uint8_t *)buf, n);
     return (int)n;
 }
 
@@ -813,6 +835,13 @@ static bool wolf_wants_seal(const struct gw_tls_engine *e)
     return !s->is_over && (s->is_ready ? s->is_closing && !s->is_end_sent : s->is_stuck);
 }
 
+static bool wolf_is_amid(const struct gw_tls_engine *e)
+{
+    const struct session *s = of_const(e);
+
+    return s->rest > 0 || s->head_len > 0;
+}
+
 static bool wolf_is_ready(const struct gw_tls_engine *e)
 {
     return of_const(e)->is_ready;
@@ -879,6 +908,7 @@ static const struct gw_tls_engine_ops ops = {
     .seal = wolf_seal,
     .close = wolf_close,
     .wants_seal = wolf_wants_seal,
+    .is_amid = wolf_is_amid,
     .is_ready = wolf_is_ready,
     .is_resumed = wolf_is_resumed,
     .tell = wolf_tell,

@@ -21,6 +21,7 @@ void gw_worker_stub_tls(gw_worker *w, bool server, bool client)
 {
     w->links.stub_tls_server = server;
     w->links.stub_tls_client = client;
+    w->links.has_tls_upstreams |= client;
 }
 
 /* ---- made and freed ---- */

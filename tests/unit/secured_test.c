@@ -349,6 +349,32 @@ START_TEST(a_handshake_stalls)
 END_TEST
 
 /* A body until the end of the connection is whole with the peer's own end, and cut without. */
+/* One record, a byte a second: as a head in pieces that small, however short the silences are. */
+START_TEST(a_record_drips)
+{
+    struct gw_chain *sealed = &world.client.tx;
+    struct mode1_link *l;
+    uint8_t byte;
+    int seconds = 0;
+
+    start();
+    come(GW_PROTO_H1);
+    l = client.link;
+    send(&world.client, (const uint8_t *)GET("/hello"), sizeof GET("/hello") - 1);
+    work(&world.client);
+    for (; !l->is_shutdown && l->link != NULL && seconds < 40; seconds++) {
+        ck_assert_uint_gt(sealed->len, 1);
+        (void)gw_chain_read(sealed, 0, &byte, 1);
+        gw_chain_drop(sealed, 1);
+        mode1_feed(&host, l, (const char *)&byte, 1, 0);
+        mode1_pass(&host, second);
+    }
+    ck_assert_int_ge(seconds, 10);
+    ck_assert_int_le(seconds, 20);
+    stop();
+}
+END_TEST
+
 START_TEST(an_end_is_the_engines_own)
 {
     bool is_said = _i == 1;
@@ -405,6 +431,7 @@ static Suite *secured_suite(void)
     check_add(suite, the_upstream_is_another);
     check_add_loop(suite, clear_http_on_its_port, 0, 2);
     check_add_loop(suite, a_handshake_stalls, 0, (int)(sizeof stalls / sizeof *stalls));
+    check_add(suite, a_record_drips);
     check_add_loop(suite, an_end_is_the_engines_own, 0, 2);
     check_add(suite, no_more_of_them);
     return suite;
