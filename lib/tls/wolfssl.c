@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/address.h"
 #include "base/assert.h"
 #include "base/text.h"
@@ -28,6 +31,7 @@ struct session {
     struct gw_tickets *tickets;
     struct gw_tls_kept *kept; /* client */
     uint64_t since;           /* the peer was verified: see gw_tls_kept */
+    uint64_t offered;         /* hash of the ticket; 0: none was        */
     uint32_t pair;            /* server: the certificate */
     uint32_t protocols;
     uint32_t owed; /* bytes of a record that is sealed, and not out yet */
@@ -524,6 +528,16 @@ void gw_tls_kept_drop(struct gw_tls_kept *kept)
     kept->native = NULL;
 }
 
+/* 0: there is none. */
+static uint64_t ticket_hash(struct session *s)
+{
+    word32 len = GW_TLS_SCRATCH;
+
+    if (wolfSSL_get_SessionTicket(s->ssl, s->scratch, &len) != WOLFSSL_SUCCESS || len == 0)
+        return 0;
+    return XXH64(s->scratch, len, 0) | 1;
+}
+
 /* However often it is resumed: after a life the peer is looked at again. */
 static void offer(struct session *s)
 {
@@ -535,20 +549,25 @@ static void offer(struct session *s)
     s->since = s->kept->since;
     s->is_offered = now >= s->since && now - s->since < s->tls->ticket_life &&
                     wolfSSL_set_session(s->ssl, s->kept->native) == WOLFSSL_SUCCESS;
-    if (!s->is_offered)
+    if (s->is_offered)
+        s->offered = ticket_hash(s);
+    else
         gw_tls_kept_drop(s->kept);
 }
 
-/* A ticket of TLS 1.3 comes behind the handshake. What is held is wolfSSL's own of this session: a later
+/* A ticket of TLS 1.3 comes behind the handshake: until then the one that was offered lies there, with the
+ * secret of the new session, which is not its own. What is held is wolfSSL's own of this session: a later
  * ticket takes the place of the first. Of TLS 1.2 none is kept: a server that declines it would look to
  * wolfSSL like one that is broken. */
 static void keep(struct session *s)
 {
-    word32 len = GW_TLS_SCRATCH;
     WOLFSSL_SESSION *mine;
+    uint64_t ticket;
 
-    if (s->kept == NULL || s->is_kept || wolfSSL_version(s->ssl) != TLS1_3_VERSION ||
-        wolfSSL_get_SessionTicket(s->ssl, s->scratch, &len) != WOLFSSL_SUCCESS || len == 0)
+    if (s->kept == NULL || s->is_kept || wolfSSL_version(s->ssl) != TLS1_3_VERSION)
+        return;
+    ticket = ticket_hash(s);
+    if (ticket == 0 || ticket == s->offered)
         return;
     mine = wolfSSL_get1_session(s->ssl);
     if (mine == NULL)

@@ -228,6 +228,35 @@ START_TEST(resumed)
 }
 END_TEST
 
+/* Several at once: one that is resumed has shaken hands, and its own ticket is still on its way. */
+START_TEST(resumed_at_once)
+{
+    static struct pair p;
+    struct world w;
+    gw_tls *client = make(GW_TLS_CLIENT, &root), *server = make(GW_TLS_SERVER, &a_test);
+
+    world_init(&w);
+    ck_assert_int_eq(meet_in(&w, client, server), WHOLE);
+    pair_memory(&p, BLOCK, BLOCKS);
+    begin(&p, &p.client, client, "a.test", &w.ring, &w.kept);
+    begin(&p, &p.server, server, NULL, &w.ring, NULL);
+    while (!p.client.engine->ops->is_ready(p.client.engine)) {
+        work(&p.client);
+        (void)carry(&p, &p.client, &p.server);
+        work(&p.server);
+        (void)carry(&p, &p.server, &p.client);
+        work(&p.client);
+    }
+    ck_assert_int_eq(meet_in(&w, client, server), RESUMED);
+    play(&p);
+    ck_assert_int_eq(meet_in(&w, client, server), RESUMED);
+    pair_fini(&p);
+    world_fini(&w);
+    gw_tls_unref(client);
+    gw_tls_unref(server);
+}
+END_TEST
+
 /* What cannot be used is no fault: the handshake is a whole one, and the next is resumed again. */
 static void check_refused(struct world *w, gw_tls *client, gw_tls *first, gw_tls *second, int what)
 {
@@ -618,6 +647,7 @@ static Suite *tickets_suite(void)
 
     check_add(suite, keys_turn);
     check_add(suite, longest_life_counts);
+    check_add(suite, resumed_at_once);
     check_add(suite, resumed);
     check_add_loop(suite, refused, 0, 5);
     check_add(suite, of_one_name);
