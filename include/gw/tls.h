@@ -56,7 +56,7 @@ typedef struct gw_tls_spec {
                                 address without port; empty: the cluster's name in DNS, or the
                                 endpoint's address                                           */
     const gw_str *peers;     /* server: names of clients that may come: "spiffe://d/x",
-                                "client.example", "*.example"; none: whoever is trusted      */
+                                "client.example", "*.example", "CN=x"; none: whoever is trusted      */
     size_t peers_len;        /* up to 64 */
     const gw_str
         *ticket_keys; /* server: secrets of 48 to 80 random bytes that a fleet shares: the first

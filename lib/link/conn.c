@@ -240,12 +240,13 @@ static gw_status take_facts(struct gw_link *link)
 
 static gw_status open_wire(struct gw_link *link)
 {
+    size_t mark = 2 * (size_t)link->links->pool->block_bytes;
     gw_status status;
 
     if (link->tls == NULL)
         return GW_OK;
-    status = link->tls->engine->ops->open(link->tls->engine, &link->rx, &link->tls->in,
-                                          2 * (size_t)link->links->pool->block_bytes);
+    status = link->tls->engine->ops->open(link->tls->engine, &link->rx, &link->tls->in, mark);
+    link->tls->is_dry = status == GW_OK && link->tls->in.len < mark;
     if (!link->tls->is_told && status != GW_ETLS &&
         link->tls->engine->ops->is_ready(link->tls->engine)) {
         gw_status told = take_facts(link);
@@ -331,15 +332,15 @@ static void read_codec(struct gw_link *link, struct gw_chain *in)
         gw_link_mark_dirty(link);
 }
 
-/* What is left, if anything, is only the begin of something that will never be whole. */
+/* What is left, if anything, is only the begin of something that will never be whole, of a record too. */
 static bool is_all_read(const struct gw_link *link, const struct gw_chain *in)
 {
     /* A client that broke off takes no answer: what it has still said is of no use, however long nobody
      * reads it. An upstream may have said all that was asked for. */
     if (!link->is_client && link->read_status != GW_EOF)
         return true;
-    if (link->tls != NULL && !gw_chain_is_empty(&link->rx) && !link->tls->is_ended)
-        return link->read_status != GW_EOF || in->len == 0;
+    if (link->tls != NULL && !link->tls->is_dry && !link->tls->is_ended)
+        return link->read_status != GW_EOF; /* there may be more to open */
     return in->len == 0 || link->codec == NULL || link->codec->state == GW_CODEC_OVER ||
            link->codec->ops->wants_read(link->codec, in->len);
 }
@@ -405,6 +406,8 @@ static void read_open(struct gw_link *link)
         fail_engine(link, status);
         return;
     }
+    if (link->tls != NULL && !link->tls->is_told && in->len > 0)
+        return; /* nobody is served before it is known who comes: for want of memory */
     if (!has_codec(link, in))
         return;
     if (link->codec != NULL)
@@ -440,12 +443,32 @@ static gw_status secure(struct gw_link *link)
 
     if (status != GW_OK)
         return status;
-    if (!link->tls->is_told)
-        return link->is_read_ended ? GW_ERESET : GW_AGAIN;
+    if (!link->tls->is_told && !link->is_read_ended)
+        return GW_AGAIN;
+    if (!link->tls->is_told) {
+        link->tls->fault = "the upstream has closed in the handshake";
+        return GW_ERESET;
+    }
     /* Who agrees on nothing speaks HTTP/1 (RFC 9113 3.3). */
-    if (link->protocol == 0 && link->protocols == GW_PROTO_H2)
+    if (link->protocol == 0 && link->protocols == GW_PROTO_H2) {
+        link->tls->fault = "the upstream does not agree on h2 by ALPN";
         return GW_EPROTO;
+    }
     return become_open(link);
+}
+
+static void fail_securing(struct gw_link *link, gw_status status)
+{
+    gw_link_tell_fault(link);
+    gw_upstream_connect_failed(link,
+                               gw_status_category(status) == GW_CAT_LIMIT
+                                   ? GW_REASON_no_memory
+                                   : GW_REASON_upstream_tls_failed,
+                               status);
+    if (status == GW_ETLS)
+        gw_link_end(link); /* behind its alert */
+    else
+        gw_link_lose(link, status);
 }
 
 static void read_securing(struct gw_link *link)
@@ -458,18 +481,8 @@ static void read_securing(struct gw_link *link)
         return;
     }
     status = secure(link);
-    if (status == GW_OK || status == GW_AGAIN)
-        return;
-    gw_link_tell_fault(link);
-    gw_upstream_connect_failed(link,
-                               gw_status_category(status) == GW_CAT_LIMIT
-                                   ? GW_REASON_no_memory
-                                   : GW_REASON_upstream_tls_failed,
-                               status);
-    if (status == GW_ETLS)
-        gw_link_end(link); /* behind its alert */
-    else
-        gw_link_lose(link, status);
+    if (status != GW_OK && status != GW_AGAIN)
+        fail_securing(link, status);
 }
 
 static void read_connecting(struct gw_link *link)
@@ -669,6 +682,12 @@ static size_t wire_max(const struct gw_link *link)
     return block > RECORDS ? block : RECORDS;
 }
 
+/* More than the codec ever has there: a peer makes the engine answer, and does not read. */
+static bool is_answering_much(const struct gw_link *link)
+{
+    return link->tx.len > 2 * TX_MARK_BLOCKS * (size_t)link->links->pool->block_bytes;
+}
+
 bool gw_conn_wants_read(const struct gw_link *link)
 {
     if (link->is_read_ended || link->is_closed)
@@ -677,7 +696,7 @@ bool gw_conn_wants_read(const struct gw_link *link)
     case GW_LINK_SECURING:
         return link->rx.len < wire_max(link);
     case GW_LINK_OPEN:
-        if (link->tls != NULL && link->rx.len >= wire_max(link))
+        if (link->tls != NULL && (link->rx.len >= wire_max(link) || is_answering_much(link)))
             return false;
         if (link->codec == NULL) /* no more than it takes to know, or until there is memory */
             return clear_in_const(link)->len < link->links->pool->block_bytes;
@@ -863,10 +882,10 @@ static void tell_want(struct gw_link *link)
 
 static void fail_write(struct gw_link *link, gw_status status)
 {
-    gw_link_tell_fault(link);
     if (gw_link_is_connecting(link))
-        gw_upstream_connect_failed(link, GW_REASON_upstream_tls_failed, status);
-    gw_link_lose(link, status);
+        fail_securing(link, status);
+    else
+        fail_engine(link, status);
 }
 
 void gw_link_write(struct gw_link *link)

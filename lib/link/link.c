@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/wipe.h"
 #include "h1/h1.h"
 #include "link/conn.h"
 #include "link/pool.h"
@@ -79,6 +80,8 @@ void gw_links_fini(struct gw_links *links)
     gw_slab_fini(&links->slots);
     if (links->tls_scratch != NULL)
         gw_tls_provider_leave();
+    if (links->tls_scratch != NULL)
+        gw_wipe(links->tls_scratch, GW_TLS_SCRATCH);
     gw_heap_release(links->heap, links->tls_scratch, GW_TLS_SCRATCH);
     links->tls_scratch = NULL;
 }
@@ -241,7 +244,9 @@ const char *gw_link_fault(const struct gw_link *link)
 {
     const char *fault = link->tls != NULL ? link->tls->engine->ops->fault(link->tls->engine) : "";
 
-    return fault[0] != '\0' ? fault : NULL;
+    if (fault[0] != '\0')
+        return fault;
+    return link->tls != NULL ? link->tls->fault : NULL;
 }
 
 /* One line for people: what the access log cannot say, for there is no request. */

@@ -54,8 +54,10 @@ struct gw_listener_conf;
 struct gw_link_tls {
     struct gw_tls_engine *engine;
     struct gw_chain in, out;
-    bool is_told; /* its handshake is over, and the facts are known */
+    bool is_told;      /* its handshake is over, and the facts are known */
+    const char *fault; /* static: what was wrong with the peer but for its records; NULL: nothing */
     bool is_fault_told;
+    bool is_dry;     /* all that could be opened was */
     bool is_ended;   /* close_notify came                          */
     bool is_closing; /* ours was asked for: nothing comes after it */
 };

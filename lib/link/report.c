@@ -285,8 +285,9 @@ void gw_link_received(gw_link *l, size_t len, gw_status result)
         return;
     }
     /* The first bytes of a head; who reads them will tell, but its alarm may ring before, and a part of
-     * an engine's record tells nothing. */
-    l->is_fresh = l->is_fresh || (len > 0 && !gw_link_has_unread(l) && is_between(l->codec));
+     * an engine's record tells nothing. A handshake has begun with the connection. */
+    l->is_fresh = l->is_fresh || (len > 0 && !gw_link_has_unread(l) && is_between(l->codec) &&
+                                  (l->tls == NULL || l->tls->is_told));
     take_rooms(l, len);
     gw_stats_add(l->links->stats, GW_STAT_BYTES_RECEIVED, len);
     if (l->read_status == GW_ENOMEM)

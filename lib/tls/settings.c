@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/address.h"
 #include "base/assert.h"
 #include "base/spec.h"
 #include "base/text.h"
@@ -79,6 +80,8 @@ static gw_status check_numbers(const struct complaint *c, const gw_tls_spec *s)
         return refuse(c, GW_EINVAL, "flags", "there are others set than GW_TLS_*");
     if (s->ticket_life_ms > TICKET_LIFE_MAX_MS)
         return refuse(c, GW_EINVAL, "ticket_life_ms", "it is up to 7 days (RFC 8446 4.6.1)");
+    if (s->ticket_life_ms > 0 && s->ticket_life_ms < 1000)
+        return refuse(c, GW_EINVAL, "ticket_life_ms", "it is a second at least");
     return GW_OK;
 }
 
@@ -153,6 +156,7 @@ static bool is_name(gw_str s)
 
 static gw_status check_lists(const struct complaint *c, const gw_tls_spec *s)
 {
+    gw_address address;
     char where[64];
 
     if (s->certificates_len > GW_TLS_CERTIFICATES_MAX)
@@ -163,6 +167,9 @@ static gw_status check_lists(const struct complaint *c, const gw_tls_spec *s)
         if (!is_name(s->peers[i]))
             return refuse(c, GW_EINVAL, name_part(where, "peers", i, NULL),
                           "it is a name of 1 to 253 visible bytes");
+        else if (gw_ip_parse(s->peers[i], &address) == GW_OK)
+            return refuse(c, GW_EINVAL, name_part(where, "peers", i, NULL),
+                          "an address is nobody's identity");
     if (s->server_name.len > 0 && !is_name(s->server_name))
         return refuse(c, GW_EINVAL, "server_name", "it is a name of up to 253 visible bytes");
     return GW_OK;
@@ -234,7 +241,6 @@ static gw_status copy(struct gw_tls *tls, const gw_tls_spec *s)
     tls->version_max = s->version_max != 0 ? s->version_max : GW_TLS_1_3;
     tls->flags = s->flags;
     tls->ticket_life = (s->ticket_life_ms != 0 ? s->ticket_life_ms : TICKET_LIFE_MS) / 1000;
-    tls->has_revoked = s->revoked.len > 0;
     tls->pairs = gw_store_take(&tls->store, s->certificates_len, sizeof *tls->pairs);
     tls->peers = gw_store_take(&tls->store, s->peers_len, sizeof *tls->peers);
     if (tls->pairs == NULL || tls->peers == NULL)

@@ -39,7 +39,6 @@ struct gw_tls {
     gw_str server_name;
     gw_str *peers;
     size_t peers_len;
-    bool has_revoked;
     bool is_open; /* by the provider */
     /* The host's, made by the provider; none: the engine's. */
     struct gw_ticket_key *ticket_keys;

@@ -16,6 +16,8 @@ enum { RECORD_MAX = 16 * 1024, RECORD_HEAD = 5, SEAL_OVERHEAD = 64, HANDSHAKE = 
 enum { FAULT_MAX = 192, IDENTITY_MAX = 512 };
 /* A piece of this length is sealed where it lies; shorter ones are first put together. */
 enum { SEAL_ALONE = 8 * 1024 };
+/* Tickets and new keys come one by one; each new key costs more than it takes to ask for it. */
+enum { IDLE_RECORDS_MAX = 64 };
 
 struct session {
     struct gw_tls_engine engine; /* first: see of */
@@ -43,6 +45,7 @@ struct session {
     bool is_short;                       /* there was no memory for what was to be sent */
     uint8_t head[RECORD_HEAD], head_len; /* of the record that is being read  */
     size_t rest;                         /* of it: has not been read          */
+    uint32_t idle_records;               /* since the last one with data      */
     char fault[FAULT_MAX];
 };
 
@@ -168,6 +171,7 @@ static void follow(struct session *s, const uint8_t *at, size_t n)
             s->head_len = (uint8_t)(s->head_len + step);
         }
         if (s->head_len == RECORD_HEAD) {
+            s->idle_records++;
             s->rest = (size_t)s->head[3] << 8 | s->head[4];
             s->head_len = 0;
         }
@@ -184,6 +188,10 @@ static int receive(WOLFSSL *ssl, char *buf, int len, void *ctx)
     (void)ssl;
     if (s->in == NULL || s->in->len == 0)
         return WOLFSSL_CBIO_ERR_WANT_READ;
+    if (s->is_ready && s->idle_records > IDLE_RECORDS_MAX) {
+        (void)fail(s, "too many records without any data");
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    }
     n = gw_chain_read(s->in, 0, buf, (size_t)len);
     gw_chain_drop(s->in, n);
     follow(s, (const uint8_t *)buf, n);
@@ -741,6 +749,8 @@ static gw_status open_some(struct session *s, struct gw_chain *clear)
         return GW_ENOMEM;
     got = wolfSSL_read(s->ssl, at, (int)n);
     gw_chain_commit(clear, got > 0 ? (size_t)got : 0);
+    if (got > 0)
+        s->idle_records = 0;
     return got > 0 ? GW_OK : judge(s, got);
 }
 

@@ -76,6 +76,7 @@ static bool find_key(const struct gw_wolf_ticket_use *use, const byte *name,
         if (memcmp(out->name, name, GW_TICKET_NAME) == 0)
             return true;
     }
+    gw_wipe(out, sizeof *out);
     return false;
 }
 

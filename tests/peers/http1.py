@@ -227,7 +227,8 @@ class Server:
         self.connections = 0
         self.errors = []
         self.live = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def _accept(self):
         while True:
@@ -253,6 +254,10 @@ class Server:
             sock.close()
 
     def close(self):
+        """The thread is over before its descriptor is another's: else it takes that one's connections."""
+        if self.listening.fileno() >= 0:
+            self.listening.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listening.close()
         for sock in list(self.live):
             try:

@@ -1,5 +1,6 @@
 """What the tests with TLS share: the certificates, contexts that trust them, openssl s_client."""
 
+import ctypes
 import os
 import re
 import socket
@@ -139,3 +140,40 @@ class BytesOnly:
             return True
         except ValueError:
             return False
+
+
+class Keys:
+    """OpenSSL itself, for what Python's ssl has no call for."""
+
+    def __init__(self, port):
+        self.lib = ctypes.CDLL("libssl.so.3")
+        for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
+            getattr(self.lib, name).restype = ctypes.c_void_p
+        self.sock = socket.create_connection((HOST, port), timeout=20)
+        self.ctx = ctypes.c_void_p(self.lib.SSL_CTX_new(ctypes.c_void_p(self.lib.TLS_client_method())))
+        self.ssl = ctypes.c_void_p(self.lib.SSL_new(self.ctx))
+        self.sock.settimeout(None)
+        self.lib.SSL_set_fd(self.ssl, self.sock.fileno())
+        assert self.lib.SSL_connect(self.ssl) == 1
+
+    def update(self, n):
+        """So many KeyUpdates, each of which asks for one in return."""
+        for _ in range(n):
+            self.lib.SSL_key_update(self.ssl, 1)
+            if self.lib.SSL_do_handshake(self.ssl) != 1:
+                return
+
+    def ask(self):
+        request = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        self.lib.SSL_write(self.ssl, request, len(request))
+        room = ctypes.create_string_buffer(4096)
+        n = self.lib.SSL_read(self.ssl, room, len(room))
+        return room.raw[: max(n, 0)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lib.SSL_free(self.ssl)
+        self.lib.SSL_CTX_free(self.ctx)
+        self.sock.close()

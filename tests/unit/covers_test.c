@@ -109,9 +109,11 @@ START_TEST(allows)
         ROW("10.0.0.1", DNS, "10.0.0.1", false),
         ROW("a.example", IP, "\x0a\0\0\1", false),
         ROW("::1", IP, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", true),
-        ROW("Alice", SUBJECT, "Alice", true),
-        ROW("alice", SUBJECT, "Alice", false),
-        ROW("", SUBJECT, "", false),
+        ROW("CN=Alice", SUBJECT, "Alice", true),
+        ROW("Alice", SUBJECT, "Alice", false),
+        ROW("spiffe://d/x", SUBJECT, "spiffe://d/x", false),
+        ROW("CN=alice", SUBJECT, "Alice", false),
+        ROW("CN=", SUBJECT, "", false),
         ROW("*.example", SUBJECT, "a.example", false),
 #undef ROW
     };
