@@ -1,7 +1,9 @@
 /* crew.c: an engine and its workers, each a thread with a loop of its own. */
 #include "crew.h"
+
 #include "doors.h"
 #include "say.h"
+#include <gw/tls.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,6 +203,7 @@ static void *work(void *argument)
         is_flushed = member->log.log->fd < 0 || access_log_flush(&member->log);
     } while (status == GW_OK);
     member->result = status == GW_EOF ? GW_OK : status;
+    gw_tls_leave_thread();
     struct crew *crew = member->crew;
     pthread_mutex_lock(&crew->lock);
     member->has_ended = true;

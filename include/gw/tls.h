@@ -75,6 +75,9 @@ GW_API gw_tls *gw_tls_ref(gw_tls *tls);
 /* With the last reference all is freed, keys overwritten first. Configurations and connections that use
  * it have references of their own. Any thread. NULL is fine. */
 GW_API void gw_tls_unref(gw_tls *tls);
+/* A thread that has stepped workers with TLS is about to end: frees what the TLS library keeps for it, up to
+ * megabytes (docs/tls.md). Any thread, for itself; before or after its workers are freed. */
+GW_API void gw_tls_leave_thread(void);
 
 #ifdef __cplusplus
 }

@@ -79,8 +79,6 @@ void gw_links_fini(struct gw_links *links)
     gw_slab_fini(&links->h1);
     gw_slab_fini(&links->slots);
     if (links->tls_scratch != NULL)
-        gw_tls_provider_leave();
-    if (links->tls_scratch != NULL)
         gw_wipe(links->tls_scratch, GW_TLS_SCRATCH);
     gw_heap_release(links->heap, links->tls_scratch, GW_TLS_SCRATCH);
     links->tls_scratch = NULL;

@@ -11,12 +11,13 @@ struct gw_tls_engine;
 struct gw_tls_engine_ops {
     const char *name;
     /* Opens what it can of wire into clear while clear->len < mark. GW_OK; GW_EOF: the peer closed
-     * orderly (close_notify), nothing follows; GW_ENOMEM: try again; GW_ETLS: it is over, see fault: what
+     * orderly (close_notify), nothing follows; GW_ENOMEM: try again; GW_ELIMIT: it is over, for want of
+     * memory; GW_ETLS: it is over, see fault: what
      * has been written to the wire, an alert or a plain answer, is for the peer still. */
     gw_status (*open)(struct gw_tls_engine *e, struct gw_chain *wire, struct gw_chain *clear,
                       size_t mark);
     /* Seals clear into wire while wire->len < mark; writes handshake and alerts too. GW_OK, GW_ENOMEM,
-     * GW_ETLS as above. Once it has failed it does nothing. */
+     * GW_ELIMIT, GW_ETLS as above. Once it has failed it does nothing. */
     gw_status (*seal)(struct gw_tls_engine *e, struct gw_chain *clear, struct gw_chain *wire,
                       size_t mark);
     /* An orderly end was asked for: seal will write it after the clear bytes. */

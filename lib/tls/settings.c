@@ -377,6 +377,11 @@ void gw_tls_unref(gw_tls *tls)
         free_tls(tls);
 }
 
+void gw_tls_leave_thread(void)
+{
+    gw_tls_provider_leave();
+}
+
 /* ---- which certificate ---- */
 
 enum { FITS_NOT, FITS_ANY, FITS_WILDCARD, FITS_EXACT };

@@ -38,6 +38,7 @@ struct session {
     uint32_t protocols;
     uint32_t owed; /* bytes of a record that is sealed, and not out yet */
     bool is_ready, is_over, is_closing, is_end_sent, is_peer_ended;
+    bool lacks_memory;        /* ours: the peer is not at fault */
     bool is_checked;          /* the peer's own certificate is for whom it should be   */
     bool is_offered, is_kept; /* client: a session, to the server; ours, for later */
     bool owes_change, is_change_due;
@@ -152,7 +153,8 @@ static gw_status judge(struct session *s, int result)
         s->is_peer_ended = true;
         return GW_EOF;
     default:
-        return fail(s, why(s, error));
+        (void)fail(s, why(s, error));
+        return s->lacks_memory || error == MEMORY_E ? GW_ELIMIT : GW_ETLS;
     }
 }
 
@@ -358,7 +360,8 @@ static bool check_client(struct session *s, const DecodedCert *cert)
     }
     gw_heap_release_str(s->heap, s->identity);
     s->identity = (gw_str){ NULL, 0 };
-    return !is_text(who.text) || keep_identity(s, &who) == GW_OK;
+    s->lacks_memory |= is_text(who.text) && keep_identity(s, &who) != GW_OK;
+    return !s->lacks_memory;
 }
 
 static bool check_server(struct session *s, const DecodedCert *cert)
@@ -409,6 +412,7 @@ static bool check_peer(struct session *s, const WOLFSSL_BUFFER_INFO *certs, int 
     for (int i = 0; is_good && i < len; i++) {
         int error;
         DecodedCert *cert = gw_wolf_parse(s->heap, certs[i].buffer, certs[i].length, &error);
+        s->lacks_memory |= cert == NULL && error == MEMORY_E;
         if (cert == NULL)
             return false;
         is_good = check_strength(s, cert);

@@ -2,11 +2,13 @@
  * through the making of settings and through handshakes of both roles; and pools that run dry in the
  * middle. Nobody crashes, nothing is left, and nobody comes through that was not looked at. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/memory.h>
 
+#include "base/list.h"
 #include "check_main.h"
 #include "tls_pair.h"
 
@@ -27,26 +29,60 @@ static bool wolf_fails(void)
     return fails;
 }
 
+/* Before each piece: what is forgotten can still be found when a test is over. */
+union piece {
+    struct {
+        struct gw_list node;
+        size_t size;
+    } of;
+    max_align_t align;
+};
+static struct gw_list pieces = { &pieces, &pieces };
+
 static void *wolf_malloc(size_t size)
 {
-    void *ptr = wolf_fails() ? NULL : malloc(size > 0 ? size : 1);
+    union piece *p = wolf_fails() ? NULL : malloc(sizeof *p + size);
 
-    wolf.live += ptr != NULL;
-    return ptr;
+    if (p == NULL)
+        return NULL;
+    p->of.size = size;
+    gw_list_init(&p->of.node);
+    gw_list_push_back(&pieces, &p->of.node);
+    wolf.live++;
+    return p + 1;
 }
 
 static void wolf_free(void *ptr)
 {
-    wolf.live -= ptr != NULL;
-    free(ptr);
+    union piece *p = ptr;
+
+    if (p == NULL)
+        return;
+    gw_list_remove(&p[-1].of.node);
+    wolf.live--;
+    free(p - 1);
 }
 
 static void *wolf_realloc(void *ptr, size_t size)
 {
-    void *more = wolf_fails() ? NULL : realloc(ptr, size > 0 ? size : 1);
+    size_t had = ptr == NULL ? 0 : ((union piece *)ptr)[-1].of.size;
+    void *more = wolf_malloc(size);
 
-    wolf.live += ptr == NULL && more != NULL;
+    if (more == NULL)
+        return NULL;
+    if (had > 0)
+        memcpy(more, ptr, had < size ? had : size);
+    wolf_free(ptr);
     return more;
+}
+
+/* All that used them is gone. */
+static void drop_forgotten(void)
+{
+    struct gw_list *node;
+
+    while ((node = gw_list_pop_front(&pieces)) != NULL)
+        free((char *)node - offsetof(union piece, of.node));
 }
 
 static void wolf_restart(void)
@@ -190,6 +226,7 @@ START_TEST(handshakes)
     sweep(client, server, _i / WORLDS % 2 == 1, _i / WORLDS / 2 == 1);
     gw_tls_unref(client);
     gw_tls_unref(server);
+    drop_forgotten();
 }
 END_TEST
 
@@ -237,6 +274,7 @@ START_TEST(all_settings)
     for (f.at = 1; make(GW_TLS_CLIENT, &client, &f); f.at += stride(f.at))
         ;
     ck_assert_uint_gt(f.at, 3);
+    drop_forgotten();
 }
 END_TEST
 
@@ -284,6 +322,7 @@ START_TEST(few_blocks)
         expect(&p.client, hello, sizeof hello);
         pair_fini(&p);
     }
+    drop_forgotten();
 }
 END_TEST
 

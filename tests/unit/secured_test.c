@@ -2,6 +2,7 @@
  * peers that are engines of the other role. The host passes bytes, and sees none of it. */
 
 #include "check_main.h"
+#include "gw_features.h"
 #include "parts.h"
 #include "tls_pair.h"
 
@@ -425,7 +426,8 @@ static Suite *secured_suite(void)
 
     check_add_loop(suite, a_request_goes_through, 0, 2);
     check_add(suite, a_listener_knows_whom_it_speaks_with);
-    check_add(suite, alpn_decides_what_is_spoken);
+    if (GW_HAVE_H2)
+        check_add(suite, alpn_decides_what_is_spoken);
     check_add(suite, the_host_ends_it);
     check_add(suite, certificates_are_swapped);
     check_add(suite, the_upstream_is_another);
